@@ -1,0 +1,155 @@
+/* The tape: a program of tensor operations, written down while they are computed.
+ *
+ * `op_apply` computes an operation at once. When the tape is recording and an operand depends on an input or on
+ * noise, the operation is also appended as a node, so that the same computation can be differentiated (tape_grad
+ * appends the derivative as further nodes), planned and run again with other inputs and fresh noise (program.h).
+ * Values that depend on neither are plain constants: computed once, embedded.
+ *
+ * The one invariant: running the program gives the same bits as computing node by node did.
+ *
+ * Everything made here lives in tape->arena. Shapes that do not agree and indices outside are raised at ctx->span.
+ */
+#ifndef TAPE_TAPE_H
+#define TAPE_TAPE_H
+
+#include "base/random.h"
+#include "tensor/tensor.h"
+
+/* One enumerator per row of ops.def: OP_ADD, OP_EXP, ... */
+typedef enum Op {
+#define OP(NAME, ...) OP_##NAME,
+#include "tape/ops.def"
+#undef OP
+    OP_COUNT
+} Op;
+
+typedef int32_t NodeId; /* >= 0: a node of the tape */
+#define NODE_NONE (-1)
+
+/* A value at work: the number(s) as computed now and, when it depends on inputs or noise, its node. */
+typedef struct Var {
+    const Tensor *value;
+    NodeId node;
+} Var;
+
+/* Where a random tensor's numbers come from. `key` is the address without its indices, hashed with the seed. The
+ * index tuple of the address follows in written order: an entry is either a dimension of the output (dim >= 0; the
+ * elements are first, first + 1, ..., or those listed in `ids`) or one number (dim -1, `first`). `ids` > 0: a vector as
+ * long as that dimension, the ids-th of the operands that op_random was given after the operation's parameters. All but the last
+ * entry are folded into the key, the last one is the stream's element; no entries: element 0. `particle_dim`: the
+ * dimension that counts particles, or -1 (then tape->particle / ProgramInputs.particle). Further dimensions are the
+ * event: consecutive numbers of one stream, row by row. */
+enum { MAX_INDEX = 8 };
+typedef struct RandomSite {
+    uint64_t key;
+    int n;
+    struct {
+        int dim;
+        int64_t first;
+        int ids;
+    } index[MAX_INDEX];
+    int particle_dim;
+} RandomSite;
+
+/* What an operation needs besides its operands; which fields count is said in ops.def. */
+typedef struct OpAttr {
+    Shape shape;          /* RESHAPE, EXPAND, random operations: the output's shape */
+    int dim;              /* SLICE, CONCAT, CUMSUM, ...; batch dimensions of GATHER */
+    uint32_t dims;        /* reductions: bit k set, dimension k is reduced (and dropped) */
+    int perm[MAX_RANK];   /* PERMUTE */
+    int64_t start, count, step; /* SLICE; PAD, SCATTER_ADD: `count` = size of the output's dimension */
+    int flags;            /* TRI_SOLVE: TRI_UPPER, TRI_TRANSPOSED, ... */
+    int slot;             /* INPUT: which vector; `start`: offset in it */
+    RandomSite random;
+} OpAttr;
+
+enum { TRI_UPPER = 1, TRI_TRANSPOSED = 2 };
+
+typedef struct Node {
+    Op op;
+    Span span;      /* of the statement that recorded it */
+    int ninputs;
+    NodeId *inputs; /* constants are nodes too (OP_CONSTANT), each tensor once */
+    OpAttr *attr;   /* NULL where the operation needs none */
+    const Tensor *value;
+} Node;
+
+typedef struct Tape {
+    Ctx *ctx;
+    Arena *arena;   /* of everything computed on this tape; owned by the caller */
+    bool recording; /* false: compute only */
+    uint32_t step, particle; /* for random streams */
+    const real *inputs[8];   /* the vectors INPUT reads now, by slot */
+    Node *nodes;
+    int nnodes, capacity;
+    struct TapePrivate *more;
+} Tape;
+
+Tape *tape_new(Ctx *c, Arena *arena, bool recording);
+/* Forget the nodes from `nnodes` on (a body that is to run again another way). */
+void tape_truncate(Tape *t, int nnodes);
+
+/* -- Leaves -- */
+Var var_constant(const Tensor *value);       /* no node until an operation needs one */
+Var var_number(Tape *t, real x);
+static inline bool var_is_taped(Var v) { return v.node != NODE_NONE; }
+/* A stretch of an input vector (learned parameters, an unconstrained point): offset counts elements. */
+Var tape_input(Tape *t, int slot, int64_t offset, Shape shape);
+/* Make any value a node that stands for itself, so that tape_grad can differentiate with respect to it. */
+Var tape_variable(Tape *t, Var v);
+
+/* -- Operations -- */
+Var op_apply(Tape *t, Op op, int n, const Var *inputs, const OpAttr *attr);
+static inline Var op1(Tape *t, Op op, Var a) { return op_apply(t, op, 1, &a, NULL); }
+static inline Var op2(Tape *t, Op op, Var a, Var b) { return op_apply(t, op, 2, (Var[]){a, b}, NULL); }
+static inline Var op3(Tape *t, Op op, Var a, Var b, Var c) { return op_apply(t, op, 3, (Var[]){a, b, c}, NULL); }
+/* The elementwise operations on plain numbers, with the same bits as on tensors. */
+real op_scalar(Op op, const real *x);
+
+Var op_reshape(Tape *t, Var a, Shape shape);
+Var op_expand(Tape *t, Var a, Shape shape);
+Var op_permute(Tape *t, Var a, const int *perm);
+Var op_slice(Tape *t, Var a, int dim, int64_t start, int64_t count, int64_t step); /* start from 0 */
+Var op_pad(Tape *t, Var a, int dim, int64_t start, int64_t count, int64_t step);   /* SLICE's adjoint: zeros around */
+Var op_concat(Tape *t, int n, const Var *parts, int dim);
+Var op_stack(Tape *t, int n, const Var *parts); /* equal shapes, a new first dimension */
+/* a: [B..., K, E...], index: [B..., M...] with values 1..K, batch = number of B dims -> [B..., M..., E...]. */
+Var op_gather(Tape *t, Var a, Var index, int batch);
+/* Its adjoint: src [B..., M..., E...] added up at the indices -> [B..., K, E...]. */
+Var op_scatter_add(Tape *t, Var src, Var index, int batch, int64_t K);
+Var op_reduce(Tape *t, Op op, Var a, uint32_t dims); /* OP_SUM, PROD, REDUCE_MAX, REDUCE_MIN, LOGSUMEXP, ARGMAX */
+Var op_sum_all(Tape *t, Var a);
+Var op_sum_to(Tape *t, Var a, Shape shape); /* undo a broadcast */
+Var op_cumsum(Tape *t, Var a, int dim);
+Var op_matmul(Tape *t, Var a, Var b);       /* [..., n, k] @ [..., k, m], leading dimensions broadcast */
+Var op_transpose(Tape *t, Var a);           /* the last two dimensions */
+Var op_cholesky(Tape *t, Var a);            /* lower factor over the last two dimensions; raises when not positive definite */
+Var op_tri_solve(Tape *t, Var l, Var b, int flags); /* l^-1 b or l^-T b; b: [..., n, m] */
+Var op_tril(Tape *t, Var a, int64_t k);     /* entries (i, j) with j <= i + k are kept, others 0 */
+Var op_diagonal(Tape *t, Var a);            /* of the last two dimensions: [..., n] */
+Var op_diag_embed(Tape *t, Var a);          /* [..., n] -> [..., n, n] */
+Var op_stop_gradient(Tape *t, Var a);
+/* OP_NORMAL, OP_UNIFORM: shape alone; OP_DRAW_GAMMA, ...: parameters broadcast to `shape` first. A random operation is
+ * always a node on a recording tape. */
+Var op_random(Tape *t, Op op, int n, const Var *params, Shape shape, const RandomSite *site);
+
+/* -- Plain values: reading one leaves a guard, so that a replay notices when it would differ -- */
+real tape_read(Tape *t, Var scalar);
+void tape_guard(Tape *t, Var v); /* all elements must come out the same as now */
+
+/* -- Derivatives (grad.c): d sum(seed * y) / d wrt[k], as further operations. seed: NULL for ones. A wrt that y does
+ * not depend on gives zeros. An operation without a rule on the way raises, by name and place. -- */
+void tape_grad(Tape *t, Var y, const Var *seed, int n, const Var *wrt, Var *out);
+
+/* -- What is known of an operation, from ops.def -- */
+typedef struct OpInfo {
+    const char *name;      /* as in ops.def, lower case */
+    const char *lang_name; /* the function's name in the language, or NULL */
+    int arity;             /* -1: any number */
+    bool elementwise;
+    bool has_gradient;     /* false: differentiating through it raises; locally constant ones have zero gradients */
+} OpInfo;
+const OpInfo *op_info(Op op);
+Op op_find(const char *lang_name); /* OP_COUNT: none */
+
+#endif
