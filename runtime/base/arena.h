@@ -1,0 +1,44 @@
+/* Arenas: memory that is given back all at once.
+ *
+ * An arena belongs to one lifetime (the session, a step, one call). Nothing in it is freed by itself;
+ * `arena_reset` empties it whole and runs the deferred releases (reference-counted storage, for instance)
+ * in reverse order. Allocation never fails: out of memory goes to the handler of the arena, which does not return
+ * (ctx_arena makes an arena that raises); without a handler it is a failed assertion.
+ */
+#ifndef BASE_ARENA_H
+#define BASE_ARENA_H
+
+#include <stddef.h>
+
+typedef struct Arena Arena;
+typedef struct ArenaMark {
+    void *chunk;
+    size_t used;
+    size_t deferred;
+} ArenaMark;
+
+Arena *arena_new(void);
+void arena_free(Arena *a); /* runs the deferred releases; NULL is fine */
+void arena_reset(Arena *a);
+void arena_on_exhausted(Arena *a, void (*raise)(void *self, size_t size), void *self);
+
+/* Zeroed memory, aligned to 16 bytes. */
+void *arena_alloc(Arena *a, size_t size);
+void *arena_copy(Arena *a, const void *from, size_t size);
+char *arena_strdup(Arena *a, const char *s);
+char *arena_printf(Arena *a, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Run `release(object)` when the arena is reset, rewound past this point or freed. */
+void arena_defer(Arena *a, void (*release)(void *), void *object);
+
+/* Give back what was allocated since the mark. */
+ArenaMark arena_mark(Arena *a);
+void arena_rewind(Arena *a, ArenaMark mark);
+
+/* Bytes in use, for limits and for tests. */
+size_t arena_used(const Arena *a);
+
+#define ARENA_NEW(arena, Type) ((Type *)arena_alloc((arena), sizeof(Type)))
+#define ARENA_ARRAY(arena, Type, n) ((Type *)arena_alloc((arena), sizeof(Type) * (size_t)(n)))
+
+#endif

@@ -1,0 +1,92 @@
+/* The context: sources, errors, warnings, limits. One per session; everything that can fail has it at hand.
+ *
+ * Errors are raised to the one place that catches: `ctx_protect` runs a body, `ctx_raise` leaves it. Only
+ * ctx.c knows setjmp. Nothing below cli/ prints or exits: warnings and notes go to the context's hooks.
+ */
+#ifndef BASE_CTX_H
+#define BASE_CTX_H
+
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+
+/* A stretch of source text. Lines and columns count from 1; columns count characters (UTF-8), the end column is
+ * one past the last. file -1: no place. */
+typedef struct Span {
+    int32_t file;
+    int32_t line, column;
+    int32_t end_line, end_column;
+} Span;
+
+#define SPAN_NONE ((Span){.file = -1})
+
+typedef enum ErrorKind {
+    ERROR_PROGRAM = 1,   /* the program or its data are wrong: exit 1 */
+    ERROR_USAGE = 2,     /* the command line is wrong: exit 2 */
+    ERROR_NUMERIC = 4,   /* a numerical failure while fitting: exit 4 */
+    ERROR_INTERRUPT = 130,
+    ERROR_ELEMENTWISE = 1000 /* internal: a plate's body needs to run element by element; never leaves interp/ */
+} ErrorKind;
+
+/* What went wrong, owned by the context's session arena. `hint` may be NULL. `notes` are further lines (a call
+ * stack: "in model varying, called at file:3:12"), each ended by a newline, or NULL. */
+typedef struct Error {
+    ErrorKind kind;
+    Span span;
+    const char *message;
+    const char *hint;
+    const char *notes;
+} Error;
+
+typedef struct Source {
+    const char *name; /* as it is shown: the path given, "<stdlib/...>", "<repl>" */
+    const char *text; /* ends in NUL */
+    size_t length;
+} Source;
+
+typedef struct Ctx Ctx;
+struct Ctx {
+    Arena *session;   /* programs, symbols, messages: lives as long as the context */
+    Source *sources;
+    int nsources;
+    Span span;        /* the statement at work; what ctx_raise_here blames */
+    uint64_t seed;    /* of the run: --seed, 1 by default */
+    int threads;      /* --threads */
+    int max_depth;    /* of recursion in programs, 1000 by default */
+    size_t max_bytes; /* of one array or file, 0: no limit */
+    volatile int *interrupted; /* set by the signal handler of cli/; NULL: never. Long loops poll it */
+    void (*on_warning)(void *self, Span span, const char *message, const char *hint);
+    void *warning_self;
+    struct CtxCatch *innermost; /* private to ctx.c */
+};
+
+Ctx *ctx_new(void);
+void ctx_free(Ctx *c);
+
+/* A fresh arena that raises ERROR_PROGRAM at c->span when memory is out; the caller frees it. */
+Arena *ctx_arena(Ctx *c);
+
+/* Register a text; the text is copied. Gives the file number of spans. */
+int ctx_add_source(Ctx *c, const char *name, const char *text, size_t length);
+const char *ctx_source_name(const Ctx *c, int file);
+
+_Noreturn void ctx_raise(Ctx *c, ErrorKind kind, Span at, const char *hint, const char *format, ...)
+    __attribute__((format(printf, 5, 6)));
+/* The same at c->span, without a hint, for what lies below interp/. */
+_Noreturn void ctx_raise_here(Ctx *c, ErrorKind kind, const char *format, ...) __attribute__((format(printf, 3, 4)));
+/* Raise again what was caught (with more notes, perhaps). */
+_Noreturn void ctx_reraise(Ctx *c, const Error *e);
+
+/* Run body(arg); true when it came to its end. Else *caught says why, and c->span is as before the call. Nests. */
+bool ctx_protect(Ctx *c, void (*body)(void *), void *arg, Error *caught);
+
+void ctx_warn(Ctx *c, Span at, const char *hint, const char *format, ...) __attribute__((format(printf, 4, 5)));
+
+/* Render "file:line:column: severity: message", the source line, a caret line and the hint into `arena`. Long
+ * lines are cut around the caret, tabs and control characters shown safely. */
+char *ctx_render(Ctx *c, Arena *arena, const char *severity, const Error *e);
+
+#endif

@@ -1,0 +1,89 @@
+#include "base/random.h"
+
+#include <math.h>
+
+/* Salmon et al. (2011), section 4.3: two 32 x 32 -> 64 bit products a round, the keys bumped by Weyl constants. */
+void philox4x32(const uint32_t counter[4], const uint32_t key[2], uint32_t out[4]) {
+    uint32_t c0 = counter[0], c1 = counter[1], c2 = counter[2], c3 = counter[3];
+    uint32_t k0 = key[0], k1 = key[1];
+    for (int round = 0; round < 10; round++) {
+        uint64_t p0 = (uint64_t)0xD2511F53u * c0, p1 = (uint64_t)0xCD9E8D57u * c2;
+        c0 = (uint32_t)(p1 >> 32) ^ c1 ^ k0;
+        c1 = (uint32_t)p1;
+        c2 = (uint32_t)(p0 >> 32) ^ c3 ^ k1;
+        c3 = (uint32_t)p0;
+        k0 += 0x9E3779B9u;
+        k1 += 0xBB67AE85u;
+    }
+    out[0] = c0, out[1] = c1, out[2] = c2, out[3] = c3;
+}
+
+/* The finalizer of SplitMix64 (Steele, Lea, Flood 2014), a bijection. */
+static uint64_t mix64(uint64_t x) {
+    x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9u;
+    x = (x ^ (x >> 27)) * 0x94D049BB133111EBu;
+    return x ^ (x >> 31);
+}
+
+/* For a fixed key a bijection of the index; the order of several folds matters. */
+uint64_t key_fold(uint64_t key, uint64_t index) {
+    const uint64_t golden = 0x9E3779B97F4A7C15u;
+    return mix64((key ^ mix64(index + golden)) + golden);
+}
+
+Stream stream_at(uint64_t key, uint32_t element, uint32_t particle, uint32_t step) {
+    return (Stream){.key = {(uint32_t)key, (uint32_t)(key >> 32)}, .place = {element, particle, step}};
+}
+
+static void stream_refill(Stream *s) {
+    uint32_t counter[4] = {s->place[0], s->place[1], s->place[2], s->block++};
+    philox4x32(counter, s->key, s->buffer);
+    s->left = 4;
+}
+
+uint32_t stream_u32(Stream *s) {
+    if (s->left == 0) stream_refill(s);
+    return s->buffer[4 - s->left--];
+}
+
+/* (k + 1/2) 2^-52 with 52 random bits k: exact in a double, symmetric about 1/2. */
+static double uniform_of(uint32_t high, uint32_t low) {
+    uint64_t k = ((uint64_t)high << 32 | low) >> 12;
+    return ((double)k + 0.5) * 0x1p-52;
+}
+
+double stream_uniform(Stream *s) {
+    uint32_t high = stream_u32(s);
+    return uniform_of(high, stream_u32(s));
+}
+
+double stream_normal(Stream *s) {
+    stream_refill(s);
+    s->left = 0;
+    double u1 = uniform_of(s->buffer[0], s->buffer[1]), u2 = uniform_of(s->buffer[2], s->buffer[3]);
+    return sqrt(-2 * log(u1)) * cos(2 * M_PI * u2);
+}
+
+/* -- As a generator of GSL: the state is the stream itself, seeding does nothing -- */
+
+static void stream_gsl_set(void *state, unsigned long seed) {
+    (void)state;
+    (void)seed;
+}
+static unsigned long stream_gsl_get(void *state) { return stream_u32(state); }
+static double stream_gsl_uniform(void *state) { return stream_uniform(state); }
+
+static const gsl_rng_type stream_gsl_type = {
+    .name = "philox4x32",
+    .max = 0xFFFFFFFFu,
+    .min = 0,
+    .size = sizeof(Stream),
+    .set = stream_gsl_set,
+    .get = stream_gsl_get,
+    .get_double = stream_gsl_uniform,
+};
+
+gsl_rng *stream_gsl(StreamRng *r, Stream *s) {
+    *r = (StreamRng){.rng = {.type = &stream_gsl_type, .state = s}, .stream = s};
+    return &r->rng;
+}
