@@ -1,0 +1,135 @@
+# make          build ./ppl
+# make check    install what is missing, build, run every test
+# make demo     install what is missing, build, run the first example
+# The other targets: deps, unit, bench, fuzz, clean, install.
+
+MAKEFLAGS += -j$(shell nproc 2>/dev/null || echo 2) --no-builtin-rules
+SHELL := /bin/bash
+.DELETE_ON_ERROR:
+.SUFFIXES:
+.PHONY: all deps check demo bench fuzz unit unit-programs clean install
+
+PREFIX ?= /usr/local
+CC := gcc
+WARNINGS := -Wall -Wextra -Werror
+CPPFLAGS := -I. -Iruntime -Ibuild -D_GNU_SOURCE
+CFLAGS := -O2 -g -std=gnu11 -ffp-contract=off -fno-math-errno
+SANITIZE := -O1 -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+LDLIBS := -lgsl -llapacke -lopenblas -ljansson -lz -lreadline -lm -lpthread
+
+PACKAGES := build-essential flex bison libgsl-dev libopenblas-dev liblapacke-dev check libreadline-dev \
+            libjansson-dev zlib1g-dev pkg-config python3
+
+# -- Sources: found by themselves; the parser and the embedded library are generated --
+GRAMMAR := $(patsubst lang/%.y,build/lang/%.c,$(wildcard lang/grammar.y))
+LEXER := $(patsubst lang/%.l,build/lang/%.c,$(wildcard lang/lexer.l))
+GENERATED := $(GRAMMAR) $(LEXER) build/stdlib.c
+SOURCES := $(sort $(wildcard lang/*.c runtime/*/*.c))
+STDLIB := $(sort $(wildcard stdlib/*.ppl))
+UNIT := $(patsubst tests/unit/%.c,build/asan/unit/%,$(sort $(wildcard tests/unit/test_*.c)))
+
+OBJECTS := $(SOURCES:%.c=build/%.o) $(GENERATED:.c=.o)
+ASAN_OBJECTS := $(OBJECTS:build/%=build/asan/%)
+ASAN_LIBRARY := $(filter-out build/asan/runtime/cli/main.o,$(ASAN_OBJECTS))
+
+all: ppl
+
+ppl: $(OBJECTS)
+	@echo link $@
+	@$(CC) $(CFLAGS) -o $@ $^ $(LDLIBS)
+
+build/asan/ppl: $(ASAN_OBJECTS)
+	@echo link $@
+	@$(CC) $(CFLAGS) $(SANITIZE) -o $@ $^ $(LDLIBS)
+
+# Generated C is not ours to style.
+$(GENERATED:.c=.o) $(GENERATED:build/%.c=build/asan/%.o): WARNINGS := -Wall -Wno-unused-function -Wno-sign-compare
+
+build/%.o: %.c Makefile | $(GENERATED)
+	@mkdir -p $(@D)
+	@echo cc $<
+	@$(CC) $(CPPFLAGS) $(WARNINGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+build/%.o: build/%.c Makefile | $(GENERATED)
+	@echo cc $<
+	@$(CC) $(CPPFLAGS) $(WARNINGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+build/asan/%.o: %.c Makefile | $(GENERATED)
+	@mkdir -p $(@D)
+	@echo cc $< "(sanitized)"
+	@$(CC) $(CPPFLAGS) $(WARNINGS) $(CFLAGS) $(SANITIZE) -MMD -MP -c -o $@ $<
+
+build/asan/%.o: build/%.c Makefile | $(GENERATED)
+	@mkdir -p $(@D)
+	@echo cc $< "(sanitized)"
+	@$(CC) $(CPPFLAGS) $(WARNINGS) $(CFLAGS) $(SANITIZE) -MMD -MP -c -o $@ $<
+
+build/lang/grammar.c: lang/grammar.y
+	@mkdir -p $(@D)
+	@echo bison $<
+	@bison -Wall --defines=build/lang/grammar.h -o $@ $<
+
+build/lang/lexer.c: lang/lexer.l
+	@mkdir -p $(@D)
+	@echo flex $<
+	@flex --header-file=build/lang/lexer.h -o $@ $<
+
+build/stdlib.c: Makefile $(STDLIB) stdlib
+	@mkdir -p $(@D)
+	@echo embed stdlib
+	@{ echo '#include "interp/stdlib.h"'; i=0; \
+	   for f in $(STDLIB); do \
+	       echo "static const char text$$i[] = {"; od -An -v -tu1 "$$f" | sed 's/\([0-9]\)\( \|$$\)/\1,\2/g'; echo '0};'; \
+	       i=$$((i + 1)); \
+	   done; \
+	   echo 'const StdlibFile stdlib_files[] = {'; i=0; \
+	   for f in $(STDLIB); do echo "    {\"$${f##*/}\", text$$i, sizeof text$$i - 1},"; i=$$((i + 1)); done; \
+	   echo '    {0, 0, 0}};'; echo "const int stdlib_nfiles = $$i;"; } > $@
+
+-include $(OBJECTS:.o=.d) $(ASAN_OBJECTS:.o=.d) $(UNIT:=.d)
+
+# -- Tests --
+build/asan/unit/%: tests/unit/%.c $(ASAN_LIBRARY)
+	@mkdir -p $(@D)
+	@echo cc $< "(sanitized)"
+	@$(CC) $(CPPFLAGS) $(WARNINGS) -Wno-unused-parameter $(CFLAGS) $(SANITIZE) -MMD -MP -MF $@.d -o $@ $< \
+	    $(ASAN_LIBRARY) -lcheck -lsubunit -lrt $(LDLIBS)
+
+unit-programs: $(UNIT)
+
+unit:
+	@$(MAKE) unit-programs
+	@tests/run.sh --unit
+
+check:
+	@$(MAKE) deps
+	@$(MAKE) all unit-programs build/asan/ppl
+	@tests/run.sh
+
+demo:
+	@$(MAKE) deps
+	@$(MAKE) all
+	./ppl run examples/eight_schools/eight_schools.ppl
+
+bench: ppl
+	tests/bench/run.sh
+
+fuzz: ppl build/asan/ppl
+	FUZZ_SECONDS=$${FUZZ_SECONDS:-300} tests/fuzz/run.sh
+
+# -- The machine --
+deps:
+	@missing=; for p in $(PACKAGES); do \
+	    dpkg -s "$$p" 2>/dev/null | grep -q '^Status: install ok installed' || missing="$$missing $$p"; \
+	done; \
+	if [ -n "$$missing" ]; then \
+	    echo "installing$$missing"; sudo=; [ "$$(id -u)" = 0 ] || sudo=sudo; \
+	    $$sudo apt-get update -qq && \
+	    DEBIAN_FRONTEND=noninteractive $$sudo apt-get install -y -qq --no-install-recommends $$missing; \
+	fi
+
+install: ppl
+	install -D -m 755 ppl $(DESTDIR)$(PREFIX)/bin/ppl
+
+clean:
+	rm -rf build ppl
