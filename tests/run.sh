@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs the tests and sums up: every unit program in build/asan/unit, then (without --unit) tests/layers.sh and every
+# Runs the tests and sums up: every unit program in build/asan/unit, then (without --unit) every
 # executable tests/*/run.sh and tests/*/run.py but the benchmarks. A script says how it went in its last line
 # "N passed, N failed"; one that says nothing, or fails without naming a failure, counts as one test.
 # Scripts find the program as $PPL and its sanitized twin as $PPL_ASAN.
@@ -41,7 +41,7 @@ for t in tests/unit/test_*.c; do
     [ -e "$t" ] && run_unit "build/asan/unit/$(basename "$t" .c)"
 done
 if [ "${1:-}" != --unit ]; then
-    for s in tests/layers.sh tests/*/run.sh tests/*/run.py; do
+    for s in tests/*/run.sh tests/*/run.py; do
         case $s in tests/bench/*) continue ;; esac
         [ -x "$s" ] && run_script "$s"
     done
