@@ -1,0 +1,83 @@
+/* How operations compute. The same code serves op_apply (at once) and program.c (again and again); that is why both
+ * give the same bits. Private to tape/. */
+#ifndef TAPE_KERNELS_H
+#define TAPE_KERNELS_H
+
+#include "tape/tape.h"
+
+enum { EW_MAX = 3, WHY_SIZE = 160 };
+
+/* One line of work: out[0..n) from operands with strides (elementwise), or out[0] from a line of n (reductions).
+ * `out` overlaps no operand. */
+typedef void RowFn(int64_t n, real *out, const real *const in[], const int64_t stride[]);
+
+/* What is the same for all operations of one run. */
+typedef struct KernelEnv {
+    uint32_t step, particle;
+} KernelEnv;
+
+typedef struct KernelCall {
+    Op op;
+    const Tensor *out; /* dense, overlaps no operand */
+    int n;
+    const Tensor *const *in; /* as kernel_operand wants them */
+    const OpAttr *attr;
+    const KernelEnv *env;
+    char *why; /* NULL, or WHY_SIZE characters of room to say why it could not be done */
+} KernelCall;
+
+/* False: it cannot be done (index outside, not positive definite). Allocates nothing. */
+typedef bool KernelFn(const KernelCall *call);
+
+typedef enum OpClass { CLASS_SOURCE, CLASS_EW, CLASS_VIEW, CLASS_CALL, CLASS_RANDOM } OpClass;
+
+/* -- Tables from ops.def (ops.c) -- */
+OpClass op_class(Op op);
+RowFn *op_row(Op op);       /* EW and reductions, else NULL */
+KernelFn *op_kernel(Op op); /* CALL, RANDOM */
+
+/* What shape rules (shapes.c) look at. */
+typedef struct Operands {
+    Ctx *ctx;
+    Arena *arena;
+    Op op;
+    int n;
+    const Tensor *const *in;
+    const OpAttr *attr;
+} Operands;
+Shape op_shape(const Operands *o); /* raises at ctx->span */
+
+/* A VIEW operation; a fresh dense tensor where strides cannot express it. */
+Tensor *op_view(const Operands *o, Shape shape);
+
+/* Operand k as the kernel of o->op wants to see it; *copy is set when its numbers must be copied densely first. */
+const Tensor *kernel_operand(const Operands *o, int k, bool *copy);
+
+/* -- Elementwise (kernels_elementwise.c) -- */
+RowFn *ew_row(Op op);
+/* An elementwise operation over a dense output with the operands' dimensions collapsed as far as they go. */
+typedef struct EwLoop {
+    RowFn *row;
+    int n;    /* operands */
+    int rank; /* the last dimension is the line; >= 1 */
+    int64_t dim[MAX_RANK];
+    int64_t stride[EW_MAX][MAX_RANK];
+    real *out;
+    const real *in[EW_MAX];
+} EwLoop;
+void ew_prepare(EwLoop *loop, Op op, const Tensor *out, int n, const Tensor *const *in);
+void ew_run(const EwLoop *loop);
+/* to (any strides, no overlap) = from, same shape. */
+void tensor_assign(const Tensor *to, const Tensor *from);
+
+/* -- Linear algebra (kernels_linalg.c) -- */
+/* How BLAS sees the last two dimensions by rows; false: it cannot. */
+bool matrix_layout(const Tensor *t, bool *transposed, int64_t *ld);
+
+/* -- Reductions (kernels_reduce.c): the canonical sum -- */
+RowFn *reduce_row(Op op);
+/* The last `reduced` dimensions of `in` as one line. */
+void reduce_plan(const Tensor *in, int reduced, int64_t *length, int64_t *stride);
+real sum_line(int64_t n, const real *x, int64_t stride);
+
+#endif

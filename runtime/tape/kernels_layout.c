@@ -1,0 +1,117 @@
+/* Kernels that move numbers: padding, joining, gathering and its adjoint, diagonals, triangles. */
+#include <stdio.h>
+#include <string.h>
+
+#include "tape/kernels.h"
+
+static void fill_zero(const Tensor *t) {
+    int64_t n = shape_size(t->shape);
+    if (n > 0) memset(t->data, 0, (size_t)n * sizeof(real));
+}
+
+/* The part start, start + step, ... (count of them) of dimension `dim`. */
+static Tensor part_of(const Tensor *t, int dim, int64_t start, int64_t count, int64_t step) {
+    Tensor part = *t;
+    part.shape.dim[dim] = count;
+    part.stride[dim] = t->stride[dim] * step;
+    if (count > 0) part.data = t->data + start * t->stride[dim];
+    return part;
+}
+
+bool kernel_pad(const KernelCall *call) {
+    const OpAttr *a = call->attr;
+    fill_zero(call->out);
+    Tensor part = part_of(call->out, a->dim, a->start, call->in[0]->shape.dim[a->dim], a->step);
+    tensor_assign(&part, call->in[0]);
+    return true;
+}
+
+bool kernel_concat(const KernelCall *call) {
+    int64_t start = 0;
+    for (int k = 0; k < call->n; k++) {
+        int64_t count = call->in[k]->shape.dim[call->attr->dim];
+        Tensor part = part_of(call->out, call->attr->dim, start, count, 1);
+        tensor_assign(&part, call->in[k]);
+        start += count;
+    }
+    return true;
+}
+
+/* GATHER and SCATTER_ADD see their operands as [B, K, E] and [B, M, E]. */
+typedef struct Blocks {
+    int64_t B, K, M, E;
+} Blocks;
+
+static Blocks blocks_of(const Tensor *whole, const Tensor *index, int batch) {
+    Blocks b = {1, whole->shape.dim[batch], 1, 1};
+    for (int d = 0; d < batch; d++) b.B *= whole->shape.dim[d];
+    for (int d = batch; d < index->shape.rank; d++) b.M *= index->shape.dim[d];
+    for (int d = batch + 1; d < whole->shape.rank; d++) b.E *= whole->shape.dim[d];
+    return b;
+}
+
+/* The index as an offset from 0, or -1. */
+static inline int64_t checked_index(real index, int64_t K) {
+    if (!(index >= 1 && index <= (real)K)) return -1;
+    int64_t i = (int64_t)index;
+    return (real)i == index ? i - 1 : -1;
+}
+
+static bool bad_index(const KernelCall *call, real index, int64_t K) {
+    if (call->why) snprintf(call->why, WHY_SIZE, "the index %g is not one of 1..%lld", index, (long long)K);
+    return false;
+}
+
+bool kernel_gather(const KernelCall *call) {
+    Blocks n = blocks_of(call->in[0], call->in[1], call->attr->dim);
+    const real *from = call->in[0]->data, *index = call->in[1]->data;
+    real *to = call->out->data;
+    for (int64_t b = 0; b < n.B; b++, from += n.K * n.E)
+        for (int64_t m = 0; m < n.M; m++, to += n.E, index++) {
+            int64_t i = checked_index(*index, n.K);
+            if (i < 0) return bad_index(call, *index, n.K);
+            if (n.E == 1)
+                *to = from[i];
+            else if (n.E > 0)
+                memcpy(to, from + i * n.E, (size_t)n.E * sizeof(real));
+        }
+    return true;
+}
+
+bool kernel_scatter_add(const KernelCall *call) {
+    Blocks n = blocks_of(call->out, call->in[1], call->attr->dim);
+    const real *from = call->in[0]->data, *index = call->in[1]->data;
+    real *to = call->out->data;
+    fill_zero(call->out);
+    for (int64_t b = 0; b < n.B; b++, to += n.K * n.E)
+        for (int64_t m = 0; m < n.M; m++, from += n.E, index++) {
+            int64_t i = checked_index(*index, n.K);
+            if (i < 0) return bad_index(call, *index, n.K);
+            real *t = to + i * n.E;
+            for (int64_t e = 0; e < n.E; e++) t[e] += from[e];
+        }
+    return true;
+}
+
+bool kernel_diag_embed(const KernelCall *call) {
+    const Tensor *out = call->out;
+    fill_zero(out);
+    Tensor diagonal = *out;
+    diagonal.shape.rank = out->shape.rank - 1;
+    diagonal.stride[out->shape.rank - 2] = out->stride[out->shape.rank - 2] + 1;
+    tensor_assign(&diagonal, call->in[0]);
+    return true;
+}
+
+bool kernel_tril(const KernelCall *call) {
+    const Tensor *out = call->out;
+    int rank = out->shape.rank;
+    int64_t n = out->shape.dim[rank - 2], m = out->shape.dim[rank - 1];
+    tensor_assign(out, call->in[0]);
+    real *row = out->data;
+    for (int64_t r = 0, rows = m ? shape_size(out->shape) / m : 0; r < rows; r++, row += m) {
+        int64_t from = r % n + call->attr->start + 1; /* the first column that goes */
+        for (int64_t j = from > 0 ? from : 0; j < m; j++) row[j] = 0;
+    }
+    return true;
+}

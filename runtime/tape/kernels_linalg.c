@@ -1,0 +1,138 @@
+/* Matrix products, Cholesky factors, triangular systems: OpenBLAS and LAPACK over the last two dimensions, batched
+ * over the others; small products by plain loops. What is called depends on shapes and strides alone. */
+#include <cblas.h>
+#include <lapacke.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "tape/kernels.h"
+
+/* Below this many multiplications the loops win over the call. */
+enum { SMALL_PRODUCT = 512 };
+
+/* One thread: results must not depend on how many there are. */
+__attribute__((constructor)) static void use_one_thread(void) { openblas_set_num_threads(1); }
+
+bool matrix_layout(const Tensor *t, bool *transposed, int64_t *ld) {
+    int r = t->shape.rank;
+    int64_t rows = t->shape.dim[r - 2], columns = t->shape.dim[r - 1];
+    int64_t sr = t->stride[r - 2], sc = t->stride[r - 1];
+    if (rows <= 1) sr = columns > 1 ? columns : 1;
+    if (columns <= 1) sc = rows <= 1 || sr >= 1 ? 1 : 0;
+    *transposed = false;
+    *ld = sr;
+    if (sc == 1 && sr >= columns && sr >= 1) return true;
+    sr = t->stride[r - 2];
+    *transposed = true;
+    *ld = columns <= 1 ? (rows > 1 ? rows : 1) : sc;
+    return (rows <= 1 || sr == 1) && *ld >= rows && *ld >= 1;
+}
+
+/* The batch as an odometer over the output's leading dimensions; operands broadcast. */
+typedef struct Batch {
+    const Tensor *out;
+    int n, rank; /* operands; leading dimensions */
+    int64_t left, index[MAX_RANK], stride[3][MAX_RANK];
+    real *to;
+    const real *in[2];
+} Batch;
+
+static Batch batch_start(const KernelCall *call) {
+    const Tensor *out = call->out;
+    Batch b = {.out = out, .n = call->n, .rank = out->shape.rank - 2, .left = 1, .to = out->data};
+    for (int d = 0; d < b.rank; d++) b.left *= out->shape.dim[d];
+    for (int k = 0; k < call->n; k++) {
+        const Tensor *t = call->in[k];
+        b.in[k] = t->data;
+        for (int d = 0; d < b.rank; d++) {
+            int own = d - (out->shape.rank - t->shape.rank);
+            b.stride[k][d] = own < 0 || t->shape.dim[own] == 1 ? 0 : t->stride[own];
+        }
+    }
+    return b;
+}
+
+static void batch_next(Batch *b) {
+    b->left--;
+    b->to += b->out->shape.dim[b->rank] * b->out->shape.dim[b->rank + 1];
+    for (int d = b->rank - 1; d >= 0; d--) {
+        for (int k = 0; k < b->n; k++) b->in[k] += b->stride[k][d];
+        if (++b->index[d] < b->out->shape.dim[d]) return;
+        for (int k = 0; k < b->n; k++) b->in[k] -= b->out->shape.dim[d] * b->stride[k][d];
+        b->index[d] = 0;
+    }
+}
+
+static void small_product(int64_t n, int64_t m, int64_t K, const real *a, int64_t ar, int64_t ac, const real *b,
+                          int64_t br, int64_t bc, real *out) {
+    for (int64_t i = 0; i < n; i++)
+        for (int64_t j = 0; j < m; j++) {
+            real s = 0;
+            for (int64_t k = 0; k < K; k++) s += a[i * ar + k * ac] * b[k * br + j * bc];
+            out[i * m + j] = s;
+        }
+}
+
+bool kernel_matmul(const KernelCall *call) {
+    const Tensor *a = call->in[0], *b = call->in[1], *out = call->out;
+    int ra = a->shape.rank, rb = b->shape.rank, ro = out->shape.rank;
+    int64_t n = out->shape.dim[ro - 2], m = out->shape.dim[ro - 1], K = a->shape.dim[ra - 1], lda, ldb;
+    bool ta, tb, small = K == 0 || (double)n * (double)m * (double)K <= SMALL_PRODUCT;
+    matrix_layout(a, &ta, &lda);
+    matrix_layout(b, &tb, &ldb);
+    for (Batch w = batch_start(call); w.left > 0 && n > 0 && m > 0; batch_next(&w)) {
+        if (!small && (n == 1 || m == 1)) memset(w.to, 0, (size_t)(n * m) * sizeof(real)); /* gemv may scale NaN by 0 */
+        if (small)
+            small_product(n, m, K, w.in[0], a->stride[ra - 2], a->stride[ra - 1], w.in[1], b->stride[rb - 2],
+                          b->stride[rb - 1], w.to);
+        else if (m == 1) /* b and the output are vectors */
+            cblas_dgemv(CblasRowMajor, ta ? CblasTrans : CblasNoTrans, (int)(ta ? K : n), (int)(ta ? n : K), 1, w.in[0],
+                        (int)lda, w.in[1], (int)(K > 1 ? b->stride[rb - 2] : 1), 0, w.to, 1);
+        else if (n == 1)
+            cblas_dgemv(CblasRowMajor, tb ? CblasNoTrans : CblasTrans, (int)(tb ? m : K), (int)(tb ? K : m), 1, w.in[1],
+                        (int)ldb, w.in[0], (int)(K > 1 ? a->stride[ra - 1] : 1), 0, w.to, 1);
+        else
+            cblas_dgemm(CblasRowMajor, ta ? CblasTrans : CblasNoTrans, tb ? CblasTrans : CblasNoTrans, (int)n, (int)m,
+                        (int)K, 1, w.in[0], (int)lda, w.in[1], (int)ldb, 0, w.to, (int)m);
+    }
+    return true;
+}
+
+/* The lower factor by rows is the upper factor by columns of the same memory: no transposition, no workspace. */
+bool kernel_cholesky(const KernelCall *call) {
+    const Tensor *out = call->out;
+    int64_t n = out->shape.dim[out->shape.rank - 1];
+    tensor_assign(out, call->in[0]);
+    real *l = out->data;
+    for (int64_t count = n ? shape_size(out->shape) / (n * n) : 0; count > 0; count--, l += n * n) {
+        int bad = (int)LAPACKE_dpotrf_work(LAPACK_COL_MAJOR, 'U', (int)n, l, (int)n);
+        for (int64_t i = 0; i < n && !bad; i++)
+            if (!isfinite(l[i * n + i])) bad = (int)i + 1; /* NaN passes LAPACK */
+        if (bad) {
+            if (call->why) snprintf(call->why, WHY_SIZE, "the matrix is not positive definite (row %d)", bad);
+            return false;
+        }
+        for (int64_t i = 0; i < n; i++)
+            for (int64_t j = i + 1; j < n; j++) l[i * n + j] = 0;
+    }
+    return true;
+}
+
+bool kernel_tri_solve(const KernelCall *call) {
+    const Tensor *l = call->in[0], *b = call->in[1], *out = call->out;
+    int r = out->shape.rank, rb = b->shape.rank, flags = call->attr->flags;
+    int64_t n = out->shape.dim[r - 2], m = out->shape.dim[r - 1];
+    bool transposed;
+    int64_t ld;
+    matrix_layout(l, &transposed, &ld);
+    bool upper = flags & TRI_UPPER, solve_transposed = flags & TRI_TRANSPOSED;
+    for (Batch w = batch_start(call); w.left > 0 && n > 0 && m > 0; batch_next(&w)) {
+        for (int64_t i = 0; i < n; i++)
+            for (int64_t j = 0; j < m; j++) w.to[i * m + j] = w.in[1][i * b->stride[rb - 2] + j * b->stride[rb - 1]];
+        cblas_dtrsm(CblasRowMajor, CblasLeft, upper != transposed ? CblasUpper : CblasLower,
+                    solve_transposed != transposed ? CblasTrans : CblasNoTrans, CblasNonUnit, (int)n, (int)m, 1, w.in[0],
+                    (int)ld, w.to, (int)m);
+    }
+    return true;
+}

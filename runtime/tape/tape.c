@@ -1,0 +1,303 @@
+/* Recording: operations are computed at once and written down where they depend on inputs or noise. */
+#include "tape/tape.h"
+
+#include <assert.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tape/kernels.h"
+
+/* Nodes of constants by what they are: a tensor by its place, a number by its bits. Open addressing; an entry whose
+ * node is no longer that constant is free. */
+struct TapePrivate {
+    NodeId *constants; /* NODE_NONE: empty */
+    int room, used;    /* room is a power of two, or 0 */
+    uint8_t *guarded;  /* by node: it has a guard */
+};
+
+static void tape_release(void *object) {
+    Tape *t = object;
+    free(t->nodes);
+    free(t->more->constants);
+    free(t->more->guarded);
+}
+
+Tape *tape_new(Ctx *c, Arena *arena, bool recording) {
+    Tape *t = ARENA_NEW(arena, Tape);
+    *t = (Tape){.ctx = c, .arena = arena, .recording = recording, .more = ARENA_NEW(arena, struct TapePrivate)};
+    arena_defer(arena, tape_release, t);
+    return t;
+}
+
+void tape_truncate(Tape *t, int nnodes) {
+    assert(nnodes >= 0 && nnodes <= t->nnodes);
+    for (NodeId id = nnodes; id < t->nnodes; id++)
+        if (t->nodes[id].op == OP_GUARD) t->more->guarded[t->nodes[id].inputs[0]] = false;
+    t->nnodes = nnodes;
+}
+
+static void *resized(Tape *t, void *block, size_t bytes) {
+    void *grown = realloc(block, bytes);
+    if (!grown) ctx_raise_here(t->ctx, ERROR_PROGRAM, "there is not enough memory for %d operations", t->nnodes);
+    return grown;
+}
+
+/* -- Nodes -- */
+
+static NodeId node_append(Tape *t, Op op, int n, const NodeId *inputs, const OpAttr *attr, const Tensor *value) {
+    if (t->nnodes == t->capacity) {
+        int capacity = t->capacity ? 2 * t->capacity : 64;
+        t->nodes = resized(t, t->nodes, (size_t)capacity * sizeof *t->nodes);
+        t->more->guarded = resized(t, t->more->guarded, (size_t)capacity);
+        t->capacity = capacity;
+    }
+    NodeId id = t->nnodes++;
+    t->more->guarded[id] = false;
+    t->nodes[id] = (Node){.op = op,
+                          .span = t->ctx->span,
+                          .ninputs = n,
+                          .inputs = n ? arena_copy(t->arena, inputs, (size_t)n * sizeof *inputs) : NULL,
+                          .attr = attr ? arena_copy(t->arena, attr, sizeof *attr) : NULL,
+                          .value = value};
+    return id;
+}
+
+static uint64_t bits_of(const Tensor *v) {
+    uint64_t bits;
+    memcpy(&bits, v->data, sizeof bits);
+    return bits;
+}
+
+static uint64_t constant_hash(const Tensor *v) {
+    uint64_t h = v->shape.rank == 0 ? bits_of(v) : (uint64_t)(uintptr_t)v;
+    h = (h ^ h >> 32) * 0x9e3779b97f4a7c15u;
+    return h ^ h >> 29;
+}
+
+static bool is_constant(const Tape *t, NodeId id, const Tensor *v) {
+    if (id < 0 || id >= t->nnodes || t->nodes[id].op != OP_CONSTANT) return false;
+    const Tensor *w = t->nodes[id].value;
+    return w == v || (w->shape.rank == 0 && v->shape.rank == 0 && bits_of(w) == bits_of(v));
+}
+
+static void constants_grow(Tape *t) {
+    struct TapePrivate *m = t->more;
+    int room = m->room ? 2 * m->room : 64, old_room = m->room;
+    NodeId *old = m->constants, *fresh = resized(t, NULL, (size_t)room * sizeof *fresh);
+    for (int k = 0; k < room; k++) fresh[k] = NODE_NONE;
+    m->used = 0;
+    for (int k = 0; k < old_room; k++) {
+        NodeId id = old[k];
+        if (id < 0 || id >= t->nnodes || t->nodes[id].op != OP_CONSTANT) continue;
+        size_t at = constant_hash(t->nodes[id].value) & (size_t)(room - 1);
+        while (fresh[at] != NODE_NONE) at = (at + 1) & (size_t)(room - 1);
+        fresh[at] = id;
+        m->used++;
+    }
+    free(old);
+    m->constants = fresh;
+    m->room = room;
+}
+
+static NodeId constant_node(Tape *t, const Tensor *v) {
+    struct TapePrivate *m = t->more;
+    if (2 * m->used >= m->room) constants_grow(t);
+    size_t at = constant_hash(v) & (size_t)(m->room - 1);
+    for (; m->constants[at] != NODE_NONE; at = (at + 1) & (size_t)(m->room - 1))
+        if (is_constant(t, m->constants[at], v)) return m->constants[at];
+    m->used++;
+    return m->constants[at] = node_append(t, OP_CONSTANT, 0, NULL, NULL, v);
+}
+
+static NodeId node_of(Tape *t, Var v) { return var_is_taped(v) ? v.node : constant_node(t, v.value); }
+
+/* -- Leaves -- */
+
+Var var_constant(const Tensor *value) { return (Var){value, NODE_NONE}; }
+
+Var var_number(Tape *t, real x) { return var_constant(tensor_scalar(t->ctx, t->arena, x)); }
+
+Var tape_input(Tape *t, int slot, int64_t offset, Shape shape) {
+    assert(slot >= 0 && slot < (int)(sizeof t->inputs / sizeof *t->inputs) && t->inputs[slot]);
+    OpAttr attr = {.shape = shape, .slot = slot, .start = offset};
+    /* Tensors are not written once shared, so the const of the input is safe. */
+    Tensor *value = tensor_borrow(t->arena, shape, (real *)(uintptr_t)(t->inputs[slot] + offset));
+    return (Var){value, t->recording ? node_append(t, OP_INPUT, 0, NULL, &attr, value) : NODE_NONE};
+}
+
+Var tape_variable(Tape *t, Var v) {
+    NodeId input = node_of(t, v);
+    const Tensor *value = arena_copy(t->arena, v.value, sizeof *value);
+    return (Var){value, node_append(t, OP_VARIABLE, 1, &input, NULL, value)};
+}
+
+/* -- Applying an operation -- */
+
+static Tensor *compute_elementwise(const Operands *o, Shape shape) {
+    Tensor *out = tensor_new(o->ctx, o->arena, shape);
+    static const int64_t stride[EW_MAX] = {1, 1, 1};
+    if (shape.rank == 0) {
+        const real *in[EW_MAX];
+        for (int k = 0; k < o->n; k++) in[k] = o->in[k]->data;
+        op_row(o->op)(1, out->data, in, stride);
+        return out;
+    }
+    EwLoop loop;
+    ew_prepare(&loop, o->op, out, o->n, o->in);
+    ew_run(&loop);
+    return out;
+}
+
+static Tensor *compute_call(Tape *t, const Operands *o, Shape shape) {
+    const Tensor **in = ARENA_ARRAY(t->arena, const Tensor *, o->n);
+    for (int k = 0; k < o->n; k++) {
+        bool copy;
+        in[k] = kernel_operand(o, k, &copy);
+        if (copy) in[k] = tensor_dense(t->ctx, t->arena, in[k]);
+    }
+    char why[WHY_SIZE] = "it could not be computed";
+    KernelEnv env = {t->step, t->particle};
+    Tensor *out = tensor_new(t->ctx, t->arena, shape);
+    KernelCall call = {.op = o->op, .out = out, .n = o->n, .in = in, .attr = o->attr, .env = &env, .why = why};
+    if (!op_kernel(o->op)(&call)) ctx_raise_here(t->ctx, ERROR_PROGRAM, "%s: %s", op_info(o->op)->name, why);
+    return out;
+}
+
+Var op_apply(Tape *t, Op op, int n, const Var *inputs, const OpAttr *attr) {
+    enum { FEW = 8 };
+    int arity = op_info(op)->arity;
+    OpClass class = op_class(op);
+    assert(class != CLASS_SOURCE && (arity < 0 || n == arity || (class == CLASS_RANDOM && n > arity)));
+    (void)arity;
+    const Tensor *few[FEW], **in = n <= FEW ? few : ARENA_ARRAY(t->arena, const Tensor *, n);
+    bool taped = class == CLASS_RANDOM;
+    for (int k = 0; k < n; k++) {
+        in[k] = inputs[k].value;
+        taped = taped || var_is_taped(inputs[k]);
+    }
+    Operands o = {.ctx = t->ctx, .arena = t->arena, .op = op, .n = n, .in = in, .attr = attr};
+    Shape shape = op_shape(&o);
+    const Tensor *value = class == CLASS_EW     ? compute_elementwise(&o, shape)
+                          : class == CLASS_VIEW ? op_view(&o, shape)
+                                                : compute_call(t, &o, shape);
+    if (!taped || !t->recording) return var_constant(value);
+    NodeId few_nodes[FEW], *nodes = n <= FEW ? few_nodes : ARENA_ARRAY(t->arena, NodeId, n);
+    for (int k = 0; k < n; k++) nodes[k] = node_of(t, inputs[k]);
+    return (Var){value, node_append(t, op, n, nodes, attr, value)};
+}
+
+/* -- The operations by name -- */
+
+Var op_reshape(Tape *t, Var a, Shape shape) {
+    if (shape_equal(a.value->shape, shape)) return a;
+    return op_apply(t, OP_RESHAPE, 1, &a, &(OpAttr){.shape = shape});
+}
+
+Var op_expand(Tape *t, Var a, Shape shape) {
+    if (shape_equal(a.value->shape, shape)) return a;
+    return op_apply(t, OP_EXPAND, 1, &a, &(OpAttr){.shape = shape});
+}
+
+Var op_permute(Tape *t, Var a, const int *perm) {
+    OpAttr attr = {0};
+    bool moves = false;
+    for (int d = 0; d < a.value->shape.rank; d++) attr.perm[d] = perm[d], moves |= perm[d] != d;
+    return moves ? op_apply(t, OP_PERMUTE, 1, &a, &attr) : a;
+}
+
+Var op_slice(Tape *t, Var a, int dim, int64_t start, int64_t count, int64_t step) {
+    Shape s = a.value->shape;
+    if (dim >= 0 && dim < s.rank && start == 0 && count == s.dim[dim] && step == 1) return a;
+    return op_apply(t, OP_SLICE, 1, &a, &(OpAttr){.dim = dim, .start = start, .count = count, .step = step});
+}
+
+Var op_pad(Tape *t, Var a, int dim, int64_t start, int64_t count, int64_t step) {
+    return op_apply(t, OP_PAD, 1, &a, &(OpAttr){.dim = dim, .start = start, .count = count, .step = step});
+}
+
+Var op_concat(Tape *t, int n, const Var *parts, int dim) {
+    return n == 1 ? parts[0] : op_apply(t, OP_CONCAT, n, parts, &(OpAttr){.dim = dim});
+}
+
+Var op_stack(Tape *t, int n, const Var *parts) {
+    Var *rows = ARENA_ARRAY(t->arena, Var, n);
+    for (int k = 0; k < n; k++) {
+        Shape own = parts[k].value->shape, s = {.rank = own.rank + 1, .dim = {1}};
+        if (s.rank > MAX_RANK) ctx_raise_here(t->ctx, ERROR_PROGRAM, "arrays have at most %d dimensions", MAX_RANK);
+        for (int d = 0; d < own.rank; d++) s.dim[d + 1] = own.dim[d];
+        rows[k] = op_reshape(t, parts[k], s);
+    }
+    return op_concat(t, n, rows, 0);
+}
+
+Var op_gather(Tape *t, Var a, Var index, int batch) {
+    return op_apply(t, OP_GATHER, 2, (Var[]){a, index}, &(OpAttr){.dim = batch});
+}
+
+Var op_scatter_add(Tape *t, Var src, Var index, int batch, int64_t K) {
+    return op_apply(t, OP_SCATTER_ADD, 2, (Var[]){src, index}, &(OpAttr){.dim = batch, .count = K});
+}
+
+Var op_reduce(Tape *t, Op op, Var a, uint32_t dims) {
+    if (dims == 0 && op != OP_ARGMAX) return a;
+    return op_apply(t, op, 1, &a, &(OpAttr){.dims = dims});
+}
+
+Var op_sum_all(Tape *t, Var a) { return op_reduce(t, OP_SUM, a, (1u << a.value->shape.rank) - 1); }
+
+Var op_sum_to(Tape *t, Var a, Shape shape) {
+    Shape from = a.value->shape;
+    int added = from.rank - shape.rank;
+    assert(added >= 0);
+    uint32_t dims = 0;
+    for (int d = 0; d < from.rank; d++)
+        if (d < added || (shape.dim[d - added] == 1 && from.dim[d] != 1)) dims |= 1u << d;
+    return op_reshape(t, op_reduce(t, OP_SUM, a, dims), shape);
+}
+
+Var op_cumsum(Tape *t, Var a, int dim) { return op_apply(t, OP_CUMSUM, 1, &a, &(OpAttr){.dim = dim}); }
+
+Var op_matmul(Tape *t, Var a, Var b) { return op2(t, OP_MATMUL, a, b); }
+
+Var op_transpose(Tape *t, Var a) {
+    int perm[MAX_RANK], rank = a.value->shape.rank;
+    if (rank < 2) ctx_raise_here(t->ctx, ERROR_PROGRAM, "transpose: expected a matrix, got an array of shape %s",
+                                 shape_text(t->arena, a.value->shape));
+    for (int d = 0; d < rank; d++) perm[d] = d;
+    perm[rank - 2] = rank - 1;
+    perm[rank - 1] = rank - 2;
+    return op_permute(t, a, perm);
+}
+
+Var op_cholesky(Tape *t, Var a) { return op1(t, OP_CHOLESKY, a); }
+
+Var op_tri_solve(Tape *t, Var l, Var b, int flags) {
+    return op_apply(t, OP_TRI_SOLVE, 2, (Var[]){l, b}, &(OpAttr){.flags = flags});
+}
+
+Var op_tril(Tape *t, Var a, int64_t k) { return op_apply(t, OP_TRIL, 1, &a, &(OpAttr){.start = k}); }
+
+Var op_diagonal(Tape *t, Var a) { return op1(t, OP_DIAGONAL, a); }
+
+Var op_diag_embed(Tape *t, Var a) { return op1(t, OP_DIAG_EMBED, a); }
+
+Var op_stop_gradient(Tape *t, Var a) { return var_is_taped(a) ? op1(t, OP_STOP_GRADIENT, a) : a; }
+
+Var op_random(Tape *t, Op op, int n, const Var *params, Shape shape, const RandomSite *site) {
+    return op_apply(t, op, n, params, &(OpAttr){.shape = shape, .random = *site});
+}
+
+/* -- Plain values -- */
+
+void tape_guard(Tape *t, Var v) {
+    if (!var_is_taped(v) || !t->recording || t->more->guarded[v.node]) return;
+    node_append(t, OP_GUARD, 1, &v.node, NULL, v.value);
+    t->more->guarded[v.node] = true;
+}
+
+real tape_read(Tape *t, Var scalar) {
+    assert(shape_size(scalar.value->shape) == 1);
+    tape_guard(t, scalar);
+    return tensor_item(scalar.value, 0);
+}
