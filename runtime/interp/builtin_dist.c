@@ -1,0 +1,153 @@
+/* Functions on distributions, and the noise primitives of the library. */
+#include <string.h>
+
+#include "interp/builtins.h"
+#include "interp/internal.h"
+
+static Dist *dist_argument(Interp *in, const Args *a, const char *function) {
+    Value v = a->values[0];
+    if (v.kind == VALUE_DIST) return v.u.dist;
+    ctx_raise(in->ctx, ERROR_PROGRAM, a->span, NULL, "`%s` wants a distribution; this is %s", function, value_describe(in, v));
+}
+
+static Value dist_draw(Interp *in, const Args *a) { return dist_draw_site(in, dist_argument(in, a, "draw"), NULL, true); }
+
+static Value dist_log_density(Interp *in, const Args *a) {
+    if (a->values[0].kind == VALUE_CALL && in->hooks.model_logpdf) return in->hooks.model_logpdf(in, a->values[0].u.call, a->values[1], a->span);
+    return dist_logpdf(in, dist_argument(in, a, "logpdf"), a->values[1], true, a->span);
+}
+
+/* A member, or what follows from another member of the family. */
+static Value at_point(Interp *in, const Args *a, const char *member) {
+    Dist *d = dist_argument(in, a, member);
+    Value x = a->values[1], v;
+    if (dist_has_member(d, member)) return dist_member(in, d, member, 1, &x, a->span);
+    if (strcmp(member, "sf") == 0) {
+        if (dist_has_member(d, "log_sf")) {
+            v = dist_member(in, d, "log_sf", 1, &x, a->span);
+            return array_apply(in, OP_EXP, 1, &v, a->span);
+        }
+        v = dist_member(in, d, "cdf", 1, &x, a->span);
+        return array_binary(in, BINARY_SUB, value_number(1), v, a->span);
+    }
+    if (strcmp(member, "log_cdf") == 0) {
+        v = dist_member(in, d, "cdf", 1, &x, a->span);
+        return array_apply(in, OP_LOG, 1, &v, a->span);
+    }
+    if (strcmp(member, "log_sf") == 0) {
+        if (dist_has_member(d, "sf")) {
+            v = dist_member(in, d, "sf", 1, &x, a->span);
+            return array_apply(in, OP_LOG, 1, &v, a->span);
+        }
+        v = dist_member(in, d, "cdf", 1, &x, a->span);
+        v = array_apply(in, OP_NEG, 1, &v, a->span);
+        return array_apply(in, OP_LOG1P, 1, &v, a->span);
+    }
+    return dist_member(in, d, member, 1, &x, a->span);
+}
+
+static Value dist_cdf(Interp *in, const Args *a) { return at_point(in, a, "cdf"); }
+static Value dist_sf(Interp *in, const Args *a) { return at_point(in, a, "sf"); }
+static Value dist_log_cdf(Interp *in, const Args *a) { return at_point(in, a, "log_cdf"); }
+static Value dist_log_sf(Interp *in, const Args *a) { return at_point(in, a, "log_sf"); }
+static Value dist_icdf(Interp *in, const Args *a) { return at_point(in, a, "icdf"); }
+static Value dist_variance(Interp *in, const Args *a) { return dist_member(in, dist_argument(in, a, "variance"), "variance", 0, NULL, a->span); }
+static Value dist_entropy(Interp *in, const Args *a) { return dist_member(in, dist_argument(in, a, "entropy"), "entropy", 0, NULL, a->span); }
+
+static Value dist_kl(Interp *in, const Args *a) {
+    Dist *p = dist_argument(in, a, "kl");
+    if (a->values[1].kind != VALUE_DIST)
+        ctx_raise(in->ctx, ERROR_PROGRAM, a->span, NULL, "`kl` wants two distributions; the second is %s", value_describe(in, a->values[1]));
+    const char *q = a->values[1].u.dist->family->decl->name;
+    Value f = interp_lookup(in, arena_printf(in->arena, "_kl_%s_%s", p->family->decl->name, q));
+    if (f.kind != VALUE_FUNCTION)
+        ctx_raise(in->ctx, ERROR_PROGRAM, a->span, "estimate it: mean of logpdf(p, x) - logpdf(q, x) over draws x of p",
+                  "the divergence of %s from %s has no closed form here", p->family->decl->name, q);
+    return interp_call(in, f, 2, a->values, a->span);
+}
+
+static Value is_set(Interp *in, const Args *a) {
+    (void)in;
+    return value_bool(!(a->values[0].kind == VALUE_BUILTIN && strcmp(a->values[0].u.builtin->name, "_unset") == 0));
+}
+
+static Value unset(Interp *in, const Args *a) { ctx_raise(in->ctx, ERROR_PROGRAM, a->span, NULL, "`_unset` is not a function"); }
+
+/* -- Noise: with every axis at work, from the stream of the variable being drawn -- */
+
+/* params: each has the shape of one draw, and `tail` further dimensions (logits); the draw has `extra` dimensions. */
+static Value noise(Interp *in, const Args *a, Op op, int nparams, int tail, Shape extra) {
+    if (!in->draw) ctx_raise(in->ctx, ERROR_PROGRAM, a->span, NULL, "noise is for the draw() of a distribution");
+    DrawSite *d = in->draw;
+    RandomSite r = {.key = key_fold(d->key, d->count++), .n = d->nindex, .particle_dim = -1};
+    Shape shape = SHAPE_SCALAR;
+    for (int k = 0; k < in->nplates; k++) {
+        shape.dim[shape.rank++] = in->plates[k]->size;
+        if (in->plates[k]->kind == AXIS_PARTICLE) r.particle_dim = k;
+    }
+    for (int k = 0; k < d->nindex; k++) {
+        r.index[k].dim = -1;
+        r.index[k].first = d->index[k].at;
+        for (int p = 0; d->index[k].axis && p < in->nplates; p++)
+            if (in->plates[p] == d->index[k].axis) r.index[k].dim = p, r.index[k].first = in->plates[p]->first;
+    }
+    for (int k = 0; k < extra.rank; k++) shape.dim[shape.rank++] = extra.dim[k];
+    Var params[3];
+    for (int k = 0; k < nparams; k++) {
+        Value v = in->nplates ? array_expand_axes(in, a->values[k], in->nplates, in->plates) : a->values[k];
+        params[k] = value_array(in, v, a->span, "a parameter").var;
+    }
+    (void)tail;
+    return value_var(in, op_random(in->tape, op, nparams, params, shape, &r), in->nplates, in->plates);
+}
+
+static Value noise_normal(Interp *in, const Args *a) { return noise(in, a, OP_NORMAL, 0, 0, SHAPE_SCALAR); }
+static Value noise_uniform(Interp *in, const Args *a) { return noise(in, a, OP_UNIFORM, 0, 0, SHAPE_SCALAR); }
+static Value noise_gamma(Interp *in, const Args *a) { return noise(in, a, OP_DRAW_GAMMA, 1, 0, SHAPE_SCALAR); }
+static Value noise_log_gamma(Interp *in, const Args *a) { return noise(in, a, OP_DRAW_LOG_GAMMA, 1, 0, SHAPE_SCALAR); }
+static Value noise_poisson(Interp *in, const Args *a) { return noise(in, a, OP_DRAW_POISSON, 1, 0, SHAPE_SCALAR); }
+static Value noise_binomial(Interp *in, const Args *a) { return noise(in, a, OP_DRAW_BINOMIAL, 2, 0, SHAPE_SCALAR); }
+static Value noise_von_mises(Interp *in, const Args *a) { return noise(in, a, OP_DRAW_VON_MISES, 1, 0, SHAPE_SCALAR); }
+static Value noise_categorical(Interp *in, const Args *a) { return noise(in, a, OP_DRAW_CATEGORICAL, 1, 1, SHAPE_SCALAR); }
+
+static Shape extra_shape(Interp *in, const Args *a) {
+    Shape s = SHAPE_SCALAR;
+    for (int k = 0; k < a->n; k++)
+        if (a->values[k].kind != VALUE_NONE) s.dim[s.rank++] = value_to_int(in, a->values[k], a->span, "a size");
+    return s;
+}
+
+static Value noise_normal_vec(Interp *in, const Args *a) { return noise(in, a, OP_NORMAL, 0, 0, extra_shape(in, a)); }
+static Value noise_uniform_vec(Interp *in, const Args *a) { return noise(in, a, OP_UNIFORM, 0, 0, extra_shape(in, a)); }
+static Value noise_gamma_vec(Interp *in, const Args *a) { return noise(in, a, OP_DRAW_GAMMA, 1, 0, value_event_shape(in, a->values[0], a->span)); }
+static Value noise_log_gamma_vec(Interp *in, const Args *a) {
+    return noise(in, a, OP_DRAW_LOG_GAMMA, 1, 0, value_event_shape(in, a->values[0], a->span));
+}
+
+const Builtin builtins_dist[] = {
+    {"draw", "(d)", dist_draw, "one draw of a distribution", 0},
+    {"logpdf", "(d, x)", dist_log_density, "the log density of d at x, element by element; of a model at a record of values", 0},
+    {"cdf", "(d, x)", dist_cdf, "the probability of at most x", 0},
+    {"sf", "(d, x)", dist_sf, "the probability of more than x", 0},
+    {"log_cdf", "(d, x)", dist_log_cdf, "the logarithm of cdf(d, x)", 0},
+    {"log_sf", "(d, x)", dist_log_sf, "the logarithm of sf(d, x)", 0},
+    {"icdf", "(d, p)", dist_icdf, "the quantile: cdf(d, icdf(d, p)) = p", 0},
+    {"variance", "(d)", dist_variance, "the variance of a distribution", 0},
+    {"entropy", "(d)", dist_entropy, "the (differential) entropy of a distribution, in nats", 0},
+    {"kl", "(p, q)", dist_kl, "the Kullback-Leibler divergence of q from p, in nats, where it has a closed form", 0},
+    {"_is_set", "(x)", is_set, "was this parameter given?", 0},
+    {"_unset", "()", unset, "the default of a parameter that may be left out", 0},
+    {"_normal", "()", noise_normal, "standard normal noise", 0},
+    {"_uniform", "()", noise_uniform, "uniform noise", 0},
+    {"_gamma", "(shape)", noise_gamma, "standard gamma draws, with implicit derivatives", 0},
+    {"_log_gamma", "(shape)", noise_log_gamma, "logarithms of standard gamma draws", 0},
+    {"_poisson", "(rate)", noise_poisson, "Poisson draws", 0},
+    {"_binomial", "(n, p)", noise_binomial, "binomial draws", 0},
+    {"_von_mises", "(kappa)", noise_von_mises, "von Mises draws around 0", 0},
+    {"_categorical", "(logits)", noise_categorical, "1..K by the last dimension", 0},
+    {"_normal_vec", "(n, m = )", noise_normal_vec, "a vector or matrix of normal noise", 0},
+    {"_uniform_vec", "(n, m = )", noise_uniform_vec, "a vector or matrix of uniform noise", 0},
+    {"_gamma_vec", "(shape)", noise_gamma_vec, "a vector of gamma draws", 0},
+    {"_log_gamma_vec", "(shape)", noise_log_gamma_vec, "a vector of logarithms of gamma draws", 0},
+    {0},
+};

@@ -1,0 +1,216 @@
+/* Calls: matching arguments to parameters, frames, depth. */
+#include <string.h>
+
+#include "interp/internal.h"
+#include "interp/session.h"
+
+void enter_call(Interp *in, const char *name, Span at) {
+    char here;
+    size_t used = (size_t)(in->stack_base > &here ? in->stack_base - &here : &here - in->stack_base);
+    if (++in->depth > in->ctx->max_depth || used > in->stack_limit) {
+        in->depth = 0;
+        ctx_raise(in->ctx, ERROR_PROGRAM, at, "does the recursion end?", "`%s` calls itself too deeply: more than %d calls inside one another", name,
+                  in->ctx->max_depth);
+    }
+}
+
+/* What a callee says of its parameters, whatever it is. */
+typedef struct Signature {
+    const char *what, *name; /* "function", "f" */
+    int n;
+    const char *(*param)(const void *self, int k);
+    bool (*optional)(const void *self, int k);
+    const void *self;
+    bool rest;
+} Signature;
+
+/* The number of the parameter with this name, or -1. */
+static int param_named(const Signature *g, const char *name) {
+    for (int k = 0; k < g->n; k++)
+        if (strcmp(g->param(g->self, k), name) == 0) return k;
+    return -1;
+}
+
+static _Noreturn void unknown_argument(Interp *in, const Signature *g, const char *name, Span at) {
+    const char **names = ARENA_ARRAY(in->arena, const char *, g->n + 1);
+    Buf all = {0};
+    for (int k = 0; k < g->n; k++) {
+        names[k] = g->param(g->self, k);
+        buf_printf(&all, "%s%s", k ? ", " : "", names[k]);
+    }
+    const char *near = nearest_name(name, names, g->n);
+    char *list = arena_strdup(in->arena, all.text ? all.text : "none");
+    buf_free(&all);
+    ctx_raise(in->ctx, ERROR_PROGRAM, at,
+              near ? arena_printf(in->arena, "did you mean `%s`? (its arguments: %s)", near, list)
+                   : arena_printf(in->arena, "its arguments: %s", list),
+              "`%s` has no argument `%s`", g->name, name);
+}
+
+/* values[0..g->n): by parameter, VALUE_NONE where left out. rest..: what is beyond, when g->rest. */
+static void match_arguments(Interp *in, const Signature *g, int n, const Value *args, const char *const *names, const Span *spans, Span at,
+                            Value *values, Span *value_spans, Args *beyond) {
+    int position = 0;
+    for (int k = 0; k < g->n; k++) values[k] = value_none(), value_spans[k] = SPAN_NONE;
+    for (int k = 0; k < n; k++) {
+        const char *name = names ? names[k] : NULL;
+        Span where = spans ? spans[k] : at;
+        int to = name ? param_named(g, name) : position < g->n ? position++ : -1;
+        if (to < 0 && beyond && g->rest) {
+            beyond->rest[beyond->nrest] = args[k];
+            beyond->rest_names[beyond->nrest++] = name;
+            continue;
+        }
+        if (to < 0 && name) unknown_argument(in, g, name, where);
+        if (to < 0)
+            ctx_raise(in->ctx, ERROR_PROGRAM, where, NULL, "`%s` takes %d argument%s, here are %d", g->name, g->n, g->n == 1 ? "" : "s", n);
+        if (values[to].kind != VALUE_NONE)
+            ctx_raise(in->ctx, ERROR_PROGRAM, where, NULL, "the argument `%s` of `%s` is given twice", g->param(g->self, to), g->name);
+        values[to] = args[k], value_spans[to] = where;
+    }
+    for (int k = 0; k < g->n; k++)
+        if (values[k].kind == VALUE_NONE && !g->optional(g->self, k))
+            ctx_raise(in->ctx, ERROR_PROGRAM, at, NULL, "`%s` needs its argument `%s`", g->name, g->param(g->self, k));
+}
+
+static const char *tree_param(const void *self, int k) { return ((const Param *)self)[k].name; }
+static bool tree_optional(const void *self, int k) { return ((const Param *)self)[k].default_value != NULL; }
+static const char *builtin_param(const void *self, int k) { return ((const BuiltinParams *)self)->names[k]; }
+static bool builtin_optional(const void *self, int k) { return ((const BuiltinParams *)self)->optional[k]; }
+
+static Value call_builtin(Interp *in, const Builtin *b, int n, const Value *args, const char *const *names, const Span *spans, Span at) {
+    const BuiltinParams *p = session_builtin_params(in, b);
+    Signature g = {"function", b->name, p->n, builtin_param, builtin_optional, p, p->rest};
+    Value few[8], few_rest[8];
+    Span few_spans[8];
+    const char *few_names[8];
+    bool small = p->n <= 8 && n <= 8;
+    Args a = {.n = p->n, .span = at};
+    a.values = small ? few : ARENA_ARRAY(in->arena, Value, p->n + 1);
+    Span *value_spans = small ? few_spans : ARENA_ARRAY(in->arena, Span, p->n + 1);
+    a.rest = small ? few_rest : ARENA_ARRAY(in->arena, Value, n + 1);
+    a.rest_names = small ? few_names : ARENA_ARRAY(in->arena, const char *, n + 1);
+    match_arguments(in, &g, n, args, names, spans, at, a.values, value_spans, &a);
+    a.spans = value_spans;
+    if (b->call) return b->call(in, &a);
+    return array_apply(in, (Op)b->op, p->n, a.values, at);
+}
+
+Frame *frame_new(Interp *in, const Function *fn, Frame *outer) {
+    struct { Frame frame; Value slots[]; } *block = arena_alloc(in->arena, sizeof(Frame) + sizeof(Value) * (size_t)(fn->nslots + 1));
+    Frame *f = &block->frame;
+    *f = (Frame){.outer = outer, .function = fn, .slots = block->slots, .nslots = fn->nslots, .result = value_nothing()};
+    return f;
+}
+
+/* Defaults are evaluated in the new frame, so that they may name earlier parameters. */
+static void fill_defaults(Interp *in, Frame *f, const Function *fn) {
+    for (int k = 0; k < fn->nparams; k++) {
+        Value *slot = &f->slots[fn->params[k].slot];
+        if (slot->kind == VALUE_NONE && fn->params[k].default_value) *slot = eval(in, f, fn->params[k].default_value);
+    }
+}
+
+/* The value of a function's body in a frame whose parameters are bound. */
+Value run_body(Interp *in, Frame *f, const Function *fn, Span at) {
+    enter_call(in, fn->name, at);
+    Span span = in->ctx->span;
+    Value v;
+    if (fn->expr) v = eval(in, f, fn->expr);
+    else {
+        Value last = value_nothing();
+        v = exec_block(in, f, fn->body, &last) == FLOW_RETURN ? f->result : last;
+    }
+    in->ctx->span = span;
+    in->depth--;
+    return v;
+}
+
+Value call_function(Interp *in, const Closure *c, int n, const Value *args, const char *param_path, Span at) {
+    const Function *fn = c->function;
+    Frame *f = frame_new(in, fn, c->environment);
+    f->param_path = param_path;
+    if (n > fn->nparams)
+        ctx_raise(in->ctx, ERROR_PROGRAM, at, NULL, "`%s` takes %d argument%s, here are %d", fn->name, fn->nparams, fn->nparams == 1 ? "" : "s", n);
+    for (int k = 0; k < n; k++) f->slots[fn->params[k].slot] = args[k];
+    fill_defaults(in, f, fn);
+    for (int k = 0; k < fn->nparams; k++)
+        if (f->slots[fn->params[k].slot].kind == VALUE_NONE)
+            ctx_raise(in->ctx, ERROR_PROGRAM, at, NULL, "`%s` needs its argument `%s`", fn->name, fn->params[k].name);
+    return run_body(in, f, fn, at);
+}
+
+/* A model or guide with its arguments: nothing runs yet. */
+static Value make_call(Interp *in, Closure *c, const Value *values) {
+    const Function *fn = c->function;
+    Frame *f = frame_new(in, fn, c->environment);
+    for (int k = 0; k < fn->nparams; k++) f->slots[fn->params[k].slot] = values[k];
+    fill_defaults(in, f, fn);
+    Call *call = ARENA_NEW(in->arena, Call);
+    *call = (Call){c, ARENA_ARRAY(in->arena, Value, fn->nparams + 1), fn->nparams};
+    for (int k = 0; k < fn->nparams; k++) call->arguments[k] = f->slots[fn->params[k].slot];
+    return (Value){VALUE_CALL, .u.call = call};
+}
+
+/* The address of a net's parameters: its name at the outside, one per place of call inside another net. */
+static const char *path_of_net(Interp *in, const Function *fn, const Frame *caller, int place) {
+    if (!caller || !caller->param_path || caller->function->kind != FUNCTION_NET) return fn->name;
+    return arena_printf(in->arena, "%s.%s_%d", caller->param_path, fn->name, place);
+}
+
+static Value call_closure(Interp *in, Closure *c, int n, const Value *args, const char *const *names, const Span *spans, Span at, Frame *caller,
+                          int place) {
+    const Function *fn = c->function;
+    static const char *const kinds[] = {"function", "net", "model", "guide", "function", "member"};
+    Signature g = {kinds[fn->kind], fn->name, fn->nparams, tree_param, tree_optional, fn->params, false};
+    Value *values = ARENA_ARRAY(in->arena, Value, fn->nparams + 1);
+    Span *value_spans = ARENA_ARRAY(in->arena, Span, fn->nparams + 1);
+    match_arguments(in, &g, n, args, names, spans, at, values, value_spans, NULL);
+    if (fn->kind == FUNCTION_MODEL || fn->kind == FUNCTION_GUIDE) return make_call(in, c, values);
+    Frame *f = frame_new(in, fn, c->environment);
+    if (fn->kind == FUNCTION_NET) f->param_path = path_of_net(in, fn, caller, place);
+    else if (fn->kind == FUNCTION_LAMBDA && caller) f->param_path = caller->param_path;
+    for (int k = 0; k < fn->nparams; k++) f->slots[fn->params[k].slot] = values[k];
+    fill_defaults(in, f, fn);
+    return run_body(in, f, fn, at);
+}
+
+Value call_value(Interp *in, Value callee, int n, const Value *args, const char *const *names, const Span *spans, Span at, Frame *caller,
+                 int place) {
+    switch (callee.kind) {
+    case VALUE_FUNCTION: return call_closure(in, callee.u.closure, n, args, names, spans, at, caller, place);
+    case VALUE_BUILTIN: return call_builtin(in, callee.u.builtin, n, args, names, spans, at);
+    case VALUE_FAMILY: return family_call(in, callee.u.family, n, args, names, spans, at);
+    default:
+        ctx_raise(in->ctx, ERROR_PROGRAM, at, NULL, "only functions, nets, models, guides and distributions can be called; this is %s",
+                  value_describe(in, callee));
+    }
+}
+
+/* The arguments of a family, matched to its declaration (dists.c). */
+void match_family(Interp *in, const DistDecl *d, int n, const Value *args, const char *const *names, const Span *spans, Span at, Value *values,
+                  Span *value_spans) {
+    Signature g = {"distribution", d->name, d->nparams, tree_param, tree_optional, d->params, false};
+    match_arguments(in, &g, n, args, names, spans, at, values, value_spans, NULL);
+}
+
+Value eval_call(Interp *in, Frame *f, const Expr *e) {
+    int n = e->u.call.n;
+    Value few[8];
+    Span few_spans[8];
+    const char *few_names[8];
+    Value *args = n <= 8 ? few : ARENA_ARRAY(in->arena, Value, n);
+    Span *spans = n <= 8 ? few_spans : ARENA_ARRAY(in->arena, Span, n);
+    const char **names = n <= 8 ? few_names : ARENA_ARRAY(in->arena, const char *, n);
+    Value callee = eval(in, f, e->u.call.callee);
+    for (int k = 0; k < n; k++) {
+        const Argument *a = &e->u.call.arguments[k];
+        names[k] = a->name, spans[k] = a->name ? a->name_span : a->value->span;
+        args[k] = eval(in, f, a->value);
+    }
+    return call_value(in, callee, n, args, names, spans, e->span, f, e->u.call.place);
+}
+
+Value interp_call(Interp *in, Value callee, int n, const Value *args, Span at) {
+    return call_value(in, callee, n, args, NULL, NULL, at, NULL, 0);
+}

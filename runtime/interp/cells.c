@@ -1,0 +1,161 @@
+/* Arrays filled element by element. */
+#include "interp/cells.h"
+
+#include <string.h>
+
+static Cells *cells_new(Interp *in, const Axis *axis, Value base) {
+    Cells *c = ARENA_NEW(in->arena, Cells);
+    *c = (Cells){.axis = axis, .base = base, .whole = value_none()};
+    return c;
+}
+
+static Value *cells_place(Interp *in, Cells *c, const char *name, Index index, Span at) {
+    if (c->axis) {
+        if (index.axis != c->axis)
+            ctx_raise(in->ctx, ERROR_PROGRAM, at, NULL, "`%s` is being filled by the plate `%s` for all its elements at once; this index is another",
+                      name, c->axis->name);
+        return &c->items[0];
+    }
+    int64_t k = index.at;
+    if (index.axis) /* a list so far, now a plate fills it: only where the plate continues nothing */
+        ctx_raise(in->ctx, ERROR_PROGRAM, at, NULL, "`%s` is filled both one by one and by the plate `%s`", name, index.axis->name);
+    if (k < 1 || (k > c->n + 1 && c->base.kind == VALUE_NONE))
+        ctx_raise(in->ctx, ERROR_PROGRAM, at, "elements are set from 1 on, each after the last", "`%s` has %d element%s so far; index %ld is not the next",
+                  name, c->n, c->n == 1 ? "" : "s", (long)k);
+    if (k > c->capacity) {
+        int capacity = c->capacity ? c->capacity : 8;
+        while (capacity < k) capacity *= 2;
+        Value *items = ARENA_ARRAY(in->arena, Value, capacity);
+        if (c->n) memcpy(items, c->items, sizeof(Value) * (size_t)c->n);
+        c->items = items, c->capacity = capacity;
+    }
+    if (k > c->n) c->n = (int)k;
+    return &c->items[k - 1];
+}
+
+/* What the slot holds becomes a list of its elements, so that one can be set. */
+static Cells *take_apart(Interp *in, Value v, Span at) {
+    Cells *c = cells_new(in, NULL, value_none());
+    if (v.kind == VALUE_LIST) {
+        c->items = arena_copy(in->arena, v.u.list->items, sizeof(Value) * (size_t)(v.u.list->n ? v.u.list->n : 1));
+        c->n = c->capacity = v.u.list->n;
+        return c;
+    }
+    Shape shape = value_event_shape(in, v, at);
+    c->n = c->capacity = shape.rank ? (int)shape.dim[0] : 0;
+    c->items = ARENA_ARRAY(in->arena, Value, c->n ? c->n : 1);
+    for (int k = 0; k < c->n; k++) {
+        Value index = value_number(k + 1);
+        c->items[k] = array_index(in, v, 1, &index, &at, at);
+    }
+    return c;
+}
+
+void cells_set(Interp *in, Value *slot, const char *name, int n, const Index *index, Value element, Span at) {
+    if (n == 0) {
+        *slot = element;
+        return;
+    }
+    if (slot->kind == VALUE_NONE) {
+        if (index[0].axis && index[0].axis->first != 1)
+            ctx_raise(in->ctx, ERROR_PROGRAM, at, "let the plate run over 1..N, or use a `for`",
+                      "the plate `%s` begins at %ld, but an array's elements count from 1", index[0].axis->name, (long)index[0].axis->first);
+        Cells *c = cells_new(in, index[0].axis, value_none());
+        if (c->axis) c->items = ARENA_ARRAY(in->arena, Value, 1), c->n = c->capacity = 1;
+        *slot = (Value){VALUE_CELLS, .u.cells = c};
+    } else if (slot->kind != VALUE_CELLS) {
+        if (slot->kind != VALUE_LIST && !(slot->kind == VALUE_ARRAY && value_event_shape(in, *slot, at).rank > 0))
+            ctx_raise(in->ctx, ERROR_PROGRAM, at, NULL, "`%s` is %s: it has no elements to set", name, value_describe(in, *slot));
+        if (index[0].axis) /* y[i] of a plate over an array that is there: as a whole anew */
+            ctx_raise(in->ctx, ERROR_PROGRAM, at, "give the result another name", "the plate `%s` would change `%s`, which has a value already",
+                      index[0].axis->name, name);
+        *slot = (Value){VALUE_CELLS, .u.cells = take_apart(in, *slot, at)};
+    }
+    Cells *c = slot->u.cells;
+    c->whole = value_none();
+    Value *place = cells_place(in, c, name, index[0], at);
+    if (n == 1) {
+        *place = element;
+        return;
+    }
+    if (place->kind == VALUE_NONE && c->base.kind != VALUE_NONE) {
+        Value i = value_number((double)index[0].at);
+        Cells *inner = cells_new(in, NULL, array_index(in, c->base, 1, &i, &at, at));
+        *place = (Value){VALUE_CELLS, .u.cells = inner};
+    }
+    cells_set(in, place, name, n - 1, index + 1, element, at);
+}
+
+Value cells_get(Interp *in, const Cells *c, int n, const Index *index) {
+    Value v;
+    if (c->axis) {
+        if (index[0].axis != c->axis) return value_none();
+        v = c->items[0];
+    } else {
+        if (index[0].axis || index[0].at < 1 || index[0].at > c->n) return value_none();
+        v = c->items[index[0].at - 1];
+    }
+    if (n == 1) return v.kind == VALUE_CELLS ? cells_whole(in, v.u.cells, in->ctx->span) : v;
+    if (v.kind == VALUE_CELLS) return cells_get(in, v.u.cells, n - 1, index + 1);
+    if (v.kind == VALUE_NONE) return v;
+    Value rest[MAX_INDEX];
+    Span spans[MAX_INDEX];
+    for (int k = 1; k < n; k++) {
+        if (index[k].axis) return value_none();
+        rest[k - 1] = value_number((double)index[k].at), spans[k - 1] = in->ctx->span;
+    }
+    return array_index(in, v, n - 1, rest, spans, in->ctx->span);
+}
+
+Value cells_whole(Interp *in, Cells *c, Span at) {
+    if (c->axis)
+        ctx_raise(in->ctx, ERROR_PROGRAM, at, "inside the plate each element sees its own; use the whole after the plate",
+                  "this array is still being filled by the plate `%s`", c->axis->name);
+    if (c->whole.kind != VALUE_NONE) return c->whole;
+    int n = c->n;
+    if (c->base.kind != VALUE_NONE) {
+        Shape s = value_event_shape(in, c->base, at);
+        if (s.rank && s.dim[0] > n) n = (int)s.dim[0];
+    }
+    Value *items = ARENA_ARRAY(in->arena, Value, n ? n : 1);
+    for (int k = 0; k < n; k++) {
+        Value v = k < c->n ? c->items[k] : value_none();
+        if (v.kind == VALUE_CELLS) v = cells_whole(in, v.u.cells, at);
+        if (v.kind == VALUE_NONE && c->base.kind != VALUE_NONE) {
+            Value i = value_number(k + 1);
+            v = array_index(in, c->base, 1, &i, &at, at);
+        }
+        if (v.kind == VALUE_NONE)
+            ctx_raise(in->ctx, ERROR_PROGRAM, at, NULL, "element %d of this array has not been set", k + 1);
+        items[k] = v;
+    }
+    return c->whole = array_from_items(in, n, items, at);
+}
+
+/* The element of a plate as it is seen after the plate: the axis first among the event's dimensions. */
+static Value left(Interp *in, Value v, const Axis *axis, Span at) {
+    if (v.kind == VALUE_CELLS) v = cells_whole(in, v.u.cells, at);
+    if (!value_is_numeric(v))
+        ctx_raise(in->ctx, ERROR_PROGRAM, at, NULL, "the elements of the plate `%s` are %s; only numbers and arrays can be kept", axis->name,
+                  value_describe(in, v));
+    return array_axis_to_event(in, array_expand_axes(in, v, 1, &axis), axis);
+}
+
+void cells_leave_axis(Interp *in, Value *slot, const Axis *axis, Span at) {
+    if (slot->kind != VALUE_CELLS) return;
+    Cells *c = slot->u.cells;
+    if (c->axis == axis) {
+        if (c->items[0].kind == VALUE_NONE) *slot = value_none();
+        else *slot = left(in, c->items[0], axis, at);
+        return;
+    }
+    for (int k = 0; k < c->n; k++) cells_leave_axis(in, &c->items[k], axis, at);
+}
+
+void cells_drop_axis(Value *slot, const Axis *axis) {
+    if (slot->kind != VALUE_CELLS) return;
+    Cells *c = slot->u.cells;
+    if (c->axis == axis) *slot = value_none();
+    else
+        for (int k = 0; k < c->n; k++) cells_drop_axis(&c->items[k], axis);
+}

@@ -1,0 +1,22 @@
+/* Cells: arrays that are filled element by element, `x[t] ~ ...`, `x[i] = e`.
+ *
+ * A slot that is a target with indices holds VALUE_CELLS. Each level is either a list that grows by one (x[1], x[2], ...)
+ * or a plate that runs for all its elements at once, whose single item carries the plate's axis.
+ */
+#ifndef INTERP_CELLS_H
+#define INTERP_CELLS_H
+
+#include "interp/effects.h"
+
+/* Set the element at `index` of what the slot holds (nothing yet: begun; an array: taken apart). Raises for a place
+ * that is neither there nor the next. */
+void cells_set(Interp *in, Value *slot, const char *name, int n, const Index *index, Value element, Span at);
+/* The element, VALUE_NONE when it is not a single cell (then read the whole). */
+Value cells_get(Interp *in, const Cells *c, int n, const Index *index);
+/* All of it as an array (or a list where the elements do not agree). */
+Value cells_whole(Interp *in, Cells *c, Span at);
+/* The plate ends: its axis becomes a dimension / its element-wise attempt failed: forget what it set. */
+void cells_leave_axis(Interp *in, Value *slot, const Axis *axis, Span at);
+void cells_drop_axis(Value *slot, const Axis *axis);
+
+#endif

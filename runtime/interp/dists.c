@@ -1,0 +1,504 @@
+/* Distributions at work.
+ *
+ * A family is declared in the language (`dist`); its members are written for one event. Batch dimensions of parameters
+ * and values beyond the declared ranks become axes for as long as a member runs, so that the members' ordinary
+ * arithmetic serves every batch: Normal(loc, scale) with vectors is a vector of independent variables.
+ */
+#include <math.h>
+#include <string.h>
+
+#include "dist/constraint.h"
+#include "interp/internal.h"
+#include "interp/session.h"
+
+/* -- Declarations -- */
+
+static const Function *member_of(const DistDecl *d, const char *name) {
+    for (int k = 0; k < d->nmembers; k++)
+        if (strcmp(d->members[k]->name, name) == 0) return d->members[k];
+    return NULL;
+}
+
+/* Trailing dimensions of a value of this type that belong to one event. */
+static int type_rank(const Type *t) {
+    if (!t) return 0;
+    int rank = t->nsizes;
+    if ((t->kind == TYPE_SIMPLEX || t->kind == TYPE_ORDERED) && rank == 0) rank = 1;
+    if (t->kind == TYPE_COV || t->kind == TYPE_CORR_CHOLESKY) rank = rank ? rank + 1 : 2;
+    return rank;
+}
+
+Family *family_new(Interp *in, Arena *a, const DistDecl *d) {
+    Family *f = ARENA_NEW(a, Family);
+    *f = (Family){.decl = d, .logpdf = member_of(d, "logpdf"), .draw = member_of(d, "draw"), .rdraw = member_of(d, "rdraw"),
+                  .check = member_of(d, "check")};
+    f->reparameterised = f->rdraw != NULL;
+    f->discrete = d->support && (d->support->kind == TYPE_INT || d->support->kind == TYPE_BOOL);
+    (void)in;
+    return f;
+}
+
+/* -- Frames of members -- */
+
+static bool is_unset(Value v) { return v.kind == VALUE_BUILTIN && strcmp(v.u.builtin->name, "_unset") == 0; }
+
+static Shape batch_shape(Interp *in, const Dist *d, Span at);
+
+/* Dimensions of a parameter or value: all, the last `rank` of which are one event. */
+static Shape whole_shape(Interp *in, Value v, Span at) {
+    if (v.kind == VALUE_DIST) return dist_event_shape(in, v.u.dist, at);
+    return value_is_numeric(v) ? value_event_shape(in, v, at) : SHAPE_SCALAR;
+}
+
+static Shape leading(Shape s, int n) {
+    s.rank = n < 0 ? 0 : n;
+    return s;
+}
+
+static void bind_sizes(Interp *in, const Dist *d, Frame *f, const Value *params) {
+    for (int k = 0; k < d->family->decl->nparams; k++) {
+        const Type *t = d->family->decl->params[k].type;
+        if (!t || t->nsizes == 0 || is_unset(params[k])) continue;
+        Shape s = whole_shape(in, params[k], d->span);
+        int rank = type_rank(t);
+        if (s.rank < rank)
+            ctx_raise(in->ctx, ERROR_PROGRAM, d->span, NULL, "%s: `%s` must have %d dimension%s, its shape is %s", d->family->decl->name,
+                      d->family->decl->params[k].name, rank, rank == 1 ? "" : "s", shape_text(in->arena, s));
+        for (int i = 0; i < t->nsizes; i++) {
+            int slot = t->bind_slot ? t->bind_slot[i] : -1;
+            int64_t n = s.dim[s.rank - rank + i];
+            if (slot < 0) continue;
+            if (f->slots[slot].kind == VALUE_NONE) f->slots[slot] = value_number((double)n);
+            else if (f->slots[slot].u.number != (double)n)
+                ctx_raise(in->ctx, ERROR_PROGRAM, d->span, NULL, "%s: `%s` has size %ld where another parameter says %g", d->family->decl->name,
+                          d->family->decl->params[k].name, (long)n, f->slots[slot].u.number);
+        }
+    }
+}
+
+/* A frame that begins with the distribution's parameters; fn: the member, or NULL for bounds and sizes. */
+static Frame *dist_frame(Interp *in, const Dist *d, const Function *fn, const Value *params) {
+    const DistDecl *decl = d->family->decl;
+    static const Function none = {.kind = FUNCTION_MEMBER, .name = "<dist>"};
+    Function *bare = NULL;
+    if (!fn) {
+        bare = ARENA_NEW(in->arena, Function);
+        *bare = none;
+        bare->nslots = decl->nslots;
+        fn = bare;
+    }
+    Frame *f = frame_new(in, fn, NULL);
+    memcpy(f->slots, params, sizeof(Value) * (size_t)decl->nparams);
+    bind_sizes(in, d, f, params);
+    return f;
+}
+
+/* -- Making a distribution: parameters against their declared types -- */
+
+typedef struct Bounds { double low, high; bool open_low, integer; const char *text; } Bounds;
+
+static bool type_bounds(Interp *in, Frame *f, const Type *t, Bounds *b) {
+    *b = (Bounds){-INFINITY, INFINITY, false, false, lang_type_name(t->kind)};
+    switch (t->kind) {
+    case TYPE_POSITIVE: b->low = 0, b->open_low = true; return true;
+    case TYPE_UNIT: b->low = 0, b->high = 1, b->text = "between 0 and 1"; return true;
+    case TYPE_BOOL: b->low = 0, b->high = 1, b->integer = true; return true;
+    case TYPE_INT: b->integer = true, b->text = "a whole number"; /* fall through */
+    case TYPE_REAL: {
+        if (!t->low && !t->high) return t->kind == TYPE_INT;
+        Value low = t->low ? eval(in, f, t->low) : value_none(), high = t->high ? eval(in, f, t->high) : value_none();
+        if (low.kind == VALUE_NUMBER) b->low = low.u.number;
+        if (high.kind == VALUE_NUMBER) b->high = high.u.number;
+        b->text = arena_printf(in->arena, "%sfrom %g to %g", b->integer ? "a whole number " : "", b->low, b->high);
+        return true;
+    }
+    default: return false;
+    }
+}
+
+static bool within(const Bounds *b, double x) {
+    if (isnan(x)) return true; /* comes out as a density that is not finite, with its cause */
+    return x >= b->low && x <= b->high && !(b->open_low && x <= b->low) && !(b->integer && x != floor(x));
+}
+
+/* A parameter that is impossible and constant is a mistake of the program. */
+static void check_param(Interp *in, const Dist *d, Frame *f, int k, Span at) {
+    const Param *p = &d->family->decl->params[k];
+    Value v = d->params[k];
+    if (is_unset(v)) return;
+    if (p->type && !value_is_numeric(v) && v.kind != VALUE_DIST)
+        ctx_raise(in->ctx, ERROR_PROGRAM, at, NULL, "%s: `%s` must be a number or an array; this is %s", d->family->decl->name, p->name,
+                  value_describe(in, v));
+    if (!p->type || !value_is_numeric(v)) return;
+    Bounds b;
+    if (!type_bounds(in, f, p->type, &b)) return;
+    if (v.kind == VALUE_NUMBER) {
+        if (!within(&b, v.u.number))
+            ctx_raise(in->ctx, ERROR_PROGRAM, at, NULL, "%s: `%s` must be %s, it is %g", d->family->decl->name, p->name, b.text, v.u.number);
+        return;
+    }
+    if (v.kind != VALUE_ARRAY || var_is_taped(v.u.array->var)) return;
+    const Tensor *t = v.u.array->var.value;
+    int64_t n = shape_size(t->shape);
+    for (int64_t i = 0; i < n; i++) {
+        double x = tensor_item(t, i);
+        if (!within(&b, x))
+            ctx_raise(in->ctx, ERROR_PROGRAM, at, NULL, "%s: `%s` must be %s, element %ld of it is %g", d->family->decl->name, p->name, b.text,
+                      (long)(i + 1), x);
+    }
+}
+
+Value family_call(Interp *in, Family *fam, int n, const Value *args, const char *const *names, const Span *spans, Span at) {
+    const DistDecl *decl = fam->decl;
+    Dist *d = ARENA_NEW(in->arena, Dist);
+    *d = (Dist){.family = fam, .params = ARENA_ARRAY(in->arena, Value, decl->nparams + 1), .span = at};
+    Span *where = ARENA_ARRAY(in->arena, Span, decl->nparams + 1);
+    match_family(in, decl, n, args, names, spans, at, d->params, where);
+    for (int k = 0; k < decl->nparams; k++) {
+        if (d->params[k].kind != VALUE_NONE) continue;
+        Frame *f = dist_frame(in, d, NULL, d->params);
+        d->params[k] = eval(in, f, decl->params[k].default_value);
+        where[k] = at;
+    }
+    Frame *f = NULL;
+    for (int k = 0; k < decl->nparams; k++) {
+        const Type *t = decl->params[k].type;
+        if (t && !f && (t->low || t->high || t->nsizes)) f = dist_frame(in, d, NULL, d->params);
+        check_param(in, d, f, k, where[k]);
+    }
+    if (fam->check) run_body(in, dist_frame(in, d, fam->check, d->params), fam->check, at);
+    batch_shape(in, d, at);
+    return (Value){VALUE_DIST, .u.dist = d};
+}
+
+/* -- Shapes -- */
+
+static Shape batch_shape(Interp *in, const Dist *d, Span at) {
+    Shape batch = SHAPE_SCALAR;
+    const DistDecl *decl = d->family->decl;
+    for (int k = 0; k < decl->nparams; k++) {
+        Shape s = whole_shape(in, d->params[k], at);
+        Shape lead = leading(s, s.rank - type_rank(decl->params[k].type));
+        if (!shape_broadcast(batch, lead, &batch))
+            ctx_raise(in->ctx, ERROR_PROGRAM, at, NULL, "%s: `%s` has shape %s, which does not agree with the shape %s of the other parameters",
+                      decl->name, decl->params[k].name, shape_text(in->arena, s), shape_text(in->arena, batch));
+    }
+    return batch;
+}
+
+static Shape append(Shape a, Shape b) {
+    for (int k = 0; k < b.rank && a.rank < MAX_RANK; k++) a.dim[a.rank++] = b.dim[k];
+    return a;
+}
+
+static Shape support_shape(Interp *in, const Dist *d, Frame *f) {
+    const Type *t = d->family->decl->support;
+    Shape s = SHAPE_SCALAR;
+    for (int k = 0; t && k < t->nsizes; k++) s.dim[s.rank++] = value_to_int(in, eval(in, f, t->sizes[k]), d->span, "a size of the support");
+    if (t && (t->kind == TYPE_COV || t->kind == TYPE_CORR_CHOLESKY) && s.rank) s.dim[s.rank] = s.dim[s.rank - 1], s.rank++;
+    return s;
+}
+
+Shape dist_event_shape(Interp *in, const Dist *d, Span at) {
+    Shape s = append(d->repeat, batch_shape(in, d, at));
+    if (type_rank(d->family->decl->support) == 0) return s;
+    return append(s, support_shape(in, d, dist_frame(in, d, NULL, d->params)));
+}
+
+/* -- Batch dimensions as axes -- */
+
+typedef struct Batch {
+    int n;
+    const Axis *axes[MAX_AXES];
+} Batch;
+
+static Batch batch_axes(Interp *in, Shape s, Span at) {
+    Batch b = {.n = s.rank};
+    if (s.rank > MAX_AXES) ctx_raise(in->ctx, ERROR_PROGRAM, at, NULL, "a distribution with %d batch dimensions; at most %d are possible", s.rank, MAX_AXES);
+    for (int k = 0; k < s.rank; k++) b.axes[k] = axis_intern(in, AXIS_EVENT, "batch", 1, s.dim[k], 1000 + 16 * in->dist_level + k);
+    return b;
+}
+
+static Value relabel_dist(Interp *in, const Dist *d, int keep, const Batch *b, Span at);
+
+/* The dimensions of v before its last `rank` become the last axes of the batch (size 1: broadcast, dropped). */
+static Value relabel(Interp *in, Value v, int rank, const Batch *b, Span at) {
+    if (v.kind == VALUE_DIST) return relabel_dist(in, v.u.dist, rank, b, at);
+    if (v.kind == VALUE_NUMBER || !value_is_numeric(v) || b->n == 0) return v;
+    Array a = value_array(in, v, at, "a parameter");
+    Shape s = a.var.value->shape;
+    int lead = s.rank - a.naxes - rank;
+    if (lead <= 0) return v;
+    const Axis *axes[MAX_AXES * 2];
+    int naxes = 0;
+    Shape out = SHAPE_SCALAR;
+    for (int k = 0; k < a.naxes; k++) axes[naxes++] = a.axes[k], out.dim[out.rank++] = s.dim[k];
+    for (int k = 0; k < lead; k++) {
+        const Axis *axis = b->axes[b->n - lead + k];
+        int64_t n = s.dim[a.naxes + k];
+        if (n != axis->size) continue; /* 1 */
+        axes[naxes++] = axis, out.dim[out.rank++] = n;
+    }
+    for (int k = s.rank - rank; k < s.rank; k++) out.dim[out.rank++] = s.dim[k];
+    if (naxes > MAX_AXES) ctx_raise(in->ctx, ERROR_PROGRAM, at, NULL, "more than %d plates and batch dimensions at once", MAX_AXES);
+    Var var = out.rank == s.rank ? a.var : op_reshape(in->tape, a.var, out);
+    Value r = value_var(in, var, naxes, axes);
+    if (r.kind == VALUE_ARRAY) r.u.array->boolean = a.boolean;
+    return r;
+}
+
+/* A distribution as parameter: its batch, but for the last `keep` dimensions, is the batch of the one around it. */
+static Value relabel_dist(Interp *in, const Dist *d, int keep, const Batch *b, Span at) {
+    Dist *r = arena_copy(in->arena, d, sizeof *d);
+    const DistDecl *decl = d->family->decl;
+    r->params = ARENA_ARRAY(in->arena, Value, decl->nparams + 1);
+    int own = batch_shape(in, d, at).rank;
+    for (int k = 0; k < decl->nparams; k++) r->params[k] = relabel(in, d->params[k], type_rank(decl->params[k].type) + keep, b, at);
+    int left = keep - own;
+    r->repeat = SHAPE_SCALAR;
+    for (int k = d->repeat.rank - left; left > 0 && k < d->repeat.rank; k++) r->repeat.dim[r->repeat.rank++] = d->repeat.dim[k];
+    return (Value){VALUE_DIST, .u.dist = r};
+}
+
+/* -- Calling a member -- */
+
+/* The member's result with the batch as event dimensions again. */
+static Value close_batch(Interp *in, Value v, const Batch *b) {
+    if (b->n == 0 || !value_is_numeric(v)) return v;
+    v = array_expand_axes(in, v, b->n, b->axes);
+    for (int k = b->n - 1; k >= 0; k--) v = array_axis_to_event(in, v, b->axes[k]);
+    return v;
+}
+
+static Value run_member(Interp *in, const Dist *d, const Function *fn, const Batch *b, int n, const Value *args, int arg_rank, Span at) {
+    const DistDecl *decl = d->family->decl;
+    Value few[8], *params = decl->nparams <= 8 ? few : ARENA_ARRAY(in->arena, Value, decl->nparams);
+    for (int k = 0; k < decl->nparams; k++) params[k] = relabel(in, d->params[k], type_rank(decl->params[k].type), b, at);
+    Frame *f = dist_frame(in, d, fn, params);
+    for (int k = 0; k < n; k++) f->slots[fn->params[k].slot] = relabel(in, args[k], arg_rank, b, at);
+    in->dist_level++;
+    Value v = run_body(in, f, fn, at);
+    in->dist_level--;
+    return v;
+}
+
+/* The batch of the parameters and the arguments together. */
+static Batch batch_with(Interp *in, const Dist *d, int n, const Value *args, int arg_rank, const char *what, Span at) {
+    Shape s = append(d->repeat, batch_shape(in, d, at));
+    for (int k = 0; k < n; k++) {
+        Shape x = whole_shape(in, args[k], at), lead = leading(x, x.rank - arg_rank), both;
+        if (x.rank < arg_rank || !shape_broadcast(s, lead, &both))
+            ctx_raise(in->ctx, ERROR_PROGRAM, at, NULL, "%s of shape %s does not fit %s, whose draws have shape %s", what,
+                      shape_text(in->arena, x), d->family->decl->name, shape_text(in->arena, dist_event_shape(in, d, at)));
+        s = both;
+    }
+    return batch_axes(in, s, at);
+}
+
+bool dist_has_member(const Dist *d, const char *member) { return member_of(d->family->decl, member) != NULL; }
+
+Value dist_member(Interp *in, const Dist *d, const char *member, int n, const Value *args, Span at) {
+    const Function *fn = member_of(d->family->decl, member);
+    if (!fn) ctx_raise(in->ctx, ERROR_PROGRAM, at, NULL, "%s has no `%s` in closed form", d->family->decl->name, member);
+    if (fn->nparams != n)
+        ctx_raise(in->ctx, ERROR_PROGRAM, at, NULL, "`%s` of %s takes %d argument%s, here are %d", member, d->family->decl->name, fn->nparams,
+                  fn->nparams == 1 ? "" : "s", n);
+    int rank = type_rank(d->family->decl->support);
+    Batch b = batch_with(in, d, n, args, n ? rank : 0, "an argument", at);
+    return close_batch(in, run_member(in, d, fn, &b, n, args, rank, at), &b);
+}
+
+/* -- Support -- */
+
+Support dist_support(Interp *in, const Dist *d, Span at) {
+    const Type *t = d->family->decl->support;
+    Support s = {.kind = t ? t->kind : TYPE_REAL, .low = value_none(), .high = value_none(), .event_rank = type_rank(t), .discrete = d->family->discrete};
+    if (s.kind == TYPE_ANY) s.kind = TYPE_REAL;
+    if (t && (t->low || t->high)) {
+        Frame *f = dist_frame(in, d, NULL, d->params);
+        if (t->low) s.low = eval(in, f, t->low);
+        if (t->high) s.high = eval(in, f, t->high);
+        if (s.low.kind == VALUE_NUMBER && isinf(s.low.u.number)) s.low = value_none();
+        if (s.high.kind == VALUE_NUMBER && isinf(s.high.u.number)) s.high = value_none();
+    } else if (s.kind == TYPE_POSITIVE) {
+        s.low = value_number(0);
+    } else if (s.kind == TYPE_UNIT || s.kind == TYPE_BOOL) {
+        s.low = value_number(0), s.high = value_number(1);
+    }
+    (void)at;
+    return s;
+}
+
+char *support_text(Interp *in, const Support *s) {
+    Buf b = {0};
+    if (s->kind == TYPE_POSITIVE) buf_add(&b, "positive numbers");
+    else if (s->kind == TYPE_UNIT) buf_add(&b, "numbers from 0 to 1");
+    else if (s->kind == TYPE_REAL || s->kind == TYPE_INT || s->kind == TYPE_BOOL) {
+        buf_add(&b, s->discrete ? "whole numbers" : s->low.kind == VALUE_NONE && s->high.kind == VALUE_NONE ? "real numbers" : "numbers");
+        if (s->low.kind == VALUE_NUMBER) buf_printf(&b, " from %g", s->low.u.number);
+        if (s->high.kind == VALUE_NUMBER) buf_printf(&b, " to %g", s->high.u.number);
+    } else buf_printf(&b, "a %s", lang_type_name(s->kind));
+    char *text = arena_strdup(in->arena, b.text);
+    buf_free(&b);
+    return text;
+}
+
+/* Which elements of plain x lie outside? VALUE_NONE: all lie in (or nothing is to be checked). *inside: x moved inside. */
+static Value outside(Interp *in, const Dist *d, const Support *s, Value x, Value *inside, Span at) {
+    *inside = x;
+    if (s->event_rank > 0 || (x.kind == VALUE_ARRAY && var_is_taped(x.u.array->var))) return value_none();
+    Value bad = value_bool(false);
+    Value lower[2] = {x, s->low}, upper[2] = {x, s->high};
+    if (s->low.kind != VALUE_NONE) bad = array_apply(in, OP_LT, 2, lower, at);
+    if (s->high.kind != VALUE_NONE) bad = array_binary(in, BINARY_OR, bad, array_apply(in, OP_GT, 2, upper, at), at);
+    if (s->discrete) bad = array_binary(in, BINARY_OR, bad, array_binary(in, BINARY_NE, x, array_apply(in, OP_FLOOR, 1, &x, at), at), at);
+    if (bad.kind == VALUE_NUMBER) {
+        if (bad.u.number == 0) return value_none();
+    } else {
+        if (var_is_taped(bad.u.array->var)) return value_none();
+        const Tensor *t = bad.u.array->var.value;
+        int64_t n = shape_size(t->shape), i = 0;
+        while (i < n && tensor_item(t, i) == 0) i++;
+        if (i == n) return value_none();
+    }
+    if (s->discrete) *inside = array_apply(in, OP_FLOOR, 1, inside, at);
+    lower[0] = *inside;
+    if (s->low.kind != VALUE_NONE) *inside = array_apply(in, OP_MAX, 2, lower, at);
+    upper[0] = *inside;
+    if (s->high.kind != VALUE_NONE) *inside = array_apply(in, OP_MIN, 2, upper, at);
+    (void)d;
+    return bad;
+}
+
+/* -- Log densities -- */
+
+static Value sum_event(Interp *in, Value v, Span at) {
+    if (v.kind == VALUE_NUMBER || value_event_shape(in, v, at).rank == 0) return v;
+    return array_reduce(in, OP_SUM, v, 0, at);
+}
+
+Value dist_logpdf(Interp *in, const Dist *d, Value x, bool elementwise, Span at) {
+    if (!d->family->logpdf) ctx_raise(in->ctx, ERROR_PROGRAM, at, NULL, "the distribution %s has no logpdf", d->family->decl->name);
+    if (!value_is_numeric(x)) ctx_raise(in->ctx, ERROR_PROGRAM, at, NULL, "the log density of %s was asked at %s", d->family->decl->name, value_describe(in, x));
+    int rank = type_rank(d->family->decl->support);
+    Batch b = batch_with(in, d, 1, &x, rank, "a value", at);
+    Support s = dist_support(in, d, at);
+    Value inside, bad = outside(in, d, &s, x, &inside, at);
+    Value lp = close_batch(in, run_member(in, d, d->family->logpdf, &b, 1, &inside, rank, at), &b);
+    if (bad.kind != VALUE_NONE) {
+        Value args[3] = {bad, value_number(-INFINITY), lp};
+        lp = array_apply(in, OP_WHERE, 3, args, at);
+    }
+    return elementwise ? lp : sum_event(in, lp, at);
+}
+
+/* Observed plain data must be possible. */
+static void check_data(Interp *in, const Site *s, Value x) {
+    Support support = dist_support(in, s->dist, s->span);
+    Value inside, bad = outside(in, s->dist, &support, x, &inside, s->span);
+    if (bad.kind == VALUE_NONE) return;
+    double worst = x.kind == VALUE_NUMBER ? x.u.number : NAN;
+    int64_t element = 0;
+    if (x.kind == VALUE_ARRAY && bad.kind == VALUE_ARRAY && shape_equal(bad.u.array->var.value->shape, x.u.array->var.value->shape)) {
+        while (tensor_item(bad.u.array->var.value, element) == 0) element++;
+        worst = tensor_item(x.u.array->var.value, element);
+    }
+    ctx_raise(in->ctx, ERROR_PROGRAM, s->span, NULL, "`%s` is observed as %g%s, but %s draws %s", site_text(in, s), worst,
+              x.kind == VALUE_ARRAY ? arena_printf(in->arena, " (element %ld)", (long)(element + 1)) : "", s->dist->family->decl->name,
+              support_text(in, &support));
+}
+
+static void check_shape(Interp *in, const Site *s, Value x) {
+    Shape have = value_event_shape(in, x, s->span), draws = dist_event_shape(in, s->dist, s->span), both;
+    if (shape_broadcast(draws, have, &both) && shape_equal(both, have)) return;
+    ctx_raise(in->ctx, ERROR_PROGRAM, s->span, NULL, "`%s` has shape %s, the draws of %s have shape %s", site_text(in, s), shape_text(in->arena, have),
+              s->dist->family->decl->name, shape_text(in->arena, draws));
+}
+
+/* Missing elements: something finite in their place, so that no NaN reaches the derivative. False: all are missing. */
+static bool fill_missing(Interp *in, Value data, Value *filled, Value *mask, Span at) {
+    const Tensor *t = data.u.array->var.value;
+    int64_t n = shape_size(t->shape), i = 0;
+    while (i < n && isnan(tensor_item(t, i))) i++;
+    if (i == n) return false;
+    *mask = array_apply(in, OP_ISNAN, 1, &data, at);
+    Value args[3] = {*mask, value_number(tensor_item(t, i)), data};
+    *filled = array_apply(in, OP_WHERE, 3, args, at);
+    return true;
+}
+
+Value site_log_density(Interp *in, Site *s) {
+    Value x = s->value, mask = value_none();
+    bool missing = s->observed && s->data.kind == VALUE_ARRAY && s->data.u.array->missing;
+    if (missing && !fill_missing(in, s->data, &x, &mask, s->span)) return value_number(0);
+    if (missing && type_rank(s->dist->family->decl->support) > 0 )
+        ctx_raise(in->ctx, ERROR_PROGRAM, s->span, NULL, "`%s` is partly missing; that is possible for univariate distributions only", site_text(in, s));
+    check_shape(in, s, x);
+    if (s->observed) check_data(in, s, x);
+    Value lp = dist_logpdf(in, s->dist, x, true, s->span);
+    if (missing) {
+        Value args[3] = {mask, value_number(0), lp};
+        lp = array_apply(in, OP_WHERE, 3, args, s->span);
+    }
+    lp = sum_event(in, lp, s->span);
+    const Axis *axes[MAX_INDEX];
+    int n = 0;
+    for (int k = 0; k < s->nindex; k++)
+        if (s->index[k].axis) axes[n++] = s->index[k].axis;
+    return n ? array_expand_axes(in, lp, n, axes) : lp;
+}
+
+/* -- Draws -- */
+
+Value dist_draw_site(Interp *in, Dist *d, const Site *site, bool reparameterise) {
+    const Family *fam = d->family;
+    const Function *fn = fam->rdraw ? fam->rdraw : fam->draw;
+    Span at = site ? site->span : d->span;
+    if (!fn) ctx_raise(in->ctx, ERROR_PROGRAM, at, NULL, "the distribution %s has neither draw() nor rdraw(): it can be observed, not drawn", fam->decl->name);
+    DrawSite draw = {0};
+    if (site) {
+        draw.key = key_fold(in->ctx->seed, hash_string(site->name));
+        draw.nindex = site->nindex;
+        memcpy(draw.index, site->index, sizeof(Index) * (size_t)site->nindex);
+    } else if (in->draw) { /* a draw inside a draw(): a stream of its own */
+        draw = *in->draw;
+        draw.key = key_fold(in->draw->key, 0x9e3779b97f4a7c15u + in->draw->count++);
+        draw.count = 0;
+    } else {
+        draw.key = key_fold(key_fold(in->ctx->seed, hash_string("draw")), in->draw_count++);
+        for (int k = 0; k < in->nplates && draw.nindex < MAX_INDEX; k++)
+            if (in->plates[k]->kind == AXIS_PLATE) draw.index[draw.nindex++] = (Index){.axis = in->plates[k]};
+    }
+    DrawSite *outer = in->draw;
+    int nplates = in->nplates;
+    Batch b = batch_axes(in, append(d->repeat, batch_shape(in, d, at)), at);
+    if (nplates + b.n > MAX_AXES) ctx_raise(in->ctx, ERROR_PROGRAM, at, NULL, "more than %d plates and batch dimensions at once", MAX_AXES);
+    for (int k = 0; k < b.n; k++) in->plates[in->nplates++] = b.axes[k];
+    in->draw = &draw;
+    Value v = run_member(in, d, fn, &b, 0, NULL, 0, at);
+    in->draw = outer;
+    in->nplates = nplates;
+    v = close_batch(in, v, &b);
+    if (nplates) v = array_expand_axes(in, v, nplates, in->plates);
+    if (v.kind == VALUE_ARRAY && !(reparameterise && fam->rdraw) && var_is_taped(v.u.array->var)) {
+        Array *a = arena_copy(in->arena, v.u.array, sizeof(Array));
+        a->var = op_stop_gradient(in->tape, a->var);
+        v.u.array = a;
+    }
+    return v;
+}
+
+static Value detach(Interp *in, Value v) {
+    if (v.kind == VALUE_DIST) return (Value){VALUE_DIST, .u.dist = dist_detach(in, v.u.dist)};
+    if (v.kind != VALUE_ARRAY || !var_is_taped(v.u.array->var)) return v;
+    Array *a = arena_copy(in->arena, v.u.array, sizeof(Array));
+    a->var = op_stop_gradient(in->tape, a->var);
+    return (Value){VALUE_ARRAY, .u.array = a};
+}
+
+Dist *dist_detach(Interp *in, const Dist *d) {
+    Dist *r = arena_copy(in->arena, d, sizeof *d);
+    r->params = ARENA_ARRAY(in->arena, Value, d->family->decl->nparams + 1);
+    for (int k = 0; k < d->family->decl->nparams; k++) r->params[k] = detach(in, d->params[k]);
+    return r;
+}

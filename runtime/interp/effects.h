@@ -1,0 +1,102 @@
+/* Effects: what a program asks for while it runs, and the stack of handlers that answers.
+ *
+ *     Handler top = {.sample = my_sample, ...};  effects_push(in, &top);  ... run ...  effects_pop(in, &top);
+ *
+ * A handler answers an effect or passes it on to `outer` (effect_sample(in, h->outer, site)). At the bottom, variables are
+ * drawn forward, observations keep their values, scores are dropped, parameters are read from the latest fit.
+ */
+#ifndef INTERP_EFFECTS_H
+#define INTERP_EFFECTS_H
+
+#include "interp/interp.h"
+
+/* The index tuple of an address, in written order: a plate that runs for all elements (axis) or one index. */
+typedef struct Index {
+    const Axis *axis; /* NULL: `at` */
+    int64_t at;
+} Index;
+
+/* Where a nested model stands: `effect[3] ~ varying(2)` runs varying under {"effect", (3)}. */
+typedef struct Address {
+    struct Address *outer;
+    const char *name; /* with the outer names: "effect", "effect.inner" */
+    Index index[MAX_INDEX];
+    int nindex;       /* with the outer indices */
+} Address;
+
+typedef struct Site {
+    const char *name;       /* without indices: "theta", "effect.mu" */
+    Index index[MAX_INDEX]; /* with those of the nested models it stands in */
+    int nindex;
+    const char *text;       /* as written, for messages: "theta[j]" (lazily: site_text) */
+    Dist *dist;
+    bool observed;
+    Value data;             /* observed: the data at this place (may have missing elements) */
+    Value value;            /* the answer: the drawn or given value */
+    Span span;              /* of the statement */
+    Span value_span;        /* of the target or observed expression */
+} Site;
+
+typedef struct ParamSite {
+    const char *name;   /* the address: path of calls, then the name */
+    const Type *type;   /* its constraint and sizes, or NULL */
+    TypeKind kind;
+    double low, high;   /* bounds; -inf, inf where none */
+    Shape shape;        /* event shape: from sizes, or from the initial value */
+    Value init;         /* VALUE_NONE: none written */
+    const Axis *axes[MAX_AXES]; /* plates it stands in: one per element */
+    int naxes;
+    Value value;        /* the answer: the constrained value now, with those axes */
+    Span span;
+} ParamSite;
+
+typedef struct Handler Handler;
+struct Handler {
+    Handler *outer;
+    void (*sample)(Handler *h, Interp *in, Site *site);
+    void (*factor)(Handler *h, Interp *in, Value log_density, Span at);
+    void (*param)(Handler *h, Interp *in, ParamSite *site);
+    void (*record)(Handler *h, Interp *in, const char *name, const Index *index, int nindex, Value value, Span at); /* := */
+    /* A plate's body starts over element by element: forget what came since mark(). */
+    int (*mark)(Handler *h);
+    void (*rollback)(Handler *h, int mark);
+};
+
+void effects_push(Interp *in, Handler *h);
+void effects_pop(Interp *in, Handler *h);
+void effect_sample(Interp *in, Handler *h, Site *site); /* h may be NULL: the bottom */
+void effect_factor(Interp *in, Handler *h, Value log_density, Span at);
+void effect_param(Interp *in, Handler *h, ParamSite *site);
+void effect_record(Interp *in, Handler *h, const char *name, const Index *index, int nindex, Value value, Span at);
+
+const char *site_text(Interp *in, const Site *s); /* "theta[j]", "x[3]", "effect.value[j]" */
+const char *address_text(Interp *in, const char *name, const Index *index, int nindex);
+
+/* -- Distributions at work (dists.c) -- */
+/* Draw: the value has the site's axes and the distribution's event shape. `reparameterise`: through rdraw (the family has
+ * one), so that gradients flow into the parameters; else the draw is detached from them. */
+Value dist_draw_site(Interp *in, Dist *d, const Site *site, bool reparameterise);
+/* log density of x, summed over the event (and batch) dimensions of the variable: what is left are axes. With
+ * `elementwise` the batch dimensions stay as event dimensions (logpdf(d, x) of the language). */
+Value dist_logpdf(Interp *in, const Dist *d, Value x, bool elementwise, Span at);
+/* The site's log density at its value; elements where observed data are missing count 0. Checks that observed plain data
+ * lie in the support (raises, naming site, value, family). */
+Value site_log_density(Interp *in, Site *s);
+Value dist_member(Interp *in, const Dist *d, const char *member, int n, const Value *args, Span at); /* mean, cdf, ...; raises
+                          when the family has none */
+bool dist_has_member(const Dist *d, const char *member);
+Shape dist_event_shape(Interp *in, const Dist *d, Span at); /* of one draw, without axes: repeat, batch, support sizes */
+/* A copy with parameters that let no gradient through. */
+Dist *dist_detach(Interp *in, const Dist *d);
+
+/* The support of a distribution, evaluated: what its transform needs. */
+typedef struct Support {
+    TypeKind kind;     /* TYPE_REAL, TYPE_POSITIVE, TYPE_UNIT, TYPE_INT, TYPE_BOOL, TYPE_SIMPLEX, ... */
+    Value low, high;   /* bounds; VALUE_NONE: none. They may be taped and have axes (Uniform(a, b)) */
+    int event_rank;    /* dimensions that belong together: 1 for a simplex, 2 for a covariance */
+    bool discrete;
+} Support;
+Support dist_support(Interp *in, const Dist *d, Span at);
+char *support_text(Interp *in, const Support *s); /* "positive reals", "the integers from 0", ... */
+
+#endif

@@ -1,0 +1,48 @@
+/* What the files of the interpreter share among themselves. */
+#ifndef INTERP_INTERNAL_H
+#define INTERP_INTERNAL_H
+
+#include "interp/effects.h"
+
+typedef enum Flow { FLOW_NEXT, FLOW_RETURN } Flow;
+
+/* eval.c, exec.c */
+Value eval(Interp *in, Frame *f, const Expr *e);
+Flow exec_block(Interp *in, Frame *f, const Block *b, Value *last);
+Flow exec(Interp *in, Frame *f, const Stmt *s, Value *last);
+Value *slot_of(Interp *in, Frame *f, Ref ref); /* a local's or global's place; not for builtins */
+Value read_slot(Interp *in, Value *slot, const char *name, Span at);
+/* The values of indices: VALUE_NONE for `:`. */
+void eval_indices(Interp *in, Frame *f, Expr *const *indices, int n, Value *values, Span *spans);
+bool eval_index_tuple(Interp *in, Frame *f, const Target *t, Index *index); /* false: not single places (a slice, say) */
+
+/* call.c */
+Value eval_call(Interp *in, Frame *f, const Expr *e);
+Value call_function(Interp *in, const Closure *c, int n, const Value *args, const char *param_path, Span at);
+Value call_value(Interp *in, Value callee, int n, const Value *args, const char *const *names, const Span *spans, Span at,
+                 Frame *caller, int place);
+void enter_call(Interp *in, const char *name, Span at); /* counts depth, refuses what is too deep */
+
+/* plate.c */
+Flow exec_plate(Interp *in, Frame *f, const Stmt *s, Value *last);
+Flow exec_if_elementwise(Interp *in, Frame *f, const Block *then, const Block *otherwise, Value condition, Span at, Value *last);
+
+/* model.c */
+void exec_sample(Interp *in, Frame *f, const Stmt *s);
+void exec_observe(Interp *in, Frame *f, const Stmt *s);
+void exec_record(Interp *in, Frame *f, const Stmt *s);
+void exec_param(Interp *in, Frame *f, const Stmt *s);
+
+/* dists.c */
+Family *family_new(Interp *in, Arena *a, const DistDecl *d);
+Value family_call(Interp *in, Family *fam, int n, const Value *args, const char *const *names, const Span *spans, Span at);
+
+/* The variable being drawn: where the library's noise primitives get their numbers. */
+typedef struct DrawSite {
+    uint64_t key;
+    Index index[MAX_INDEX];
+    int nindex;
+    uint64_t count; /* primitives so far */
+} DrawSite;
+
+#endif

@@ -1,0 +1,201 @@
+/* Plates: the body runs for all elements at once; where that is impossible, element by element.
+ *
+ * At once: the plate's index is an array with the plate's axis, and everything computed from it has the axis too. What
+ * needs one plain value of something that differs between elements raises ERROR_ELEMENTWISE with in->split set; the
+ * plate of that axis forgets what its body did and runs it for each element. Random numbers belong to the address and
+ * the element, so both ways draw the same.
+ */
+#include <string.h>
+
+#include "interp/cells.h"
+#include "interp/internal.h"
+
+typedef struct AxisTable {
+    const Axis **list;
+    int n, capacity;
+} AxisTable;
+
+const Axis *axis_intern(Interp *in, AxisKind kind, const char *name, int64_t first, int64_t size, int order) {
+    if (!in->axes) in->axes = ARENA_NEW(in->keep, AxisTable);
+    AxisTable *t = in->axes;
+    for (int k = 0; k < t->n; k++) {
+        const Axis *a = t->list[k];
+        if (a->kind == kind && a->first == first && a->size == size && a->order == order && strcmp(a->name, name) == 0) return a;
+    }
+    if (t->n == t->capacity) {
+        int capacity = t->capacity ? 2 * t->capacity : 16;
+        const Axis **list = ARENA_ARRAY(in->keep, const Axis *, capacity);
+        if (t->n) memcpy(list, t->list, sizeof *list * (size_t)t->n);
+        t->list = list, t->capacity = capacity;
+    }
+    Axis *a = ARENA_NEW(in->keep, Axis);
+    *a = (Axis){kind, arena_strdup(in->keep, name), first, size, order};
+    return t->list[t->n++] = a;
+}
+
+static Value index_value(Interp *in, const Axis *axis) {
+    Tensor *t = tensor_new(in->ctx, in->arena, shape1(axis->size));
+    for (int64_t k = 0; k < axis->size; k++) t->data[k] = (real)(axis->first + k);
+    Array *a = ARENA_NEW(in->arena, Array);
+    *a = (Array){.var = var_constant(t), .naxes = 1, .axes = {axis}, .index_of = axis};
+    return (Value){VALUE_ARRAY, .u.array = a};
+}
+
+/* -- Starting over: everything a body may have touched -- */
+typedef struct Mark {
+    int nodes, nplates, depth, dist_level;
+    int handlers[32];
+    struct Handler *handler;
+    struct Address *address;
+    struct DrawSite *draw;
+    uint64_t draw_count;
+    Value *slots;
+} Mark;
+
+static Mark mark_all(Interp *in, Frame *f) {
+    Mark m = {.nodes = in->tape->nnodes, .nplates = in->nplates, .depth = in->depth, .dist_level = in->dist_level, .handler = in->handler,
+              .address = in->address, .draw = in->draw, .draw_count = in->draw_count};
+    int k = 0;
+    for (Handler *h = in->handler; h && k < 32; h = h->outer) m.handlers[k++] = h->mark ? h->mark(h) : 0;
+    if (f) m.slots = arena_copy(in->arena, f->slots, sizeof(Value) * (size_t)(f->nslots + 1));
+    return m;
+}
+
+static void return_to(Interp *in, Frame *f, const Mark *m, const Axis *axis) {
+    in->nplates = m->nplates, in->depth = m->depth, in->dist_level = m->dist_level;
+    in->handler = m->handler, in->address = m->address, in->draw = m->draw, in->draw_count = m->draw_count;
+    tape_truncate(in->tape, m->nodes);
+    int k = 0;
+    for (Handler *h = in->handler; h && k < 32; h = h->outer, k++)
+        if (h->rollback) h->rollback(h, m->handlers[k]);
+    Value *slots = f ? f->slots : in->globals;
+    int n = f ? f->nslots : in->nglobals;
+    if (m->slots) memcpy(slots, m->slots, sizeof(Value) * (size_t)n);
+    for (int i = 0; i < n; i++) cells_drop_axis(&slots[i], axis);
+    if (in->overlay)
+        for (int i = 0; i < in->nglobals; i++) cells_drop_axis(&in->overlay[i], axis);
+}
+
+/* -- The body of one range, inside those of the ranges before it -- */
+typedef struct PlateRun {
+    Interp *in;
+    Frame *f;
+    const Stmt *s;
+    int range; /* of several: plate i in .., j in .. */
+    Value *last;
+} PlateRun;
+
+static void run_range(PlateRun *r);
+
+static void run_inside(PlateRun *r) {
+    if (r->range + 1 < r->s->u.plate.n) {
+        PlateRun inner = *r;
+        inner.range++;
+        run_range(&inner);
+    } else if (exec_block(r->in, r->f, r->s->u.plate.body, r->last) == FLOW_RETURN) {
+        ctx_raise(r->in->ctx, ERROR_PROGRAM, r->s->span, NULL, "`return` cannot leave a plate");
+    }
+}
+
+static Value *index_slot(PlateRun *r) {
+    return slot_of(r->in, r->f, (Ref){r->f ? REF_LOCAL : REF_GLOBAL, 0, r->s->u.plate.ranges[r->range].slot});
+}
+
+static void run_at_once(void *self) { run_inside(self); }
+
+static void leave_axis(PlateRun *r, const Axis *axis) {
+    Interp *in = r->in;
+    Value *slots = r->f ? r->f->slots : in->globals;
+    int n = r->f ? r->f->nslots : in->nglobals;
+    for (int k = 0; k < n; k++) cells_leave_axis(in, &slots[k], axis, r->s->span);
+    if (in->overlay)
+        for (int k = 0; k < in->nglobals; k++) cells_leave_axis(in, &in->overlay[k], axis, r->s->span);
+}
+
+static void run_one_by_one(PlateRun *r, int64_t first, int64_t last) {
+    for (int64_t i = first; i <= last; i++) {
+        *index_slot(r) = value_number((double)i);
+        run_inside(r);
+    }
+}
+
+static void run_range(PlateRun *r) {
+    Interp *in = r->in;
+    const PlateRange *p = &r->s->u.plate.ranges[r->range];
+    Value v = eval(in, r->f, p->range);
+    if (v.kind != VALUE_RANGE)
+        ctx_raise(in->ctx, ERROR_PROGRAM, p->range->span, "write plate i in 1..N", "a plate runs over a range; this is %s", value_describe(in, v));
+    int64_t first = v.u.range->first, last = v.u.range->last;
+    const char *name = in->address ? arena_printf(in->arena, "%s.%s", in->address->name, p->name) : p->name;
+    for (int k = 0; k < in->nplates; k++)
+        if (in->plates[k]->kind == AXIS_PLATE && strcmp(in->plates[k]->name, name) == 0)
+            ctx_raise(in->ctx, ERROR_PROGRAM, p->span, "give the inner one another name", "the plate `%s` runs inside a plate of the same name", name);
+    if (in->nplates >= MAX_AXES - 2)
+        ctx_raise(in->ctx, ERROR_PROGRAM, p->span, NULL, "%d plates inside one another; at most %d are possible", in->nplates + 1, MAX_AXES - 2);
+    const Axis *axis = axis_intern(in, AXIS_PLATE, name, first, last < first ? 0 : last - first + 1, 10 + in->nplates);
+    Mark m = mark_all(in, r->f);
+    in->plates[in->nplates++] = axis;
+    *index_slot(r) = index_value(in, axis);
+    Error e;
+    if (ctx_protect(in->ctx, run_at_once, r, &e)) {
+        in->nplates--;
+        leave_axis(r, axis);
+    } else if (e.kind == ERROR_ELEMENTWISE && in->split == axis) {
+        return_to(in, r->f, &m, axis);
+        run_one_by_one(r, first, last);
+    } else {
+        ctx_reraise(in->ctx, &e);
+    }
+    *index_slot(r) = value_none();
+}
+
+Flow exec_plate(Interp *in, Frame *f, const Stmt *s, Value *last) {
+    PlateRun r = {in, f, s, 0, last};
+    run_range(&r);
+    return FLOW_NEXT;
+}
+
+/* -- `if` on a condition that differs between elements -- */
+
+/* May both branches be computed and selected from? Only plain bindings and expressions. */
+static bool is_pure(const Block *b) {
+    for (int k = 0; b && k < b->n; k++) {
+        const Stmt *s = b->statements[k];
+        bool ok = s->kind == STMT_EXPR || (s->kind == STMT_ASSIGN && s->u.assign.target.nindices == 0) || s->kind == STMT_UNPACK ||
+                  (s->kind == STMT_IF && is_pure(s->u.if_.then) && is_pure(s->u.if_.otherwise));
+        if (!ok) return false;
+    }
+    return true;
+}
+
+static bool same_value(Value a, Value b) {
+    if (a.kind != b.kind) return false;
+    return a.kind == VALUE_NUMBER ? a.u.number == b.u.number && a.boolean == b.boolean : memcmp(&a.u, &b.u, sizeof a.u) == 0;
+}
+
+static Value select_value(Interp *in, Value condition, Value yes, Value no, Span at) {
+    if (same_value(yes, no)) return yes;
+    if (value_is_numeric(yes) && value_is_numeric(no)) {
+        Value args[3] = {condition, yes, no};
+        return array_apply(in, OP_WHERE, 3, args, at);
+    }
+    if (yes.kind == VALUE_NOTHING || no.kind == VALUE_NOTHING || yes.kind == VALUE_NONE || no.kind == VALUE_NONE) return value_none();
+    value_to_bool(in, condition, at, "the condition of an `if`"); /* asks for element by element */
+    return value_none();
+}
+
+Flow exec_if_elementwise(Interp *in, Frame *f, const Block *then, const Block *otherwise, Value condition, Span at, Value *last) {
+    if (!is_pure(then) || !is_pure(otherwise)) value_to_bool(in, condition, at, "the condition of an `if`"); /* raises */
+    Value *slots = f ? f->slots : in->globals;
+    size_t bytes = sizeof(Value) * (size_t)(f ? f->nslots : in->nglobals);
+    Value *before = arena_copy(in->arena, slots, bytes + 1);
+    Value yes = value_nothing(), no = value_nothing();
+    if (then) exec_block(in, f, then, &yes);
+    Value *after = arena_copy(in->arena, slots, bytes + 1);
+    memcpy(slots, before, bytes);
+    if (otherwise) exec_block(in, f, otherwise, &no);
+    for (size_t k = 0; k < bytes / sizeof(Value); k++) slots[k] = select_value(in, condition, after[k], slots[k], at);
+    *last = select_value(in, condition, yes, no, at);
+    if (last->kind == VALUE_NONE) *last = value_nothing();
+    return FLOW_NEXT;
+}

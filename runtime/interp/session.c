@@ -1,0 +1,367 @@
+/* A session: names and their values, builtins, data from outside, the standard library, running statements. */
+#include "interp/session.h"
+
+#include <math.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include "dist/constraint.h"
+#include "interp/builtins.h"
+#include "interp/cells.h"
+#include "interp/internal.h"
+#include "interp/stdlib.h"
+
+typedef struct Supplied {
+    const char *name;
+    const Tensor *value;
+    bool missing, used;
+} Supplied;
+
+struct Session {
+    Builtin *rows;         /* all builtins, copied into one array: a row's place is its number */
+    BuiltinParams *params; /* by that number */
+    Supplied *supplied;
+    int nsupplied;
+};
+
+/* -- Builtins -- */
+
+static BuiltinParams parse_signature(Interp *in, const char *s) {
+    BuiltinParams p = {0};
+    int capacity = 1;
+    for (const char *c = s; c && *c; c++) capacity += *c == ',';
+    p.names = ARENA_ARRAY(in->keep, const char *, capacity);
+    p.optional = ARENA_ARRAY(in->keep, bool, capacity);
+    while (s && *s) {
+        s += strspn(s, "(), ");
+        size_t n = strcspn(s, "(), =");
+        if (n == 0) break;
+        if (strncmp(s, "...", 3) == 0) p.rest = true;
+        else {
+            char *name = arena_alloc(in->keep, n + 1);
+            memcpy(name, s, n);
+            p.names[p.n] = name;
+            p.optional[p.n++] = s[n + strspn(s + n, " ")] == '=';
+        }
+        s += strcspn(s, ",)");
+    }
+    return p;
+}
+
+const BuiltinParams *session_builtin_params(const Interp *in, const Builtin *b) {
+    return &in->session->params[b - in->session->rows];
+}
+
+static bool has_builtin(const Interp *in, const char *name) {
+    for (int k = 0; k < in->nbuiltins; k++)
+        if (strcmp(in->builtins[k]->name, name) == 0) return true;
+    return false;
+}
+
+static void add_tables(Interp *in, const Builtin *const *tables) {
+    for (; tables && *tables; tables++)
+        for (const Builtin *b = *tables; b->name; b++) {
+            in->session->rows[in->nbuiltins] = *b;
+            in->builtins[in->nbuiltins] = &in->session->rows[in->nbuiltins];
+            in->nbuiltins++;
+        }
+}
+
+static int count_tables(const Builtin *const *tables) {
+    int n = 0;
+    for (; tables && *tables; tables++)
+        for (const Builtin *b = *tables; b->name; b++) n++;
+    return n;
+}
+
+/* Every elementwise operation with a name in the language is a function of it. */
+static void add_operations(Interp *in) {
+    static const char *const signatures[] = {"()", "(x)", "(a, b)", "(a, b, c)"};
+    for (int op = 0; op < OP_COUNT; op++) {
+        const OpInfo *info = op_info((Op)op);
+        if (!info->lang_name || !info->elementwise || info->arity > 3 || has_builtin(in, info->lang_name)) continue;
+        Builtin *b = &in->session->rows[in->nbuiltins];
+        *b = (Builtin){.name = info->lang_name, .signature = signatures[info->arity], .op = op, .doc = "elementwise"};
+        in->builtins[in->nbuiltins++] = b;
+    }
+}
+
+Interp *interp_new(Ctx *c, const Builtin *const *tables) {
+    Interp *in = ARENA_NEW(c->session, Interp);
+    in->ctx = c;
+    in->keep = arena_new();
+    in->arena = arena_new();
+    in->tape = tape_new(c, in->arena, false);
+    in->session = ARENA_NEW(in->keep, struct Session);
+    int most = count_tables(interp_builtin_tables) + count_tables(tables) + OP_COUNT;
+    in->builtins = ARENA_ARRAY(in->keep, const Builtin *, most);
+    in->session->rows = ARENA_ARRAY(in->keep, Builtin, most);
+    add_tables(in, interp_builtin_tables);
+    add_tables(in, tables);
+    add_operations(in);
+    in->session->params = ARENA_ARRAY(in->keep, BuiltinParams, in->nbuiltins);
+    BuiltinName *names = ARENA_ARRAY(in->keep, BuiltinName, in->nbuiltins);
+    for (int k = 0; k < in->nbuiltins; k++) {
+        in->session->params[k] = parse_signature(in, in->builtins[k]->signature);
+        names[k] = (BuiltinName){in->builtins[k]->name, in->builtins[k]->signature};
+    }
+    in->names = lang_globals_new(c, names, in->nbuiltins);
+    return in;
+}
+
+void interp_free(Interp *in) {
+    if (!in) return;
+    arena_free(in->arena);
+    arena_free(in->keep);
+    in->arena = in->keep = NULL;
+}
+
+Value interp_lookup(Interp *in, const char *name) {
+    int slot = lang_global_find(in->names, name);
+    if (slot >= 0 && slot < in->nglobals && in->globals[slot].kind != VALUE_NONE) return in->globals[slot];
+    for (int k = 0; k < in->nbuiltins; k++)
+        if (strcmp(in->builtins[k]->name, name) == 0) return (Value){VALUE_BUILTIN, .u.builtin = in->builtins[k]};
+    return value_none();
+}
+
+/* -- Carrying values over -- */
+
+typedef struct Kept { /* frames already carried over, so that cycles end */
+    Frame *from[64], *to[64];
+    int n;
+} Kept;
+
+static Value keep_value(Interp *in, Arena *to, Value v, Kept *kept);
+
+static Value *keep_values(Interp *in, Arena *to, const Value *values, int n, Kept *kept) {
+    Value *copy = ARENA_ARRAY(to, Value, n + 1);
+    for (int k = 0; k < n; k++) copy[k] = keep_value(in, to, values[k], kept);
+    return copy;
+}
+
+static Frame *keep_frame(Interp *in, Arena *to, Frame *f, Kept *kept) {
+    if (!f) return NULL;
+    for (int k = 0; k < kept->n; k++)
+        if (kept->from[k] == f) return kept->to[k];
+    Frame *copy = ARENA_NEW(to, Frame);
+    *copy = *f;
+    if (kept->n < 64) kept->from[kept->n] = f, kept->to[kept->n++] = copy;
+    copy->outer = keep_frame(in, to, f->outer, kept);
+    copy->slots = keep_values(in, to, f->slots, f->nslots, kept);
+    copy->result = value_nothing();
+    if (f->param_path) copy->param_path = arena_strdup(to, f->param_path);
+    return copy;
+}
+
+static Value keep_value(Interp *in, Arena *to, Value v, Kept *kept) {
+    switch (v.kind) {
+    case VALUE_ARRAY: {
+        Array *a = arena_copy(to, v.u.array, sizeof(Array));
+        a->var = var_constant(tensor_keep(in->ctx, to, v.u.array->var.value));
+        return (Value){VALUE_ARRAY, .u.array = a};
+    }
+    case VALUE_STRING: {
+        String *s = arena_copy(to, v.u.string, sizeof(String));
+        char *text = arena_alloc(to, s->length + 1);
+        memcpy(text, s->text, s->length);
+        s->text = text;
+        return (Value){VALUE_STRING, .u.string = s};
+    }
+    case VALUE_RANGE: return (Value){VALUE_RANGE, .u.range = arena_copy(to, v.u.range, sizeof(Range))};
+    case VALUE_TUPLE:
+    case VALUE_LIST: {
+        List *l = ARENA_NEW(to, List);
+        *l = (List){keep_values(in, to, v.u.list->items, v.u.list->n, kept), v.u.list->n};
+        return (Value){v.kind, .u.list = l};
+    }
+    case VALUE_RECORD: {
+        Record *r = ARENA_NEW(to, Record);
+        *r = (Record){ARENA_ARRAY(to, const char *, v.u.record->n + 1), keep_values(in, to, v.u.record->values, v.u.record->n, kept), v.u.record->n};
+        for (int k = 0; k < r->n; k++) r->names[k] = arena_strdup(to, v.u.record->names[k]);
+        return (Value){VALUE_RECORD, .u.record = r};
+    }
+    case VALUE_CELLS: return keep_value(in, to, cells_whole(in, v.u.cells, in->ctx->span), kept);
+    case VALUE_FUNCTION: {
+        Closure *c = ARENA_NEW(to, Closure);
+        *c = (Closure){v.u.closure->function, keep_frame(in, to, v.u.closure->environment, kept)};
+        return (Value){VALUE_FUNCTION, .u.closure = c};
+    }
+    case VALUE_CALL: {
+        Call *c = ARENA_NEW(to, Call);
+        Value closure = keep_value(in, to, (Value){VALUE_FUNCTION, .u.closure = v.u.call->closure}, kept);
+        *c = (Call){closure.u.closure, keep_values(in, to, v.u.call->arguments, v.u.call->n, kept), v.u.call->n};
+        return (Value){VALUE_CALL, .u.call = c};
+    }
+    case VALUE_FAMILY: return (Value){VALUE_FAMILY, .u.family = arena_copy(to, v.u.family, sizeof(Family))};
+    case VALUE_DIST: {
+        Dist *d = arena_copy(to, v.u.dist, sizeof(Dist));
+        d->family = arena_copy(to, d->family, sizeof(Family));
+        d->params = keep_values(in, to, d->params, d->family->decl->nparams, kept);
+        return (Value){VALUE_DIST, .u.dist = d};
+    }
+    case VALUE_OBJECT: {
+        Object *o = arena_copy(to, v.u.object, sizeof(Object));
+        if (o->type->keep) o->data = o->type->keep(in, o->data, to);
+        return (Value){VALUE_OBJECT, .u.object = o};
+    }
+    case VALUE_NONE:
+    case VALUE_NOTHING:
+    case VALUE_NUMBER:
+    case VALUE_BUILTIN: return v;
+    }
+    return v;
+}
+
+Value value_keep(Interp *in, Arena *to, Value v) {
+    Kept kept = {.n = 0};
+    return keep_value(in, to, v, &kept);
+}
+
+/* -- Data -- */
+
+void interp_supply_data(Interp *in, const char *name, const Tensor *value, bool has_missing) {
+    struct Session *s = in->session;
+    Supplied *list = ARENA_ARRAY(in->keep, Supplied, s->nsupplied + 1);
+    if (s->nsupplied) memcpy(list, s->supplied, sizeof *list * (size_t)s->nsupplied);
+    list[s->nsupplied++] = (Supplied){arena_strdup(in->keep, name), tensor_keep(in->ctx, in->keep, value), has_missing, false};
+    s->supplied = list;
+}
+
+static Value data_value(Interp *in, const Stmt *s) {
+    const char *name = s->u.data.name;
+    for (int k = in->session->nsupplied - 1; k >= 0; k--) {
+        Supplied *d = &in->session->supplied[k];
+        if (strcmp(d->name, name) != 0) continue;
+        d->used = true;
+        Value v = value_tensor(in, d->value);
+        if (v.kind == VALUE_ARRAY) v.u.array->missing = d->missing;
+        return v;
+    }
+    if (s->u.data.default_value) return eval(in, NULL, s->u.data.default_value);
+    ctx_raise(in->ctx, ERROR_PROGRAM, s->u.data.name_span,
+              arena_printf(in->arena, "give them with --data FILE or --data %s=FILE, or a default: data %s = ...", name, name),
+              "the data `%s` were not given and have no default", name);
+}
+
+static void check_sizes(Interp *in, const Stmt *s, Shape shape) {
+    const Type *t = s->u.data.type;
+    const char *name = s->u.data.name;
+    bool square = t->kind == TYPE_COV || t->kind == TYPE_CORR_CHOLESKY;
+    int rank = t->nsizes + (square && t->nsizes ? 1 : 0);
+    if (t->kind == TYPE_ANY && rank == 0) return;
+    if ((t->kind == TYPE_SIMPLEX || t->kind == TYPE_ORDERED) && rank == 0) rank = 1;
+    if (shape.rank != rank)
+        ctx_raise(in->ctx, ERROR_PROGRAM, s->u.data.name_span, NULL, "`%s` is declared with %d dimension%s, the data have shape %s", name, rank,
+                  rank == 1 ? "" : "s", shape_text(in->arena, shape));
+    for (int k = 0; k < t->nsizes; k++) {
+        int slot = t->bind_slot ? t->bind_slot[k] : -1;
+        Value *bound = slot >= 0 ? &in->globals[slot] : NULL;
+        if (bound && bound->kind == VALUE_NONE) {
+            *bound = value_number((double)shape.dim[k]);
+            continue;
+        }
+        int64_t want = value_to_int(in, bound ? *bound : eval(in, NULL, t->sizes[k]), t->sizes[k]->span, "a size");
+        if (want != shape.dim[k])
+            ctx_raise(in->ctx, ERROR_PROGRAM, t->sizes[k]->span, NULL, "dimension %d of `%s` is declared %ld, the data have shape %s", k + 1, name,
+                      (long)want, shape_text(in->arena, shape));
+    }
+}
+
+static double bound_of(Interp *in, const Expr *e, double otherwise) {
+    return e ? value_to_number(in, eval(in, NULL, e), e->span, "a bound") : otherwise;
+}
+
+static void check_numbers(Interp *in, const Stmt *s, const Tensor *x) {
+    const Type *t = s->u.data.type;
+    double low = bound_of(in, t->low, t->kind == TYPE_POSITIVE || t->kind == TYPE_UNIT || t->kind == TYPE_BOOL ? 0 : -INFINITY);
+    double high = bound_of(in, t->high, t->kind == TYPE_UNIT || t->kind == TYPE_BOOL ? 1 : INFINITY);
+    bool whole = t->kind == TYPE_INT || t->kind == TYPE_BOOL;
+    char *declared = arena_strdup(in->arena, lang_type_name(t->kind));
+    if (t->low || t->high) declared = arena_printf(in->arena, "%s(%g, %g)", declared, low, high);
+    int64_t n = shape_size(x->shape);
+    for (int64_t i = 0; i < n; i++) {
+        double v = tensor_item(x, i);
+        if (isnan(v)) continue;
+        bool ok = v >= low && v <= high && !(t->kind == TYPE_POSITIVE && v <= 0) && !(whole && v != floor(v));
+        if (!ok && x->shape.rank)
+            ctx_raise(in->ctx, ERROR_PROGRAM, s->u.data.name_span, NULL, "element %ld of `%s` is %g, declared is %s", (long)(i + 1), s->u.data.name, v,
+                      declared);
+        if (!ok) ctx_raise(in->ctx, ERROR_PROGRAM, s->u.data.name_span, NULL, "`%s` is %g, declared is %s", s->u.data.name, v, declared);
+    }
+    static const struct { TypeKind type; ConstraintKind constraint; } kinds[] = {
+        {TYPE_SIMPLEX, CONSTRAINT_SIMPLEX}, {TYPE_ORDERED, CONSTRAINT_ORDERED}, {TYPE_COV, CONSTRAINT_COV}, {TYPE_CORR_CHOLESKY, CONSTRAINT_CORR_CHOLESKY}};
+    for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++) {
+        Constraint c = {.kind = kinds[k].constraint};
+        if (t->kind == kinds[k].type && !constraint_holds(in->ctx, &c, x))
+            ctx_raise(in->ctx, ERROR_PROGRAM, s->u.data.name_span, NULL, "`%s` is not a %s", s->u.data.name, constraint_name(c.kind));
+    }
+}
+
+static void bind_data(Interp *in, const Stmt *s) {
+    Value v = data_value(in, s);
+    if (!value_is_numeric(v) && s->u.data.type)
+        ctx_raise(in->ctx, ERROR_PROGRAM, s->u.data.name_span, NULL, "`%s` must be a number or an array; this is %s", s->u.data.name, value_describe(in, v));
+    if (s->u.data.type && value_is_numeric(v)) {
+        check_sizes(in, s, value_event_shape(in, v, s->u.data.name_span));
+        Array a = value_array(in, v, s->u.data.name_span, s->u.data.name);
+        check_numbers(in, s, a.var.value);
+    }
+    if (v.kind == VALUE_RANGE) v = value_tensor(in, value_array(in, v, s->span, s->u.data.name).var.value);
+    in->globals[s->u.data.slot] = v;
+}
+
+/* -- Statements -- */
+
+static void grow_globals(Interp *in) {
+    int n = lang_globals_count(in->names);
+    if (n <= in->nglobals) return;
+    Value *globals = ARENA_ARRAY(in->keep, Value, n + 64);
+    if (in->nglobals) memcpy(globals, in->globals, sizeof(Value) * (size_t)in->nglobals);
+    in->globals = globals, in->nglobals = n;
+}
+
+static size_t stack_available(void) {
+    struct rlimit r;
+    if (getrlimit(RLIMIT_STACK, &r) != 0 || r.rlim_cur == RLIM_INFINITY) return 6u << 20;
+    return (size_t)r.rlim_cur / 4 * 3;
+}
+
+void interp_run_statement(Interp *in, const Stmt *s, Value *result) {
+    char here;
+    if (!in->stack_limit) in->stack_limit = stack_available();
+    in->stack_base = &here;
+    if (s->kind == STMT_IMPORT) {
+        if (s->u.import.module) interp_run_module(in, s->u.import.module);
+        return;
+    }
+    grow_globals(in);
+    arena_reset(in->arena);
+    in->tape = tape_new(in->ctx, in->arena, false);
+    in->handler = NULL, in->nplates = 0, in->address = NULL, in->draw = NULL, in->depth = 0, in->overlay = NULL, in->dist_level = 0;
+    Value *before = arena_copy(in->arena, in->globals, sizeof(Value) * (size_t)(in->nglobals + 1));
+    Value last = value_nothing();
+    in->ctx->span = s->span;
+    if (s->kind == STMT_DATA) bind_data(in, s);
+    else exec(in, NULL, s, &last);
+    for (int k = 0; k < in->nglobals; k++)
+        if (memcmp(&before[k], &in->globals[k], sizeof(Value)) != 0) in->globals[k] = value_keep(in, in->keep, in->globals[k]);
+    if (result) *result = last;
+}
+
+void interp_run_module(Interp *in, const Module *m) {
+    for (int k = 0; k < m->body->n; k++) interp_run_statement(in, m->body->statements[k], NULL);
+}
+
+void interp_load_stdlib(Interp *in) {
+    in->library_loading = true;
+    for (int k = 0; k < stdlib_nfiles; k++) {
+        const StdlibFile *f = &stdlib_files[k];
+        int file = ctx_add_source(in->ctx, f->name, f->text, f->length);
+        LoadOptions options = {.library = true};
+        Diagnostics d = {0};
+        Module *m = lang_load(in->ctx, in->names, file, &options, &d);
+        if (!m) ctx_reraise(in->ctx, &d.list[0].error);
+        interp_run_module(in, m);
+    }
+    in->library_loading = false;
+}

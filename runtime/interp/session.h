@@ -1,0 +1,23 @@
+/* What session.c keeps besides the Interp: builtins' parameters, data given from outside. */
+#ifndef INTERP_SESSION_H
+#define INTERP_SESSION_H
+
+#include "interp/interp.h"
+
+/* A builtin's signature, taken apart once. */
+typedef struct BuiltinParams {
+    int n;
+    const char **names;
+    bool *optional;
+    bool rest;
+} BuiltinParams;
+
+const BuiltinParams *session_builtin_params(const Interp *in, const Builtin *b);
+
+/* call.c */
+Frame *frame_new(Interp *in, const Function *fn, Frame *outer);
+Value run_body(Interp *in, Frame *f, const Function *fn, Span at);
+void match_family(Interp *in, const DistDecl *d, int n, const Value *args, const char *const *names, const Span *spans, Span at, Value *values,
+                  Span *value_spans);
+
+#endif
