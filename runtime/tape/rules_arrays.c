@@ -1,0 +1,132 @@
+/* Derivatives of reductions, of layout and of linear algebra. */
+#include <math.h>
+
+#include "tape/rules.h"
+
+#define WHERE(c, a, b) OP3(WHERE, c, a, b)
+#define TRANSPOSE(a) op_transpose(r->t, a)
+
+static Shape shape_in(const Rule *r, int k) { return r->in[k].value->shape; }
+
+/* -- Reductions -- */
+
+/* A reduced array with its reduced dimensions back, as ones. */
+static Var with_ones(Rule *r, Var v) {
+    Shape s = shape_in(r, 0);
+    for (int d = 0; d < s.rank; d++)
+        if (r->attr->dims >> d & 1) s.dim[d] = 1;
+    return op_reshape(r->t, v, s);
+}
+
+void vjp_sum(Rule *r) { rule_give(r, 0, op_expand(r->t, with_ones(r, r->g), shape_in(r, 0))); }
+
+/* The product of the other factors: y / x; where one factor is 0, only that one has any. */
+void vjp_prod(Rule *r) {
+    Var x = r->in[0], zero = NUMBER(0), is_zero = OP2(EQ, x, zero), filled = WHERE(is_zero, NUMBER(1), x);
+    Var others = OP2(DIV, with_ones(r, op_reduce(r->t, OP_PROD, filled, r->attr->dims)), filled);
+    Var zeros = with_ones(r, op_reduce(r->t, OP_SUM, is_zero, r->attr->dims));
+    Var alone = OP2(EQ, zeros, is_zero); /* no zero among the others */
+    rule_give(r, 0, MUL(with_ones(r, r->g), WHERE(alone, others, zero)));
+}
+
+/* Ties share. */
+static void give_extreme(Rule *r) {
+    Var mask = OP2(EQ, r->in[0], with_ones(r, r->out));
+    Var ties = with_ones(r, op_reduce(r->t, OP_SUM, mask, r->attr->dims));
+    rule_give(r, 0, MUL(OP2(DIV, with_ones(r, r->g), ties), mask));
+}
+
+void vjp_reduce_max(Rule *r) { give_extreme(r); }
+void vjp_reduce_min(Rule *r) { give_extreme(r); }
+
+void vjp_logsumexp(Rule *r) {
+    Var y = with_ones(r, r->out);
+    Var finite = WHERE(OP2(EQ, y, NUMBER(-INFINITY)), NUMBER(0), y); /* all -inf: no share, not NaN */
+    rule_give(r, 0, MUL(with_ones(r, r->g), OP1(EXP, OP2(SUB, r->in[0], finite))));
+}
+
+static Var reversed(Rule *r, Var v, int dim) {
+    int64_t n = v.value->shape.dim[dim];
+    return n > 0 ? op_slice(r->t, v, dim, n - 1, n, -1) : v;
+}
+
+void vjp_cumsum(Rule *r) {
+    int dim = r->attr->dim;
+    rule_give(r, 0, reversed(r, op_cumsum(r->t, reversed(r, r->g, dim), dim), dim));
+}
+
+/* -- Layout -- */
+
+void vjp_reshape(Rule *r) { rule_give(r, 0, op_reshape(r->t, r->g, shape_in(r, 0))); }
+
+void vjp_expand(Rule *r) { rule_give(r, 0, r->g); } /* summed where it is given */
+
+void vjp_permute(Rule *r) {
+    int inverse[MAX_RANK];
+    for (int d = 0; d < shape_in(r, 0).rank; d++) inverse[r->attr->perm[d]] = d;
+    rule_give(r, 0, op_permute(r->t, r->g, inverse));
+}
+
+void vjp_slice(Rule *r) {
+    const OpAttr *a = r->attr;
+    rule_give(r, 0, op_pad(r->t, r->g, a->dim, a->start, shape_in(r, 0).dim[a->dim], a->step));
+}
+
+void vjp_pad(Rule *r) {
+    const OpAttr *a = r->attr;
+    rule_give(r, 0, op_slice(r->t, r->g, a->dim, a->start, shape_in(r, 0).dim[a->dim], a->step));
+}
+
+void vjp_concat(Rule *r) {
+    int64_t start = 0;
+    for (int k = 0; k < r->n; k++) {
+        int64_t count = shape_in(r, k).dim[r->attr->dim];
+        if (r->wants[k]) rule_give(r, k, op_slice(r->t, r->g, r->attr->dim, start, count, 1));
+        start += count;
+    }
+}
+
+/* Indices are not differentiated. */
+void vjp_gather(Rule *r) {
+    int batch = r->attr->dim;
+    if (r->wants[0]) rule_give(r, 0, op_scatter_add(r->t, r->g, r->in[1], batch, shape_in(r, 0).dim[batch]));
+}
+
+void vjp_scatter_add(Rule *r) {
+    if (r->wants[0]) rule_give(r, 0, op_gather(r->t, r->g, r->in[1], r->attr->dim));
+}
+
+void vjp_diagonal(Rule *r) { rule_give(r, 0, op_diag_embed(r->t, r->g)); }
+void vjp_diag_embed(Rule *r) { rule_give(r, 0, op_diagonal(r->t, r->g)); }
+void vjp_tril(Rule *r) { rule_give(r, 0, op_tril(r->t, r->g, r->attr->start)); }
+void vjp_variable(Rule *r) { rule_give(r, 0, r->g); }
+
+/* -- Linear algebra -- */
+
+void vjp_matmul(Rule *r) {
+    if (r->wants[0]) rule_give(r, 0, op_matmul(r->t, r->g, TRANSPOSE(r->in[1])));
+    if (r->wants[1]) rule_give(r, 1, op_matmul(r->t, TRANSPOSE(r->in[0]), r->g));
+}
+
+/* Murray (2016), arXiv:1602.07527, section 3.3: with P = Phi(L^T Lbar), the lower triangle with its diagonal halved,
+ * Abar = sym(L^-T P L^-1). The input counts as symmetric: its gradient is the symmetric one. */
+void vjp_cholesky(Rule *r) {
+    Tape *t = r->t;
+    Var l = r->out, p = op_matmul(t, TRANSPOSE(l), r->g), half = NUMBER(0.5);
+    Var phi = OP2(SUB, op_tril(t, p, 0), MUL(half, op_diag_embed(t, op_diagonal(t, p))));
+    Var left = op_tri_solve(t, l, phi, TRI_TRANSPOSED);
+    Var s = TRANSPOSE(op_tri_solve(t, l, TRANSPOSE(left), TRI_TRANSPOSED));
+    rule_give(r, 0, MUL(half, OP2(ADD, s, TRANSPOSE(s))));
+}
+
+/* x = op(L)^-1 b: bbar = op(L)^-T xbar, and Lbar is the triangle of -bbar x^T, or of its transpose. */
+void vjp_tri_solve(Rule *r) {
+    Tape *t = r->t;
+    int flags = r->attr->flags;
+    Var b = op_tri_solve(t, r->in[0], r->g, flags ^ TRI_TRANSPOSED);
+    if (r->wants[1]) rule_give(r, 1, b);
+    if (!r->wants[0]) return;
+    Var full = flags & TRI_TRANSPOSED ? op_matmul(t, r->out, TRANSPOSE(b)) : op_matmul(t, b, TRANSPOSE(r->out));
+    Var triangle = flags & TRI_UPPER ? OP2(SUB, full, op_tril(t, full, -1)) : op_tril(t, full, 0);
+    rule_give(r, 0, OP1(NEG, triangle));
+}
