@@ -3,7 +3,10 @@
 # make demo     install what is missing, build, run the first example
 # The other targets: deps, unit, bench, fuzz, clean, install.
 
-MAKEFLAGS += -j$(shell nproc 2>/dev/null || echo 2) --no-builtin-rules
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+ifeq ($(MAKELEVEL),0)
+MAKEFLAGS += -j$(shell nproc 2>/dev/null || echo 2)
+endif
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
 .SUFFIXES:

@@ -18,7 +18,9 @@ static _Noreturn void ctx_raise_exhausted(void *self, size_t size) {
     Ctx *c = self;
     /* No formatting into the session arena here: it may be the one that is exhausted. */
     (void)size;
-    Error e = {.kind = ERROR_PROGRAM, .span = c->span, .message = "out of memory",
+    Error e = {.kind = ERROR_PROGRAM,
+               .span = c->span,
+               .message = "out of memory",
                .hint = "smaller batches, fewer particles or fewer draws need less"};
     ctx_reraise(c, &e);
 }
@@ -146,8 +148,8 @@ static bool is_unsafe(uint32_t c) {
 
 static int width_of(uint32_t c) {
     static const uint32_t none[][2] = {{0x300, 0x36F}, {0x200B, 0x200D}, {0x20D0, 0x20FF}, {0xFE00, 0xFE0F}};
-    static const uint32_t wide[][2] = {{0x1100, 0x115F}, {0x2E80, 0xA4CF},   {0xAC00, 0xD7A3},  {0xF900, 0xFAFF},
-                                       {0xFE30, 0xFE6F}, {0xFF00, 0xFF60},   {0xFFE0, 0xFFE6},  {0x1F300, 0x1F64F},
+    static const uint32_t wide[][2] = {{0x1100, 0x115F},   {0x2E80, 0xA4CF},  {0xAC00, 0xD7A3}, {0xF900, 0xFAFF},
+                                       {0xFE30, 0xFE6F},   {0xFF00, 0xFF60},  {0xFFE0, 0xFFE6}, {0x1F300, 0x1F64F},
                                        {0x1F900, 0x1F9FF}, {0x20000, 0x3FFFD}};
     if (in_ranges(c, none, sizeof none / sizeof *none)) return 0;
     return in_ranges(c, wide, sizeof wide / sizeof *wide) ? 2 : 1;

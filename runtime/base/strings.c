@@ -112,7 +112,8 @@ static int edit_distance(const char *a, int na, const char *b, int nb) {
         row[0] = i;
         for (int j = 1; j <= nb; j++) {
             row[j] = least(up[j - 1] + (a[i - 1] != b[j - 1]), 1 + least(up[j], row[j - 1]));
-            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1]) row[j] = least(row[j], upper[j - 2] + 1);
+            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
+                row[j] = least(row[j], upper[j - 2] + 1);
         }
     }
     return rows[na % 3][nb];

@@ -133,7 +133,8 @@ static double cell_value(Reader *r, DataItem *column, Field f, int line) {
 
 static void add_row(Csv *v, Table *t) {
     if (v->n != t->n)
-        reader_fail(v->r, "line %d has %d field%s, expected %d as in the first line", v->record, v->n, v->n == 1 ? "" : "s", t->n);
+        reader_fail(v->r, "line %d has %d field%s, expected %d as in the first line", v->record, v->n,
+                    v->n == 1 ? "" : "s", t->n);
     for (int k = 0; k < t->n; k++) {
         double x = cell_value(v->r, &t->columns[k], v->fields[k], v->record);
         buf_add_bytes(&t->cells, &x, sizeof x);
@@ -154,10 +155,12 @@ static void take_header(Csv *v, Table *t, bool named) {
     t->columns = ARENA_ARRAY(r->arena, DataItem, v->n);
     for (int k = 0; k < v->n; k++) {
         Field f = v->fields[k];
-        t->columns[k].name = named ? arena_printf(r->arena, "%.*s", (int)f.n, f.s) : arena_printf(r->arena, "%d", k + 1);
+        t->columns[k].name =
+            named ? arena_printf(r->arena, "%.*s", (int)f.n, f.s) : arena_printf(r->arena, "%d", k + 1);
         for (int j = 0; j < k; j++)
             if (*t->columns[k].name && strcmp(t->columns[k].name, t->columns[j].name) == 0)
-                reader_fail(r, "line %d: columns %d and %d are both called %s", v->record, j + 1, k + 1, reader_quote(r, f.s, f.n));
+                reader_fail(r, "line %d: columns %d and %d are both called %s", v->record, j + 1, k + 1,
+                            reader_quote(r, f.s, f.n));
     }
 }
 
@@ -241,8 +244,8 @@ void csv_write(Writer *w) {
     for (int k = 0; k < w->n; k++) {
         const Tensor *t = w->items[k].value;
         if (rows_of(&w->items[k]) != rows)
-            writer_fail(w, "'%s' has %lld rows, '%s' has %lld; the columns of a table are equally long", w->items[0].name,
-                        (long long)rows, w->items[k].name, (long long)rows_of(&w->items[k]));
+            writer_fail(w, "'%s' has %lld rows, '%s' has %lld; the columns of a table are equally long",
+                        w->items[0].name, (long long)rows, w->items[k].name, (long long)rows_of(&w->items[k]));
         numbers[k] = ARENA_ARRAY(w->scratch, real, shape_size(t->shape));
         tensor_copy_out(t, numbers[k]);
         add_column_names(w->out, &w->items[k]);

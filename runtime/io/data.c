@@ -81,7 +81,8 @@ static void read_any(void *self) {
     if (r->n == 0) reader_fail(r, "the file is empty");
     ReadFormat read = find_reader(r->path, r->bytes, r->n);
     if (!read)
-        ctx_raise(r->ctx, ERROR_PROGRAM, r->at, "data are read from .json, .csv, .tsv, .npy, .safetensors and IDX files, with .gz or without",
+        ctx_raise(r->ctx, ERROR_PROGRAM, r->at,
+                  "data are read from .json, .csv, .tsv, .npy, .safetensors and IDX files, with .gz or without",
                   "'%s' is not of a known format", r->path);
     read(r);
 }
@@ -127,14 +128,17 @@ const Tensor *data_whole(Ctx *c, Arena *a, const Data *d, const char *name, Span
     const DataItem *item = d->kind == DATA_NAMED ? data_find(d, name) : NULL;
     if (!item && d->n == 1) item = &d->items[0];
     if (!item)
-        ctx_raise(c, ERROR_PROGRAM, at, NULL, "%s holds %d variables, none of them is called '%s'", d->path, d->n, name);
+        ctx_raise(c, ERROR_PROGRAM, at, NULL, "%s holds %d variables, none of them is called '%s'", d->path, d->n,
+                  name);
     *has_missing = item->has_missing;
     return data_value(c, d, item, at);
 }
 
 /* -- Numbers -- */
 
-static bool is_word(const char *s, size_t n, const char *word) { return strlen(word) == n && strncasecmp(s, word, n) == 0; }
+static bool is_word(const char *s, size_t n, const char *word) {
+    return strlen(word) == n && strncasecmp(s, word, n) == 0;
+}
 
 bool is_missing_word(const char *s, size_t n) {
     return n == 0 || is_word(s, n, "NA") || is_word(s, n, "N/A") || is_word(s, n, "null");
@@ -188,7 +192,8 @@ void elements_decode(Element e, const void *bytes, int64_t n, real *out) {
     if (e.kind == ELEMENT_UNSIGNED && e.size == 1) /* images */
         for (int64_t i = 0; i < n; i++) out[i] = p[i];
     else
-        for (int64_t i = 0; i < n; i++, p += e.size) out[i] = (real)element_value(e, load_bits(p, e.size, e.big_endian));
+        for (int64_t i = 0; i < n; i++, p += e.size)
+            out[i] = (real)element_value(e, load_bits(p, e.size, e.big_endian));
 }
 
 void reader_check_size(Reader *r, Element e, Shape shape, size_t available) {

@@ -30,7 +30,9 @@ static const char *read_all(Ctx *c, Arena *a, gzFile gz, Buf *b) {
     if (!why && got < 0) {
         int code;
         const char *text = gzerror(gz, &code);
-        why = arena_strdup(a, code == Z_ERRNO ? strerror(errno) : code == Z_BUF_ERROR ? "its gzip data are cut short" : text);
+        why = arena_strdup(a, code == Z_ERRNO       ? strerror(errno)
+                              : code == Z_BUF_ERROR ? "its gzip data are cut short"
+                                                    : text);
     }
     int closed = gzclose_r(gz);
     if (!why && closed == Z_BUF_ERROR) why = "its gzip data are cut short";
@@ -84,7 +86,8 @@ static int write_directly(const char *path, const void *bytes, size_t n) {
 }
 
 /* Beside `target`, which may be there already with permissions to keep. */
-static int write_beside(const char *temporary, const char *target, const struct stat *old, const void *bytes, size_t n) {
+static int write_beside(const char *temporary, const char *target, const struct stat *old, const void *bytes,
+                        size_t n) {
     int fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
     if (fd < 0) return errno;
     int failed = write_all(fd, bytes, n);

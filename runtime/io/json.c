@@ -48,7 +48,8 @@ static void release_json(void *j) { json_decref(j); }
 
 json_t *json_parse(Reader *r, const char *text, size_t n) {
     json_error_t e;
-    json_t *j = json_loadb(quote_bare_words(r->scratch, text, n), n, JSON_REJECT_DUPLICATES | JSON_DECODE_INT_AS_REAL, &e);
+    json_t *j =
+        json_loadb(quote_bare_words(r->scratch, text, n), n, JSON_REJECT_DUPLICATES | JSON_DECODE_INT_AS_REAL, &e);
     if (!j) reader_fail(r, "line %d, column %d: this is no JSON: %s", e.line, e.column, e.text);
     arena_defer(r->scratch, release_json, j);
     return j;
@@ -69,7 +70,8 @@ static const char *describe(const Filling *f, const json_t *j) {
     switch (json_typeof(j)) {
     case JSON_OBJECT: return "an object";
     case JSON_ARRAY: return arena_printf(a, "a list of %zu", json_array_size(j));
-    case JSON_STRING: return arena_printf(a, "the text %s", reader_quote(f->r, json_string_value(j), json_string_length(j)));
+    case JSON_STRING:
+        return arena_printf(a, "the text %s", reader_quote(f->r, json_string_value(j), json_string_length(j)));
     case JSON_NULL: return "null";
     case JSON_TRUE: return "true";
     case JSON_FALSE: return "false";
@@ -84,8 +86,9 @@ static bool fail_at(Filling *f, int depth, const json_t *j) {
     for (int k = 0; k < depth; k++) buf_printf(&place, "%s%lld", k ? ", " : "[", (long long)f->index[k] + 1);
     if (depth) buf_add_char(&place, ']');
     const char *expected = depth < f->shape.rank
-        ? arena_printf(f->r->arena, "a list of %lld, for the lists to be rectangular", (long long)f->shape.dim[depth])
-        : "a number";
+                               ? arena_printf(f->r->arena, "a list of %lld, for the lists to be rectangular",
+                                              (long long)f->shape.dim[depth])
+                               : "a number";
     f->item->problem = arena_printf(f->r->arena, "'%s' is %s; expected %s", place.text, describe(f, j), expected);
     buf_free(&place);
     return false;

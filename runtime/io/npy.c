@@ -39,9 +39,14 @@ static const char *header_string(Header *h) {
 }
 
 static Element header_element(Header *h) {
-    static const struct { char code; Element element; } kinds[] = {
-        {'f', {ELEMENT_FLOAT, 8, false}}, {'i', {ELEMENT_SIGNED, 8, false}},
-        {'u', {ELEMENT_UNSIGNED, 8, false}}, {'b', {ELEMENT_BOOL, 1, false}},
+    static const struct {
+        char code;
+        Element element;
+    } kinds[] = {
+        {'f', {ELEMENT_FLOAT, 8, false}},
+        {'i', {ELEMENT_SIGNED, 8, false}},
+        {'u', {ELEMENT_UNSIGNED, 8, false}},
+        {'b', {ELEMENT_BOOL, 1, false}},
     };
     const char *text = header_string(h);
     if (!text) reader_fail(h->r, "it holds records; expected an array of plain numbers");
@@ -95,9 +100,11 @@ static bool header_bool(Header *h) {
 /* Where the numbers begin, and the header between. */
 static const char *find_header(Reader *r, Header *h) {
     const unsigned char *p = (const unsigned char *)r->bytes;
-    if (r->n < 10 || memcmp(p, "\x93NUMPY", 6) != 0) reader_fail(r, "not a NumPy file: it does not begin with \\x93NUMPY");
+    if (r->n < 10 || memcmp(p, "\x93NUMPY", 6) != 0)
+        reader_fail(r, "not a NumPy file: it does not begin with \\x93NUMPY");
     int version = p[6];
-    if (version < 1 || version > 3) reader_fail(r, "version %d of the NumPy format is not known; expected 1, 2 or 3", version);
+    if (version < 1 || version > 3)
+        reader_fail(r, "version %d of the NumPy format is not known; expected 1, 2 or 3", version);
     size_t start = version == 1 ? 10 : 12, length = (size_t)p[8] | (size_t)p[9] << 8;
     if (version > 1 && r->n >= start) length |= (size_t)p[10] << 16 | (size_t)p[11] << 24;
     if (r->n < start || r->n - start < length) reader_fail(r, "the file ends within its header");
@@ -135,13 +142,18 @@ void npy_read(Reader *r) {
     while (!header_take(&h, '}')) {
         const char *key = header_string(&h);
         header_expect(&h, ':');
-        if (is_key(key, "descr")) e = header_element(&h);
-        else if (is_key(key, "fortran_order")) fortran = header_bool(&h);
-        else if (is_key(key, "shape")) shape = header_shape(&h);
-        else reader_fail(r, "its NumPy header is broken: an unknown key");
+        if (is_key(key, "descr"))
+            e = header_element(&h);
+        else if (is_key(key, "fortran_order"))
+            fortran = header_bool(&h);
+        else if (is_key(key, "shape"))
+            shape = header_shape(&h);
+        else
+            reader_fail(r, "its NumPy header is broken: an unknown key");
         if (header_next(&h) != '}') header_expect(&h, ',');
     }
-    if (e.size == 0 || shape.rank < 0 || fortran < 0) reader_fail(r, "its NumPy header lacks descr, fortran_order or shape");
+    if (e.size == 0 || shape.rank < 0 || fortran < 0)
+        reader_fail(r, "its NumPy header lacks descr, fortran_order or shape");
     reader_check_size(r, e, shape, (size_t)(r->bytes + r->n - numbers));
     int64_t n = shape_size(shape);
     Tensor *t = tensor_new(r->ctx, r->arena, shape);

@@ -1,4 +1,5 @@
-/* safetensors: 8 bytes of length, a JSON header, the numbers. https://github.com/huggingface/safetensors (README, Format) */
+/* safetensors: 8 bytes of length, a JSON header, the numbers. https://github.com/huggingface/safetensors (README,
+ * Format) */
 #include <string.h>
 
 #include "io/json.h"
@@ -65,7 +66,8 @@ void safetensors_read(Reader *r) {
     const char *name;
     json_t *entry;
     json_object_foreach(header, name, entry) {
-        if (strcmp(name, "__metadata__") != 0) read_tensor(r, name, entry, r->bytes + 8 + length, r->n - 8 - (size_t)length);
+        if (strcmp(name, "__metadata__") != 0)
+            read_tensor(r, name, entry, r->bytes + 8 + length, r->n - 8 - (size_t)length);
     }
 }
 
