@@ -1,0 +1,70 @@
+#include <stdio.h>
+
+#include "cli/commands.h"
+#include "cli/program.h"
+#include "cli/session.h"
+
+/* -- The sites of a program, as an indented list -- */
+
+static void show_statement(Session *s, const char *role, Span at, int depth) {
+    printf("%5d  %-9s %*s%s\n", at.line, role, 2 * depth, "", program_text(s->ctx, s->arena, at));
+}
+
+static void show_block(Session *s, const Block *b, int depth);
+
+/* The line of a loop, a plate or a condition: its text up to the brace. */
+static void show_head(Session *s, Span whole, const Block *body, int depth) {
+    Span head = whole;
+    head.end_line = body->span.line;
+    head.end_column = body->span.column;
+    show_statement(s, "", head, depth);
+    show_block(s, body, depth + 1);
+}
+
+static void show_sites(Session *s, const Stmt *t, int depth) {
+    switch (t->kind) {
+    case STMT_SAMPLE:
+        show_statement(s, t->u.sample.role == ROLE_LATENT ? "latent" : "observed", t->span, depth);
+        break;
+    case STMT_OBSERVE: show_statement(s, "observed", t->span, depth); break;
+    case STMT_FACTOR: show_statement(s, "factor", t->span, depth); break;
+    case STMT_RECORD: show_statement(s, "recorded", t->span, depth); break;
+    case STMT_PARAM: show_statement(s, "param", t->span, depth); break;
+    case STMT_PLATE: show_head(s, t->span, t->u.plate.body, depth); break;
+    case STMT_FOR: show_head(s, t->span, t->u.for_.body, depth); break;
+    case STMT_WHILE: show_head(s, t->span, t->u.while_.body, depth); break;
+    case STMT_REFINE: show_head(s, t->span, t->u.refine.body, depth); break;
+    case STMT_IF:
+        show_head(s, t->span, t->u.if_.then, depth);
+        if (t->u.if_.otherwise) {
+            printf("%5d  %-9s %*selse\n", t->u.if_.otherwise->span.line, "", 2 * depth, "");
+            show_block(s, t->u.if_.otherwise, depth + 1);
+        }
+        break;
+    default: break; /* nothing random stands in the others by itself */
+    }
+}
+
+static void show_block(Session *s, const Block *b, int depth) {
+    for (int k = 0; k < b->n; k++) show_sites(s, b->statements[k], depth);
+}
+
+static void show_module_sites(Session *s, const Module *m) {
+    for (int k = 0; k < m->body->n; k++) {
+        const Stmt *t = m->body->statements[k];
+        if (t->kind == STMT_IMPORT && t->u.import.module) show_module_sites(s, t->u.import.module);
+        if (t->kind == STMT_DATA) show_statement(s, "data", t->span, 0);
+        if (t->kind != STMT_FUNCTION || !t->u.function.function->body) continue;
+        show_statement(s, "", t->u.function.function->span, 0);
+        show_block(s, t->u.function.function->body, 1);
+    }
+}
+
+static int check_session(Session *s) {
+    if (!session_load(s, s->options->file)) return EXIT_PROGRAM;
+    if (s->options->sites) show_module_sites(s, s->module);
+    if (!s->options->sites && !s->options->tree) printf("%s: no mistakes found\n", s->options->file);
+    return EXIT_DONE;
+}
+
+int command_check(const Options *o) { return session_run(o, NULL, check_session); }

@@ -1,0 +1,236 @@
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/commands.h"
+#include "cli/program.h"
+#include "cli/session.h"
+#include "infer/optimizer.h"
+
+typedef struct Form {
+    const char *name, *form, *meaning;
+} Form;
+
+#define FORM(name, form, meaning) {name, form, meaning},
+static const Form forms[] = {
+#include "cli/forms.def"
+};
+#undef FORM
+enum { NFORMS = sizeof forms / sizeof *forms };
+
+/* -- Without a name: the commands -- */
+
+static void show_options(unsigned bit) {
+    for (const OptionRow *r = option_rows; r->name; r++)
+        if (r->commands & bit)
+            printf("  %-11s %-12s %s\n", r->name, r->value ? r->value : "", r->help);
+}
+
+static void show_overview(void) {
+    puts("ppl: probabilistic programs and their posteriors\n");
+    for (const Command *c = commands; c->name; c++) printf("  ppl %-8s%-8s %s\n", c->name, c->arguments, c->help);
+    puts("\noptions of `ppl run`:");
+    show_options(FOR_RUN);
+    puts("\noptions of `ppl check`:");
+    show_options(FOR_CHECK);
+    puts("\n`ppl help NAME` explains a command, a statement (plate, guide, ...), a function or a distribution;");
+    puts("`ppl help functions`, `ppl help distributions` and `ppl help statements` list them.");
+    puts("\nexit codes: 0 done; 1 the program or its data are wrong; 2 wrong usage; 3 a fit is not to be trusted");
+    puts("(with --strict); 4 numerical failure while fitting; 130 interrupted (what was reached is reported)");
+}
+
+static bool show_command(const char *name) {
+    for (const Command *c = commands; c->name; c++)
+        if (strcmp(c->name, name) == 0) {
+            printf("ppl %s%s%s: %s\n", c->name, *c->arguments ? " " : "", c->arguments, c->help);
+            show_options(c->bit);
+            return true;
+        }
+    return false;
+}
+
+static bool show_form(const char *name) {
+    for (int k = 0; k < NFORMS; k++)
+        if (strcmp(forms[k].name, name) == 0) {
+            printf("%s\n  %s\n", forms[k].form, forms[k].meaning);
+            return true;
+        }
+    return false;
+}
+
+static void list_forms(void) {
+    for (int k = 0; k < NFORMS; k++) printf("%s\n    %s\n", forms[k].form, forms[k].meaning);
+}
+
+/* -- Names of the library -- */
+
+/* The comment in the lines right above a definition, without its marks; NULL when there is none. */
+static const char *comment_above(Session *s, Span at) {
+    if (at.file < 0 || at.file >= s->ctx->nsources || at.line < 2) return NULL;
+    const char *text = s->ctx->sources[at.file].text;
+    const char *line[4096];
+    int n = 0, wanted = at.line - 1;
+    for (const char *p = text; p && n < wanted; p = strchr(p, '\n'), p = p ? p + 1 : NULL) line[n++ % 4096] = p;
+    int first = n;
+    while (first > 0 && n - first < 4096) {
+        const char *above = line[(first - 1) % 4096];
+        if (above[strspn(above, " ")] != '#') break;
+        first--;
+    }
+    Buf b = {0};
+    for (int k = first; k < n; k++) {
+        const char *p = line[k % 4096] + strspn(line[k % 4096], " #");
+        buf_add(&b, "  ");
+        buf_add_bytes(&b, p, strcspn(p, "\n"));
+        if (k + 1 < n) buf_add_char(&b, '\n');
+    }
+    const char *found = b.length ? arena_strdup(s->arena, b.text) : NULL;
+    buf_free(&b);
+    return found;
+}
+
+static void show_params(Session *s, const Param *params, int n) {
+    putchar('(');
+    for (int k = 0; k < n; k++) {
+        printf("%s%s", k ? ", " : "", params[k].name);
+        if (params[k].type) printf(": %s", program_text(s->ctx, s->arena, params[k].type->span));
+        if (params[k].default_value) printf(" = %s", program_text(s->ctx, s->arena, params[k].default_value->span));
+    }
+    putchar(')');
+}
+
+static void show_comment(Session *s, Span at) {
+    const char *comment = comment_above(s, at);
+    if (comment) puts(comment);
+}
+
+static void show_dist(Session *s, const DistDecl *d) {
+    printf("%s", d->name);
+    show_params(s, d->params, d->nparams);
+    if (d->support) printf(" on %s", program_text(s->ctx, s->arena, d->support->span));
+    putchar('\n');
+    show_comment(s, d->span);
+    printf("  members:");
+    for (int k = 0; k < d->nmembers; k++)
+        if (d->members[k]->name[0] != '_') printf("%s %s", k ? "," : "", d->members[k]->name);
+    putchar('\n');
+}
+
+static void show_function(Session *s, const Function *f) {
+    static const char *const kinds[] = {"fn", "net", "model", "guide", "fn", "fn"};
+    printf("%s %s", kinds[f->kind], f->name);
+    show_params(s, f->params, f->nparams);
+    putchar('\n');
+    show_comment(s, f->span);
+}
+
+static bool show_optimizer(const char *name) {
+    const Optimizer *o = optimizer_find(name);
+    if (!o) return false;
+    printf("%s: an optimizer, for infer(..., optimizer = %s(lr = ...))\n  %s\n", o->name, o->name, o->help);
+    for (int k = 0; k < o->noptions; k++)
+        printf("  %-14s %g by default: %s\n", o->options[k].name, o->options[k].value, o->options[k].help);
+    return true;
+}
+
+static const Builtin *builtin_find(Session *s, const char *name) {
+    for (int k = 0; k < s->interp->nbuiltins; k++)
+        if (strcmp(s->interp->builtins[k]->name, name) == 0) return s->interp->builtins[k];
+    return NULL;
+}
+
+static bool show_library_name(Session *s, const char *name) {
+    int slot = lang_global_find(s->interp->names, name);
+    const Global *g = slot >= 0 ? lang_global(s->interp->names, slot) : NULL;
+    const Builtin *b = builtin_find(s, name);
+    if (g && g->dist)
+        show_dist(s, g->dist);
+    else if (g && g->function)
+        show_function(s, g->function);
+    else if (b)
+        printf("%s%s\n  %s\n", b->name, b->signature ? b->signature : "(...)", b->doc ? b->doc : "");
+    else
+        return show_optimizer(name);
+    return true;
+}
+
+/* -- All names -- */
+
+typedef struct Names {
+    Arena *arena;
+    const char **list;
+    int n, capacity;
+} Names;
+
+static void names_add(Names *names, const char *name) {
+    if (name[0] == '_') return; /* private to the library */
+    if (names->n == names->capacity) {
+        int capacity = names->capacity ? 2 * names->capacity : 256;
+        const char **more = ARENA_ARRAY(names->arena, const char *, capacity);
+        if (names->n) memcpy(more, names->list, sizeof *more * (size_t)names->n);
+        names->list = more;
+        names->capacity = capacity;
+    }
+    names->list[names->n++] = name;
+}
+
+static int by_name(const void *a, const void *b) { return strcmp(*(const char *const *)a, *(const char *const *)b); }
+
+static void add_globals(Session *s, Names *names, bool functions, bool dists) {
+    for (int k = 0; k < lang_globals_count(s->interp->names); k++) {
+        const Global *g = lang_global(s->interp->names, k);
+        if ((functions && g->function) || (dists && g->dist)) names_add(names, g->name);
+    }
+    for (int k = 0; functions && k < s->interp->nbuiltins; k++) names_add(names, s->interp->builtins[k]->name);
+    if (names->n) qsort(names->list, (size_t)names->n, sizeof *names->list, by_name);
+}
+
+static void list_names(const Names *names) {
+    int width = 0;
+    for (int k = 0; k < names->n; k++) {
+        if (k && strcmp(names->list[k], names->list[k - 1]) == 0) continue;
+        int n = (int)strlen(names->list[k]) + 2;
+        if (width + n > 100) width = 0, putchar('\n');
+        printf("%s  ", names->list[k]);
+        width += n;
+    }
+    puts("\n`ppl help NAME` explains one");
+}
+
+static int unknown_name(Session *s, const char *name) {
+    Names all = {.arena = s->arena};
+    add_globals(s, &all, true, true);
+    for (const Command *c = commands; c->name; c++) names_add(&all, c->name);
+    for (int k = 0; k < NFORMS; k++) names_add(&all, forms[k].name);
+    int count = 0;
+    const Optimizer *optimizers = optimizer_table(&count);
+    for (int k = 0; k < count; k++) names_add(&all, optimizers[k].name);
+    const char *near = nearest_name(name, all.list, all.n);
+    screen_say(&s->screen, SEVERITY_ERROR,
+               near ? arena_printf(s->arena, "did you mean %s?", near)
+                    : "`ppl help functions`, `ppl help distributions` and `ppl help statements` list what there is",
+               "nothing is called '%s'", name);
+    return EXIT_USAGE;
+}
+
+static int help_on_library(Session *s) {
+    const char *name = s->options->file;
+    bool functions = strcmp(name, "functions") == 0, dists = strcmp(name, "distributions") == 0;
+    if (functions || dists) {
+        Names names = {.arena = s->arena};
+        add_globals(s, &names, functions, dists);
+        list_names(&names);
+        return EXIT_DONE;
+    }
+    return show_library_name(s, name) ? EXIT_DONE : unknown_name(s, name);
+}
+
+int command_help(const Options *o) {
+    if (!o->file)
+        show_overview();
+    else if (strcmp(o->file, "statements") == 0)
+        list_forms();
+    else if (!show_command(o->file) && !show_form(o->file))
+        return session_run(o, NULL, help_on_library);
+    return EXIT_DONE;
+}

@@ -1,0 +1,113 @@
+#include "cli/screen.h"
+
+#include <math.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/options.h"
+
+void screen_open(Screen *s, Ctx *c, Arena *a, bool quiet, bool json) {
+    const char *no_color = getenv("NO_COLOR"), *term = getenv("TERM");
+    bool dumb = term && strcmp(term, "dumb") == 0;
+    *s = (Screen){.ctx = c, .arena = a, .quiet = quiet, .terminal = isatty(STDERR_FILENO)};
+    s->color = s->terminal && !dumb && !(no_color && *no_color);
+    s->progress = !quiet && (s->terminal || !json);
+}
+
+/* -- Messages -- */
+
+void screen_erase(Screen *s) {
+    if (s->line_shown) fputs("\r\x1b[K", stderr);
+    s->line_shown = false;
+}
+
+void screen_show(Screen *s, Severity severity, const Error *e) {
+    static const char *const words[] = {"error", "warning", "note"}, *const colors[] = {"1;31", "1;35", "1;36"};
+    if (severity != SEVERITY_ERROR && s->quiet) return;
+    const char *word = words[severity];
+    if (s->color) word = arena_printf(s->arena, "\x1b[%sm%s\x1b[0m", colors[severity], word);
+    fflush(stdout); /* what was printed before stands before */
+    screen_erase(s);
+    fputs(ctx_render(s->ctx, s->arena, word, e), stderr);
+}
+
+void screen_say(Screen *s, Severity severity, const char *hint, const char *format, ...) {
+    Error e = {.kind = ERROR_PROGRAM, .span = SPAN_NONE, .hint = hint};
+    char *text = NULL;
+    va_list args;
+    va_start(args, format);
+    int n = vasprintf(&text, format, args);
+    va_end(args);
+    e.message = n >= 0 ? text : format;
+    screen_show(s, severity, &e);
+    if (n >= 0) free(text);
+}
+
+/* -- Progress -- */
+
+enum { SECONDS_BETWEEN_LINES = 10 };
+
+static void add_left(Buf *b, double left) {
+    if (isnan(left) || left < 0) return;
+    long seconds = left < 1e7 ? lround(left) : 9999999;
+    if (seconds >= 3600)
+        buf_printf(b, "  %ld:%02ld:%02ld left", seconds / 3600, seconds / 60 % 60, seconds % 60);
+    else
+        buf_printf(b, "  %ld:%02ld left", seconds / 60, seconds % 60);
+}
+
+static void add_progress(Buf *b, const Progress *p) {
+    buf_printf(b, "%s %s  step %ld", p->method ? p->method : "fit", p->model ? p->model : "", p->step);
+    if (p->steps > 0) buf_printf(b, "/%ld", p->steps);
+    if (!isnan(p->objective)) {
+        buf_add(b, "  objective ");
+        buf_add_number(b, p->objective, 6);
+    }
+    if (p->seconds > 0 && p->step > 0) {
+        buf_add(b, "  ");
+        buf_add_number(b, (double)p->step / p->seconds, 3);
+        buf_add(b, " steps/s");
+    }
+    add_left(b, p->left);
+}
+
+void screen_progress(void *screen, const Progress *p) {
+    Screen *s = screen;
+    if (!s->progress) return;
+    if (p->seconds < s->last_line) s->last_line = 0; /* another fit */
+    if (p->done) {
+        screen_erase(s);
+        s->last_line = 0;
+        return;
+    }
+    if (!s->terminal && p->seconds - s->last_line < SECONDS_BETWEEN_LINES) return;
+    s->last_line = p->seconds;
+    Buf b = {0};
+    add_progress(&b, p);
+    if (s->terminal) fflush(stdout);
+    fprintf(stderr, s->terminal ? "\r%.150s\x1b[K" : "%s\n", b.text);
+    fflush(stderr);
+    s->line_shown = s->terminal;
+    buf_free(&b);
+}
+
+/* -- Interrupts -- */
+
+static volatile int interrupted; /* a signal handler knows nothing else */
+
+static void on_interrupt(int signal) {
+    (void)signal;
+    if (interrupted) _exit(EXIT_INTERRUPTED);
+    interrupted = 1;
+}
+
+volatile int *interrupts_catch(void) {
+    struct sigaction action = {.sa_handler = on_interrupt};
+    sigemptyset(&action.sa_mask);
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+    return &interrupted;
+}
