@@ -23,7 +23,8 @@ typedef struct RunInputs {
 } RunInputs;
 
 /* outputs[k] is placed densely at place[k] (owned by the caller, alive as long as the program) or, where place is
- * NULL or place[k] is, in the program's own buffer. Guards of the tape are kept. */
+ * NULL or place[k] is, in the program's own buffer. Places overlap neither each
+ * other nor the vectors of RunInputs. Guards of the tape are kept. */
 Program *program_new(Tape *t, int n, const Var *outputs, real *const *place);
 void program_free(Program *p);
 RunStatus program_run(Program *p, const RunInputs *in);

@@ -230,6 +230,11 @@ static bool reshape_strides(const Tensor *t, Shape shape, int64_t *stride) {
     return true;
 }
 
+bool tensor_can_reshape(const Tensor *t, Shape shape) {
+    int64_t stride[MAX_RANK];
+    return shape_size(shape) == 0 || reshape_strides(t, shape, stride);
+}
+
 Tensor *tensor_view_reshape(Ctx *c, Arena *a, const Tensor *t, Shape shape) {
     assert(shape_size(shape) == shape_size(t->shape));
     Tensor *view = tensor_header(a, shape);

@@ -61,6 +61,7 @@ void tensor_copy_out(const Tensor *t, real *dense);            /* row by row */
 real tensor_item(const Tensor *t, int64_t flat);                /* the flat-th element in row-major order */
 
 /* Views; they share the numbers. The caller has checked the arguments. */
+bool tensor_can_reshape(const Tensor *t, Shape shape); /* strides can express it */
 Tensor *tensor_view_reshape(Ctx *c, Arena *a, const Tensor *t, Shape shape); /* copies where strides forbid a view */
 Tensor *tensor_view_expand(Arena *a, const Tensor *t, Shape shape);          /* broadcast, stride 0 */
 Tensor *tensor_view_permute(Arena *a, const Tensor *t, const int *perm);     /* out dim k is dim perm[k] */

@@ -1,0 +1,373 @@
+/* Planning: which nodes are needed, which are the same, what is a view of what, and where each array lives. */
+#include "tape/plan.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { ALIGNMENT = 64 };
+
+const real plan_origin[1] = {0};
+
+/* What is known of the tape's nodes while planning. */
+typedef struct Survey {
+    const Tape *t;
+    Arena *scratch;
+    bool *fixed;  /* the value is the same in every run */
+    bool *live;
+    NodeId *same; /* the first node that computes the same */
+    int *value;   /* of the plan, or -1 */
+} Survey;
+
+/* -- Fixed, equal and live nodes -- */
+
+static bool is_fixed(const Survey *s, const Node *node) {
+    if (node->op == OP_CONSTANT) return true;
+    if (node->op == OP_INPUT || op_class(node->op) == CLASS_RANDOM) return false;
+    for (int k = 0; k < node->ninputs; k++)
+        if (!s->fixed[node->inputs[k]]) return false;
+    return true;
+}
+
+static bool site_equal(const RandomSite *a, const RandomSite *b) {
+    if (a->key != b->key || a->n != b->n || a->particle_dim != b->particle_dim) return false;
+    for (int k = 0; k < a->n; k++)
+        if (a->index[k].dim != b->index[k].dim || a->index[k].first != b->index[k].first ||
+            a->index[k].ids != b->index[k].ids)
+            return false;
+    return true;
+}
+
+static bool attr_equal(const OpAttr *a, const OpAttr *b) {
+    if (!a || !b) return a == b;
+    return shape_equal(a->shape, b->shape) && a->dim == b->dim && a->dims == b->dims &&
+           memcmp(a->perm, b->perm, sizeof a->perm) == 0 && a->start == b->start && a->count == b->count &&
+           a->step == b->step && a->flags == b->flags && a->slot == b->slot && site_equal(&a->random, &b->random);
+}
+
+static uint64_t number_bits(const Tensor *v) {
+    uint64_t bits;
+    memcpy(&bits, v->data, sizeof bits);
+    return bits;
+}
+
+static uint64_t node_hash(const Survey *s, NodeId id) {
+    const Node *node = &s->t->nodes[id];
+    uint64_t h = (uint64_t)node->op + 1;
+    if (s->fixed[id])
+        h ^= node->value->shape.rank == 0 ? number_bits(node->value) : (uint64_t)(uintptr_t)node->value->data;
+    else
+        for (int k = 0; k < node->ninputs; k++) h = (h ^ (uint64_t)s->same[node->inputs[k]]) * 0x9e3779b97f4a7c15u;
+    h = (h ^ h >> 32) * 0x9e3779b97f4a7c15u;
+    return h ^ h >> 29;
+}
+
+static bool node_equal(const Survey *s, NodeId i, NodeId j) {
+    const Node *a = &s->t->nodes[i], *b = &s->t->nodes[j];
+    if (s->fixed[i] || s->fixed[j]) {
+        const Tensor *v = a->value, *w = b->value;
+        return s->fixed[i] && s->fixed[j] && v->shape.rank == 0 && w->shape.rank == 0 && number_bits(v) == number_bits(w);
+    }
+    if (a->op != b->op || a->ninputs != b->ninputs) return false;
+    for (int k = 0; k < a->ninputs; k++)
+        if (s->same[a->inputs[k]] != s->same[b->inputs[k]]) return false;
+    return attr_equal(a->attr, b->attr);
+}
+
+static void find_fixed_and_same(Survey *s) {
+    int n = s->t->nnodes, room = 16;
+    while (room < 2 * n) room *= 2;
+    NodeId *table = ARENA_ARRAY(s->scratch, NodeId, room); /* id + 1, 0: empty */
+    for (NodeId id = 0; id < n; id++) {
+        const Node *node = &s->t->nodes[id];
+        s->fixed[id] = is_fixed(s, node);
+        if (node->op == OP_VARIABLE || node->op == OP_STOP_GRADIENT) { /* mean something to tape_grad alone */
+            s->same[id] = s->same[node->inputs[0]];
+            continue;
+        }
+        size_t at = node_hash(s, id) & (size_t)(room - 1);
+        while (table[at] && !node_equal(s, table[at] - 1, id)) at = (at + 1) & (size_t)(room - 1);
+        if (!table[at]) table[at] = id + 1;
+        s->same[id] = table[at] - 1;
+    }
+}
+
+static void find_live(Survey *s, int n, const Var *outputs) {
+    const Tape *t = s->t;
+    for (int k = 0; k < n; k++)
+        if (var_is_taped(outputs[k])) s->live[s->same[outputs[k].node]] = true;
+    for (NodeId id = t->nnodes - 1; id >= 0; id--) {
+        const Node *node = &t->nodes[id];
+        if (node->op == OP_GUARD && s->same[id] == id && !s->fixed[id]) s->live[id] = true;
+        if (!s->live[id] || s->fixed[id]) continue;
+        for (int k = 0; k < node->ninputs; k++) s->live[s->same[node->inputs[k]]] = true;
+    }
+}
+
+/* -- Values and steps -- */
+
+static void *grown(Plan *p, void *block, int *room, int used, size_t size) {
+    if (used < *room) return block;
+    int more = *room ? 2 * *room : 64;
+    void *fresh = arena_alloc(p->arena, (size_t)more * size);
+    if (used) memcpy(fresh, block, (size_t)used * size);
+    *room = more;
+    return fresh;
+}
+
+static int value_add(Plan *p, Tensor *tensor, Home home) {
+    p->values = grown(p, p->values, &p->value_room, p->nvalues, sizeof *p->values);
+    int v = p->nvalues++;
+    p->values[v] = (Value){.tensor = tensor, .base = v, .step = -1, .last = -1, .home = home};
+    return v;
+}
+
+static int value_view(Plan *p, int of, Tensor *tensor) {
+    int v = value_add(p, tensor, p->values[of].home);
+    p->values[v].base = p->values[of].base;
+    return v;
+}
+
+static Step *step_add(Plan *p, Op op, Span span, int n) {
+    p->steps = grown(p, p->steps, &p->step_room, p->nsteps, sizeof *p->steps);
+    Step *s = &p->steps[p->nsteps++];
+    *s = (Step){.op = op, .span = span, .n = n, .in = ARENA_ARRAY(p->arena, int, n), .out = -1};
+    return s;
+}
+
+static int step_output(Plan *p, Step *s, Shape shape) {
+    s->out = value_add(p, tensor_borrow(p->arena, shape, PLAN_ORIGIN), HOME_BUFFER);
+    p->values[s->out].step = (int)(s - p->steps);
+    return s->out;
+}
+
+static int add_copy(Plan *p, int from, Span span) {
+    Step *s = step_add(p, OP_COPY, span, 1);
+    s->in[0] = from;
+    return step_output(p, s, p->values[from].tensor->shape);
+}
+
+/* The program's own copy of a constant, with the same strides where that is not wasteful: the layout decides which
+ * BLAS routine a product uses, and with it the last bit. */
+static Tensor *keep_constant(Plan *p, const Tensor *t) {
+    int64_t low = 0, high = 0, size = shape_size(t->shape);
+    for (int d = 0; d < t->shape.rank && size > 0; d++) {
+        int64_t reach = (t->shape.dim[d] - 1) * t->stride[d];
+        if (reach < 0)
+            low += reach;
+        else
+            high += reach;
+    }
+    if (t->storage || size == 0 || high - low >= 4 * size + 64) return tensor_keep(p->ctx, p->arena, t);
+    Tensor *kept = arena_copy(p->arena, t, sizeof *t);
+    real *numbers = arena_copy(p->arena, t->data + low, (size_t)(high - low + 1) * sizeof(real));
+    kept->data = numbers - low;
+    return kept;
+}
+
+static int add_input(Plan *p, const Node *node) {
+    int v = value_add(p, tensor_borrow(p->arena, node->value->shape, PLAN_ORIGIN), HOME_INPUT);
+    p->values[v].slot = node->attr->slot;
+    p->values[v].start = node->attr->start;
+    return v;
+}
+
+static int add_view(Plan *p, const Operands *o, const Node *node, int from) {
+    Shape shape = node->value->shape;
+    if (node->op == OP_RESHAPE && !tensor_can_reshape(o->in[0], shape)) {
+        from = add_copy(p, from, node->span);
+        const Tensor *dense = p->values[from].tensor;
+        Operands again = *o;
+        again.in = &dense;
+        return value_view(p, from, op_view(&again, shape));
+    }
+    return value_view(p, from, op_view(o, shape));
+}
+
+static int add_operation(Plan *p, const Operands *o, const Node *node, int *in) {
+    if (op_class(node->op) == CLASS_CALL)
+        for (int k = 0; k < o->n; k++) {
+            bool copy;
+            const Tensor *wanted = kernel_operand(o, k, &copy);
+            if (wanted != o->in[k]) in[k] = value_view(p, in[k], arena_copy(p->arena, wanted, sizeof *wanted));
+            if (copy) in[k] = add_copy(p, in[k], node->span);
+        }
+    Step *s = step_add(p, node->op, node->span, o->n);
+    memcpy(s->in, in, (size_t)o->n * sizeof *in);
+    s->attr = o->attr;
+    return step_output(p, s, node->value->shape);
+}
+
+static void add_guard(Plan *p, const Node *node, int watched) {
+    Step *s = step_add(p, OP_GUARD, node->span, 1);
+    s->in[0] = watched;
+    s->expected = keep_constant(p, node->value);
+}
+
+static void add_node(Plan *p, Survey *s, NodeId id) {
+    const Node *node = &s->t->nodes[id];
+    if (s->fixed[id]) {
+        s->value[id] = value_add(p, keep_constant(p, node->value), HOME_CONSTANT);
+        return;
+    }
+    if (node->op == OP_INPUT) {
+        s->value[id] = add_input(p, node);
+        return;
+    }
+    int n = node->ninputs, *in = ARENA_ARRAY(s->scratch, int, n);
+    const Tensor **tensors = ARENA_ARRAY(s->scratch, const Tensor *, n);
+    for (int k = 0; k < n; k++) {
+        in[k] = s->value[s->same[node->inputs[k]]];
+        tensors[k] = p->values[in[k]].tensor;
+    }
+    const OpAttr *attr = node->attr ? arena_copy(p->arena, node->attr, sizeof *attr) : NULL;
+    Operands o = {.ctx = p->ctx, .arena = p->arena, .op = node->op, .n = n, .in = tensors, .attr = attr};
+    if (node->op == OP_GUARD)
+        add_guard(p, node, in[0]);
+    else if (op_class(node->op) == CLASS_VIEW)
+        s->value[id] = add_view(p, &o, node, in[0]);
+    else
+        s->value[id] = add_operation(p, &o, node, in);
+}
+
+/* An output is dense and stays where it is until the next run. */
+static int add_output(Plan *p, int v, real *place) {
+    const Value *value = &p->values[v];
+    bool own = value->home == HOME_BUFFER && value->base == v;
+    if (place && !own) v = add_copy(p, v, SPAN_NONE);
+    if (!place && (value->home == HOME_INPUT || !tensor_is_dense(value->tensor))) v = add_copy(p, v, SPAN_NONE);
+    if (place) {
+        p->values[v].home = HOME_PLACE;
+        p->values[v].tensor->data = place;
+    }
+    p->values[p->values[v].base].last = PLAN_FOREVER;
+    return v;
+}
+
+/* -- Places in the buffer -- */
+
+typedef struct Gap {
+    size_t start, size;
+} Gap;
+
+/* Numbers get slots of 8 bytes, arrays aligned stretches, each of a region of its own. */
+typedef struct Room {
+    size_t *slots; /* free ones */
+    int nslots;
+    size_t slots_end;
+    Gap *gaps; /* free stretches by address */
+    int ngaps;
+    size_t end;
+} Room;
+
+static size_t stretch_of(const Value *v) {
+    size_t bytes = (size_t)shape_size(v->tensor->shape) * sizeof(real);
+    return (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+}
+
+static bool is_number(const Value *v) { return shape_size(v->tensor->shape) <= 1; }
+
+static size_t room_take(Room *r, const Value *v) {
+    if (is_number(v)) {
+        if (r->nslots) return r->slots[--r->nslots];
+        r->slots_end += sizeof(real);
+        return r->slots_end - sizeof(real);
+    }
+    size_t size = stretch_of(v);
+    int best = -1;
+    for (int k = 0; k < r->ngaps; k++)
+        if (r->gaps[k].size >= size && (best < 0 || r->gaps[k].size < r->gaps[best].size)) best = k;
+    if (best < 0) {
+        r->end += size;
+        return r->end - size;
+    }
+    size_t start = r->gaps[best].start;
+    r->gaps[best].start += size;
+    r->gaps[best].size -= size;
+    if (r->gaps[best].size == 0) memmove(r->gaps + best, r->gaps + best + 1, (size_t)(--r->ngaps - best) * sizeof(Gap));
+    return start;
+}
+
+static void room_give(Room *r, const Value *v) {
+    if (is_number(v)) {
+        r->slots[r->nslots++] = v->place;
+        return;
+    }
+    size_t size = stretch_of(v);
+    int at = 0;
+    while (at < r->ngaps && r->gaps[at].start < v->place) at++;
+    bool before = at > 0 && r->gaps[at - 1].start + r->gaps[at - 1].size == v->place;
+    bool after = at < r->ngaps && v->place + size == r->gaps[at].start;
+    if (before && after) {
+        r->gaps[at - 1].size += size + r->gaps[at].size;
+        memmove(r->gaps + at, r->gaps + at + 1, (size_t)(--r->ngaps - at) * sizeof(Gap));
+    } else if (before) {
+        r->gaps[at - 1].size += size;
+    } else if (after) {
+        r->gaps[at].start -= size;
+        r->gaps[at].size += size;
+    } else {
+        memmove(r->gaps + at + 1, r->gaps + at, (size_t)(r->ngaps++ - at) * sizeof(Gap));
+        r->gaps[at] = (Gap){v->place, size};
+    }
+}
+
+static void find_last_uses(Plan *p) {
+    for (int s = 0; s < p->nsteps; s++) {
+        for (int k = 0; k < p->steps[s].n; k++) {
+            Value *base = &p->values[p->values[p->steps[s].in[k]].base];
+            if (base->last < s) base->last = s;
+        }
+        if (p->steps[s].out >= 0 && p->values[p->steps[s].out].last < s) p->values[p->steps[s].out].last = s;
+    }
+}
+
+/* Outputs are placed before what dies at their step is given back: no step writes where it reads. */
+static void place_values(Plan *p, Arena *scratch) {
+    Room room = {.slots = ARENA_ARRAY(scratch, size_t, p->nsteps + 1), .gaps = ARENA_ARRAY(scratch, Gap, p->nsteps + 1)};
+    bool *released = ARENA_ARRAY(scratch, bool, p->nvalues);
+    for (int s = 0; s < p->nsteps; s++) {
+        Step *step = &p->steps[s];
+        if (step->out >= 0 && p->values[step->out].home == HOME_BUFFER)
+            p->values[step->out].place = room_take(&room, &p->values[step->out]);
+        for (int k = 0; k <= step->n; k++) {
+            int v = k < step->n ? step->in[k] : step->out;
+            if (v < 0) continue;
+            int b = p->values[v].base;
+            if (p->values[b].home != HOME_BUFFER || p->values[b].last != s || released[b]) continue;
+            released[b] = true;
+            room_give(&room, &p->values[b]);
+        }
+    }
+    size_t numbers = (room.slots_end + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+    for (int v = 0; v < p->nvalues; v++)
+        if (p->values[v].home == HOME_BUFFER && p->values[v].base == v && !is_number(&p->values[v]))
+            p->values[v].place += numbers;
+    p->bytes = numbers + room.end;
+}
+
+void plan_make(Plan *p, const Tape *t, int n, const Var *outputs, real *const *place) {
+    Arena *scratch = arena_new();
+    int nodes = t->nnodes;
+    Survey s = {.t = t,
+                .scratch = scratch,
+                .fixed = ARENA_ARRAY(scratch, bool, nodes),
+                .live = ARENA_ARRAY(scratch, bool, nodes),
+                .same = ARENA_ARRAY(scratch, NodeId, nodes),
+                .value = ARENA_ARRAY(scratch, int, nodes)};
+    find_fixed_and_same(&s);
+    find_live(&s, n, outputs);
+    for (NodeId id = 0; id < nodes; id++) {
+        s.value[id] = -1;
+        if (s.live[id]) add_node(p, &s, id);
+    }
+    p->outputs = ARENA_ARRAY(p->arena, int, n);
+    for (int k = 0; k < n; k++) {
+        int v = var_is_taped(outputs[k]) ? s.value[s.same[outputs[k].node]]
+                                         : value_add(p, keep_constant(p, outputs[k].value), HOME_CONSTANT);
+        p->outputs[k] = add_output(p, v, place ? place[k] : NULL);
+    }
+    find_last_uses(p);
+    place_values(p, scratch);
+    arena_free(scratch);
+}

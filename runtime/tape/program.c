@@ -1,0 +1,297 @@
+/* Programs: steps of a plan as instructions, and running them. */
+#include "tape/program.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tape/plan.h"
+
+enum { ALIGNMENT = 64, SLOTS = 8 };
+
+/* What does not fit into an instruction. */
+typedef struct Work {
+    bool (*run)(const struct Work *w);
+    EwLoop loop;             /* an elementwise operation over more than one line */
+    KernelFn *kernel;        /* any other operation */
+    KernelCall call;
+    const Tensor *watched, *expected; /* a guard */
+} Work;
+
+typedef struct Instr {
+    RowFn *row; /* NULL: work */
+    int64_t n;
+    real *out;
+    const real *in[EW_MAX];
+    int64_t stride[EW_MAX];
+    const Work *work;
+} Instr;
+
+/* An address that depends on where an input vector is. */
+typedef struct Patch {
+    const real **where;
+    int slot;
+    int64_t offset;
+} Patch;
+
+struct Program {
+    Arena *arena;
+    Instr *instrs;
+    int ninstrs;
+    char *buffer;
+    KernelEnv env;
+    const real *slots[SLOTS]; /* those of the last run: what is patched in */
+    Patch *patches;
+    int npatches, patch_room;
+    Plan plan; /* for the outputs, and to say what each instruction is */
+    int noutputs;
+};
+
+/* -- Addresses -- */
+
+static void add_patch(Program *p, const real **where, int slot, int64_t offset) {
+    if (p->npatches == p->patch_room) {
+        int room = p->patch_room ? 2 * p->patch_room : 16;
+        Patch *more = ARENA_ARRAY(p->arena, Patch, room);
+        if (p->npatches) memcpy(more, p->patches, (size_t)p->npatches * sizeof *more);
+        p->patches = more;
+        p->patch_room = room;
+    }
+    p->patches[p->npatches++] = (Patch){where, slot, offset};
+}
+
+static int64_t offset_in_base(const Tensor *t) {
+    return ((intptr_t)t->data - (intptr_t)PLAN_ORIGIN) / (intptr_t)sizeof(real);
+}
+
+/* Where value v is now; where that depends on an input, `where` is patched before a run. */
+static void resolve(Program *p, int v, const real **where) {
+    const Value *value = &p->plan.values[v], *base = &p->plan.values[value->base];
+    if (base->home == HOME_INPUT) add_patch(p, where, base->slot, base->start + offset_in_base(value->tensor));
+}
+
+static void address_values(Program *p) {
+    for (int v = 0; v < p->plan.nvalues; v++) {
+        Value *value = &p->plan.values[v];
+        const Value *base = &p->plan.values[value->base];
+        int64_t offset = base->home == HOME_CONSTANT ? 0 : offset_in_base(value->tensor);
+        if (base->home == HOME_BUFFER) value->tensor->data = (real *)(p->buffer + base->place) + offset;
+        if (base->home == HOME_PLACE && value != base) value->tensor->data = base->tensor->data + offset;
+    }
+    /* Bases in a caller's place were set by the plan; inputs wait for the first run. */
+}
+
+/* -- Instructions -- */
+
+static bool run_loop(const Work *w) {
+    ew_run(&w->loop);
+    return true;
+}
+
+static bool run_kernel(const Work *w) { return w->kernel(&w->call); }
+
+static bool run_guard(const Work *w) {
+    const Tensor *a = w->watched, *b = w->expected;
+    bool dense = tensor_is_dense(a) && tensor_is_dense(b);
+    for (int64_t i = 0, n = shape_size(a->shape); i < n; i++) {
+        real x = dense ? a->data[i] : tensor_item(a, i), y = dense ? b->data[i] : tensor_item(b, i);
+        if (x != y && (x == x || y == y)) return false;
+    }
+    return true;
+}
+
+static void emit_elementwise(Program *p, Instr *i, const Step *s, const Tensor *const *in) {
+    EwLoop loop;
+    ew_prepare(&loop, s->op, p->plan.values[s->out].tensor, s->n, in);
+    if (loop.rank == 1) {
+        *i = (Instr){.row = loop.row, .n = loop.dim[0], .out = loop.out};
+        for (int k = 0; k < s->n; k++) {
+            i->in[k] = loop.in[k];
+            i->stride[k] = loop.stride[k][0];
+            resolve(p, s->in[k], &i->in[k]);
+        }
+        return;
+    }
+    Work *w = ARENA_NEW(p->arena, Work);
+    *w = (Work){.run = run_loop, .loop = loop};
+    for (int k = 0; k < s->n; k++) resolve(p, s->in[k], &w->loop.in[k]);
+    i->work = w;
+}
+
+/* All of an array to one number. */
+static bool emit_reduction(Program *p, Instr *i, const Step *s, const Tensor *in) {
+    const Tensor *out = p->plan.values[s->out].tensor;
+    RowFn *row = op_row(s->op);
+    if (!row || shape_size(out->shape) != 1) return false;
+    *i = (Instr){.row = row, .out = out->data, .in = {in->data}};
+    reduce_plan(in, __builtin_popcount(s->attr->dims), &i->n, &i->stride[0]);
+    resolve(p, s->in[0], &i->in[0]);
+    return true;
+}
+
+static void emit_call(Program *p, Instr *i, const Step *s, const Tensor *const *in) {
+    Work *w = ARENA_NEW(p->arena, Work);
+    *w = (Work){.run = run_kernel, .kernel = op_kernel(s->op)};
+    w->call = (KernelCall){.op = s->op, .out = p->plan.values[s->out].tensor, .n = s->n, .in = in, .attr = s->attr, .env = &p->env};
+    i->work = w;
+}
+
+static void emit_guard(Program *p, Instr *i, const Step *s, const Tensor *watched) {
+    Work *w = ARENA_NEW(p->arena, Work);
+    *w = (Work){.run = run_guard, .watched = watched, .expected = s->expected};
+    i->work = w;
+}
+
+static void emit(Program *p, Instr *i, const Step *s) {
+    const Tensor **in = ARENA_ARRAY(p->arena, const Tensor *, s->n);
+    for (int k = 0; k < s->n; k++) in[k] = p->plan.values[s->in[k]].tensor;
+    *i = (Instr){0};
+    if (s->op == OP_GUARD)
+        emit_guard(p, i, s, in[0]);
+    else if (op_class(s->op) == CLASS_EW)
+        emit_elementwise(p, i, s, in);
+    else if (s->n != 1 || !emit_reduction(p, i, s, in[0]))
+        emit_call(p, i, s, in);
+}
+
+Program *program_new(Tape *t, int n, const Var *outputs, real *const *place) {
+    Arena *arena = arena_new();
+    Program *p = ARENA_NEW(arena, Program);
+    *p = (Program){.arena = arena, .plan = {.ctx = t->ctx, .arena = arena}, .noutputs = n};
+    plan_make(&p->plan, t, n, outputs, place);
+    size_t bytes = p->plan.bytes + ALIGNMENT;
+    p->buffer = aligned_alloc(ALIGNMENT, bytes);
+    if (!p->buffer) {
+        arena_free(arena);
+        ctx_raise_here(t->ctx, ERROR_PROGRAM, "a program of %.3g MB of arrays is more than there is room for", (double)bytes / 1e6);
+    }
+    memset(p->buffer, 0, bytes);
+    p->ninstrs = p->plan.nsteps;
+    p->instrs = ARENA_ARRAY(arena, Instr, p->ninstrs);
+    for (int v = 0; v < p->plan.nvalues; v++) resolve(p, v, (const real **)&p->plan.values[v].tensor->data);
+    address_values(p);
+    for (int k = 0; k < p->ninstrs; k++) emit(p, &p->instrs[k], &p->plan.steps[k]);
+    return p;
+}
+
+void program_free(Program *p) {
+    if (!p) return;
+    free(p->buffer);
+    arena_free(p->arena);
+}
+
+/* -- Running -- */
+
+static void patch_inputs(Program *p, const RunInputs *in) {
+    memcpy(p->slots, in->slots, sizeof p->slots);
+    for (int k = 0; k < p->npatches; k++) *p->patches[k].where = p->slots[p->patches[k].slot] + p->patches[k].offset;
+}
+
+static inline bool instr_run(const Instr *i) {
+    if (__builtin_expect(i->row != NULL, 1)) {
+        i->row(i->n, i->out, i->in, i->stride);
+        return true;
+    }
+    return i->work->run(i->work);
+}
+
+RunStatus program_run(Program *p, const RunInputs *in) {
+    p->env = (KernelEnv){in->step, in->particle};
+    if (memcmp(p->slots, in->slots, sizeof p->slots) != 0) patch_inputs(p, in);
+    for (const Instr *i = p->instrs, *end = i + p->ninstrs; i < end; i++)
+        if (!instr_run(i)) return RUN_GUARD_FAILED;
+    return RUN_DONE;
+}
+
+const real *program_output(const Program *p, int k) { return p->plan.values[p->plan.outputs[k]].tensor->data; }
+
+int program_length(const Program *p) { return p->ninstrs; }
+
+size_t program_buffer_bytes(const Program *p) { return p->plan.bytes; }
+
+/* -- What went wrong -- */
+
+static bool is_finite(const Tensor *t) {
+    for (int64_t i = 0, n = shape_size(t->shape); i < n; i++)
+        if (!isfinite(tensor_item(t, i))) return false;
+    return true;
+}
+
+static const Tensor *value_tensor(const Program *p, int v) { return p->plan.values[v].tensor; }
+
+/* Operand k of an elementwise step as it meets the output's elements. */
+static const Tensor *operand_spread(const Program *p, Arena *a, const Step *s, int k) {
+    return tensor_view_expand(a, value_tensor(p, s->in[k]), value_tensor(p, s->out)->shape);
+}
+
+/* Is operand k of a step that has run not finite where that matters? WHERE takes only what it chose. */
+static bool operand_matters(const Program *p, Arena *a, const Step *s, int k) {
+    if (s->op != OP_WHERE || k == 0) return !is_finite(value_tensor(p, s->in[k]));
+    const Tensor *condition = operand_spread(p, a, s, 0), *x = operand_spread(p, a, s, k);
+    for (int64_t i = 0, n = shape_size(x->shape); i < n; i++)
+        if ((tensor_item(condition, i) != 0) == (k == 1) && !isfinite(tensor_item(x, i))) return true;
+    return false;
+}
+
+/* Marks, from the outputs back, the steps through which what is not finite came; gives the first of them. Instructions
+ * are run again one by one, because the buffer holds each result only for a while. */
+static int find_culprit(const Program *p, Arena *a) {
+    int n = p->ninstrs, ran = 0;
+    bool *bad = ARENA_ARRAY(a, bool, n), **blamed = ARENA_ARRAY(a, bool *, n);
+    for (; ran < n; ran++) {
+        const Step *s = &p->plan.steps[ran];
+        if (!instr_run(&p->instrs[ran])) break;
+        bad[ran] = s->out >= 0 && !is_finite(value_tensor(p, s->out));
+        if (!bad[ran]) continue;
+        blamed[ran] = ARENA_ARRAY(a, bool, s->n);
+        for (int k = 0; k < s->n; k++) blamed[ran][k] = operand_matters(p, a, s, k);
+    }
+    bool *marked = ARENA_ARRAY(a, bool, n);
+    for (int k = 0; k < p->noutputs; k++) {
+        int step = p->plan.values[p->plan.values[p->plan.outputs[k]].base].step;
+        if (step >= 0 && step < ran) marked[step] = bad[step];
+    }
+    int first = -1;
+    for (int s = ran - 1; s >= 0; s--) {
+        if (!marked[s]) continue;
+        first = s;
+        for (int k = 0; k < p->plan.steps[s].n; k++) {
+            int from = p->plan.values[p->plan.values[p->plan.steps[s].in[k]].base].step;
+            if (blamed[s][k] && from >= 0 && bad[from]) marked[from] = true;
+        }
+    }
+    return first;
+}
+
+static const char *describe_elementwise(const Program *p, Arena *a, const Step *s) {
+    const Tensor *out = value_tensor(p, s->out);
+    int64_t i = 0;
+    while (isfinite(tensor_item(out, i))) i++;
+    char *text = arena_printf(a, "%s of", op_info(s->op)->name);
+    for (int k = 0; k < s->n; k++)
+        text = arena_printf(a, "%s%s %.6g", text, k == 0 ? "" : k + 1 < s->n ? "," : " and", tensor_item(operand_spread(p, a, s, k), i));
+    text = arena_printf(a, "%s gives %.6g", text, tensor_item(out, i));
+    return shape_size(out->shape) == 1 ? text : arena_printf(a, "%s (element %lld of %s)", text, (long long)i + 1, shape_text(a, out->shape));
+}
+
+static const char *describe_array(const Program *p, Arena *a, const Step *s) {
+    const Tensor *out = value_tensor(p, s->out);
+    int64_t i = 0;
+    while (isfinite(tensor_item(out, i))) i++;
+    char *text = arena_printf(a, "%s", op_info(s->op)->name);
+    for (int k = 0; k < s->n; k++)
+        text = arena_printf(a, "%s%s %s array of shape %s", text, k == 0 ? " of" : " and",
+                            is_finite(value_tensor(p, s->in[k])) ? "a finite" : "a non-finite", shape_text(a, value_tensor(p, s->in[k])->shape));
+    return arena_printf(a, "%s gives %.6g", text, tensor_item(out, i));
+}
+
+const char *program_first_nonfinite(const Program *p, Arena *a, Span *at) {
+    int culprit = find_culprit(p, a);
+    if (culprit < 0) return NULL;
+    const Step *s = &p->plan.steps[culprit];
+    for (int k = 0; k <= culprit; k++) instr_run(&p->instrs[k]);
+    *at = s->span;
+    const char *text = op_class(s->op) == CLASS_EW ? describe_elementwise(p, a, s) : describe_array(p, a, s);
+    for (int k = culprit + 1; k < p->ninstrs && instr_run(&p->instrs[k]); k++) {}
+    return text;
+}
