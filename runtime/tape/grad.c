@@ -43,7 +43,8 @@ static bool is_constant_one(Var v) {
 
 Var rule_times(Rule *r, Var a, Var b) {
     Shape s;
-    if (shape_size(a.value->shape) && shape_size(b.value->shape) && shape_broadcast(a.value->shape, b.value->shape, &s)) {
+    if (shape_size(a.value->shape) && shape_size(b.value->shape) &&
+        shape_broadcast(a.value->shape, b.value->shape, &s)) {
         if (is_constant_one(a) && shape_equal(s, b.value->shape)) return b;
         if (is_constant_one(b) && shape_equal(s, a.value->shape)) return a;
     }
@@ -79,8 +80,16 @@ static void sweep_node(Sweep *s, NodeId id) {
         any |= wants[k];
     }
     if (!any || rules[node.op].gradient == GRADIENT_ZERO) return;
-    Rule r = {.t = s->t, .op = node.op, .span = node.span, .attr = node.attr, .n = node.ninputs, .in = in,
-              .out = {node.value, id}, .g = s->gradient[id], .wants = wants, .shares = shares};
+    Rule r = {.t = s->t,
+              .op = node.op,
+              .span = node.span,
+              .attr = node.attr,
+              .n = node.ninputs,
+              .in = in,
+              .out = {node.value, id},
+              .g = s->gradient[id],
+              .wants = wants,
+              .shares = shares};
     if (!rules[node.op].rule) rule_missing(&r, "its operands");
     s->t->ctx->span = node.span;
     rules[node.op].rule(&r);

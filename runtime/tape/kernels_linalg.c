@@ -131,8 +131,8 @@ bool kernel_tri_solve(const KernelCall *call) {
         for (int64_t i = 0; i < n; i++)
             for (int64_t j = 0; j < m; j++) w.to[i * m + j] = w.in[1][i * b->stride[rb - 2] + j * b->stride[rb - 1]];
         cblas_dtrsm(CblasRowMajor, CblasLeft, upper != transposed ? CblasUpper : CblasLower,
-                    solve_transposed != transposed ? CblasTrans : CblasNoTrans, CblasNonUnit, (int)n, (int)m, 1, w.in[0],
-                    (int)ld, w.to, (int)m);
+                    solve_transposed != transposed ? CblasTrans : CblasNoTrans, CblasNonUnit, (int)n, (int)m, 1,
+                    w.in[0], (int)ld, w.to, (int)m);
     }
     return true;
 }

@@ -52,7 +52,8 @@ real sum_line(int64_t n, const real *x, int64_t stride) {
     Pairs p;
     p.top = 0;
     p.blocks = 0;
-    for (int64_t i = 0; i < n; i += BLOCK) pairs_add(&p, block_sum(n - i < BLOCK ? (int)(n - i) : BLOCK, x + i * stride, stride));
+    for (int64_t i = 0; i < n; i += BLOCK)
+        pairs_add(&p, block_sum(n - i < BLOCK ? (int)(n - i) : BLOCK, x + i * stride, stride));
     return pairs_total(&p);
 }
 

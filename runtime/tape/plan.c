@@ -13,7 +13,7 @@ const real plan_origin[1] = {0};
 typedef struct Survey {
     const Tape *t;
     Arena *scratch;
-    bool *fixed;  /* the value is the same in every run */
+    bool *fixed; /* the value is the same in every run */
     bool *live;
     NodeId *same; /* the first node that computes the same */
     int *value;   /* of the plan, or -1 */
@@ -66,7 +66,8 @@ static bool node_equal(const Survey *s, NodeId i, NodeId j) {
     const Node *a = &s->t->nodes[i], *b = &s->t->nodes[j];
     if (s->fixed[i] || s->fixed[j]) {
         const Tensor *v = a->value, *w = b->value;
-        return s->fixed[i] && s->fixed[j] && v->shape.rank == 0 && w->shape.rank == 0 && number_bits(v) == number_bits(w);
+        return s->fixed[i] && s->fixed[j] && v->shape.rank == 0 && w->shape.rank == 0 &&
+               number_bits(v) == number_bits(w);
     }
     if (a->op != b->op || a->ninputs != b->ninputs) return false;
     for (int k = 0; k < a->ninputs; k++)
@@ -324,7 +325,8 @@ static void find_last_uses(Plan *p) {
 
 /* Outputs are placed before what dies at their step is given back: no step writes where it reads. */
 static void place_values(Plan *p, Arena *scratch) {
-    Room room = {.slots = ARENA_ARRAY(scratch, size_t, p->nsteps + 1), .gaps = ARENA_ARRAY(scratch, Gap, p->nsteps + 1)};
+    Room room = {.slots = ARENA_ARRAY(scratch, size_t, p->nsteps + 1),
+                 .gaps = ARENA_ARRAY(scratch, Gap, p->nsteps + 1)};
     bool *released = ARENA_ARRAY(scratch, bool, p->nvalues);
     for (int s = 0; s < p->nsteps; s++) {
         Step *step = &p->steps[s];

@@ -12,8 +12,8 @@ enum { ALIGNMENT = 64, SLOTS = 8 };
 /* What does not fit into an instruction. */
 typedef struct Work {
     bool (*run)(const struct Work *w);
-    EwLoop loop;             /* an elementwise operation over more than one line */
-    KernelFn *kernel;        /* any other operation */
+    EwLoop loop;      /* an elementwise operation over more than one line */
+    KernelFn *kernel; /* any other operation */
     KernelCall call;
     const Tensor *watched, *expected; /* a guard */
 } Work;
@@ -132,7 +132,8 @@ static bool emit_reduction(Program *p, Instr *i, const Step *s, const Tensor *in
 static void emit_call(Program *p, Instr *i, const Step *s, const Tensor *const *in) {
     Work *w = ARENA_NEW(p->arena, Work);
     *w = (Work){.run = run_kernel, .kernel = op_kernel(s->op)};
-    w->call = (KernelCall){.op = s->op, .out = p->plan.values[s->out].tensor, .n = s->n, .in = in, .attr = s->attr, .env = &p->env};
+    w->call = (KernelCall){
+        .op = s->op, .out = p->plan.values[s->out].tensor, .n = s->n, .in = in, .attr = s->attr, .env = &p->env};
     i->work = w;
 }
 
@@ -163,7 +164,8 @@ Program *program_new(Tape *t, int n, const Var *outputs, real *const *place) {
     p->buffer = aligned_alloc(ALIGNMENT, bytes);
     if (!p->buffer) {
         arena_free(arena);
-        ctx_raise_here(t->ctx, ERROR_PROGRAM, "a program of %.3g MB of arrays is more than there is room for", (double)bytes / 1e6);
+        ctx_raise_here(t->ctx, ERROR_PROGRAM, "a program of %.3g MB of arrays is more than there is room for",
+                       (double)bytes / 1e6);
     }
     memset(p->buffer, 0, bytes);
     p->ninstrs = p->plan.nsteps;
@@ -263,15 +265,25 @@ static int find_culprit(const Program *p, Arena *a) {
     return first;
 }
 
+static const char *number_text(Arena *a, real x) {
+    return x != x ? "nan" : arena_printf(a, "%.6g", x);
+} /* never "-nan" */
+
 static const char *describe_elementwise(const Program *p, Arena *a, const Step *s) {
     const Tensor *out = value_tensor(p, s->out);
     int64_t i = 0;
     while (isfinite(tensor_item(out, i))) i++;
     char *text = arena_printf(a, "%s of", op_info(s->op)->name);
     for (int k = 0; k < s->n; k++)
-        text = arena_printf(a, "%s%s %.6g", text, k == 0 ? "" : k + 1 < s->n ? "," : " and", tensor_item(operand_spread(p, a, s, k), i));
-    text = arena_printf(a, "%s gives %.6g", text, tensor_item(out, i));
-    return shape_size(out->shape) == 1 ? text : arena_printf(a, "%s (element %lld of %s)", text, (long long)i + 1, shape_text(a, out->shape));
+        text = arena_printf(a, "%s%s %s", text,
+                            k == 0         ? ""
+                            : k + 1 < s->n ? ","
+                                           : " and",
+                            number_text(a, tensor_item(operand_spread(p, a, s, k), i)));
+    text = arena_printf(a, "%s gives %s", text, number_text(a, tensor_item(out, i)));
+    return shape_size(out->shape) == 1
+               ? text
+               : arena_printf(a, "%s (element %lld of %s)", text, (long long)i + 1, shape_text(a, out->shape));
 }
 
 static const char *describe_array(const Program *p, Arena *a, const Step *s) {
@@ -281,8 +293,9 @@ static const char *describe_array(const Program *p, Arena *a, const Step *s) {
     char *text = arena_printf(a, "%s", op_info(s->op)->name);
     for (int k = 0; k < s->n; k++)
         text = arena_printf(a, "%s%s %s array of shape %s", text, k == 0 ? " of" : " and",
-                            is_finite(value_tensor(p, s->in[k])) ? "a finite" : "a non-finite", shape_text(a, value_tensor(p, s->in[k])->shape));
-    return arena_printf(a, "%s gives %.6g", text, tensor_item(out, i));
+                            is_finite(value_tensor(p, s->in[k])) ? "a finite" : "a non-finite",
+                            shape_text(a, value_tensor(p, s->in[k])->shape));
+    return arena_printf(a, "%s gives %s", text, number_text(a, tensor_item(out, i)));
 }
 
 const char *program_first_nonfinite(const Program *p, Arena *a, Span *at) {
@@ -292,6 +305,7 @@ const char *program_first_nonfinite(const Program *p, Arena *a, Span *at) {
     for (int k = 0; k <= culprit; k++) instr_run(&p->instrs[k]);
     *at = s->span;
     const char *text = op_class(s->op) == CLASS_EW ? describe_elementwise(p, a, s) : describe_array(p, a, s);
-    for (int k = culprit + 1; k < p->ninstrs && instr_run(&p->instrs[k]); k++) {}
+    for (int k = culprit + 1; k < p->ninstrs && instr_run(&p->instrs[k]); k++) {
+    }
     return text;
 }

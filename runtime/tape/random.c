@@ -4,7 +4,8 @@
 #include "tape/draws.h"
 #include "tape/kernels.h"
 
-/* Draws one number; p: the parameters' places, v of K numbers `step` apart: those of the last dimension of the first. */
+/* Draws one number; p: the parameters' places, v of K numbers `step` apart: those of the last dimension of the first.
+ */
 typedef real DrawFn(Stream *s, const real *const p[], int64_t K, int64_t step);
 
 #define DEFINE_RANDOM(name, EXPR)                                                                                      \

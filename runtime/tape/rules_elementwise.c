@@ -111,9 +111,7 @@ static Var pow_by_base(Rule *r, Var a, Var b) {
 }
 
 /* log a, but 0 at 0, where a^b log a tends to 0 for b > 0. */
-static Var pow_by_exponent(Rule *r, Var a, Var y) {
-    return MUL(y, OP1(LOG, WHERE(IS_ZERO(a), NUMBER(1), a)));
-}
+static Var pow_by_exponent(Rule *r, Var a, Var y) { return MUL(y, OP1(LOG, WHERE(IS_ZERO(a), NUMBER(1), a))); }
 
 BINARY(pow, MUL(g, pow_by_base(r, a, b)), MUL(g, pow_by_exponent(r, a, y)))
 

@@ -13,8 +13,8 @@ static _Noreturn void raise_operand(const Operands *o, int k, const char *expect
 }
 
 static _Noreturn void raise_pair(const Operands *o) {
-    ctx_raise_here(o->ctx, ERROR_PROGRAM, "%s: the shapes %s and %s do not agree", name_of(o),
-                   text(o, o->in[0]->shape), text(o, o->in[o->n - 1]->shape));
+    ctx_raise_here(o->ctx, ERROR_PROGRAM, "%s: the shapes %s and %s do not agree", name_of(o), text(o, o->in[0]->shape),
+                   text(o, o->in[o->n - 1]->shape));
 }
 
 static Shape leading(Shape s, int dropped) {
@@ -33,8 +33,8 @@ static Shape appended(const Operands *o, Shape s, int64_t dim) {
 static void check_dim(const Operands *o) {
     int dim = o->attr->dim, rank = o->in[0]->shape.rank;
     if (dim < 0 || dim >= rank)
-        ctx_raise_here(o->ctx, ERROR_PROGRAM, "%s: there is no dimension %d in an array of shape %s", name_of(o), dim + 1,
-                       text(o, o->in[0]->shape));
+        ctx_raise_here(o->ctx, ERROR_PROGRAM, "%s: there is no dimension %d in an array of shape %s", name_of(o),
+                       dim + 1, text(o, o->in[0]->shape));
 }
 
 static Shape shape_leaf(const Operands *o) { return o->attr->shape; }
@@ -43,8 +43,8 @@ static Shape shape_joint(const Operands *o) {
     Shape s = o->in[0]->shape;
     for (int k = 1; k < o->n; k++)
         if (!shape_broadcast(s, o->in[k]->shape, &s))
-            ctx_raise_here(o->ctx, ERROR_PROGRAM, "%s: the shapes %s and %s do not agree", name_of(o),
-                           text(o, s), text(o, o->in[k]->shape));
+            ctx_raise_here(o->ctx, ERROR_PROGRAM, "%s: the shapes %s and %s do not agree", name_of(o), text(o, s),
+                           text(o, o->in[k]->shape));
     return s;
 }
 
@@ -89,7 +89,8 @@ static Shape shape_along(const Operands *o) {
 
 static Shape shape_reshape(const Operands *o) {
     if (shape_size(o->in[0]->shape) != shape_size(o->attr->shape))
-        ctx_raise_here(o->ctx, ERROR_PROGRAM, "reshape: an array of shape %s does not have the %lld numbers of shape %s",
+        ctx_raise_here(o->ctx, ERROR_PROGRAM,
+                       "reshape: an array of shape %s does not have the %lld numbers of shape %s",
                        text(o, o->in[0]->shape), (long long)shape_size(o->attr->shape), text(o, o->attr->shape));
     return o->attr->shape;
 }

@@ -262,8 +262,9 @@ Var op_matmul(Tape *t, Var a, Var b) { return op2(t, OP_MATMUL, a, b); }
 
 Var op_transpose(Tape *t, Var a) {
     int perm[MAX_RANK], rank = a.value->shape.rank;
-    if (rank < 2) ctx_raise_here(t->ctx, ERROR_PROGRAM, "transpose: expected a matrix, got an array of shape %s",
-                                 shape_text(t->arena, a.value->shape));
+    if (rank < 2)
+        ctx_raise_here(t->ctx, ERROR_PROGRAM, "transpose: expected a matrix, got an array of shape %s",
+                       shape_text(t->arena, a.value->shape));
     for (int d = 0; d < rank; d++) perm[d] = d;
     perm[rank - 2] = rank - 1;
     perm[rank - 1] = rank - 2;

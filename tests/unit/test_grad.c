@@ -29,7 +29,8 @@ static double draw_from(const char *domain, int i, uint64_t *state) {
     static const struct {
         const char *name;
         double lo, hi;
-    } ranges[] = {{"REAL", -2, 2}, {"POS", 0.3, 3}, {"UNIT", 0.1, 0.9}, {"NEG", -3, -0.3}, {"HIGH", 2, 3}, {"LOW", 0, 1}};
+    } ranges[] = {{"REAL", -2, 2},   {"POS", 0.3, 3}, {"UNIT", 0.1, 0.9},
+                  {"NEG", -3, -0.3}, {"HIGH", 2, 3},  {"LOW", 0, 1}};
     double u = random_unit(state);
     if (strcmp(domain, "FIXED") == 0) return i % 2;
     for (size_t k = 0; k < sizeof ranges / sizeof *ranges; k++)
@@ -141,7 +142,8 @@ static const struct {
     Gradient gradient;
     const char *domains;
 } table[OP_COUNT] = {
-#define OP(NAME, name, arity, class, shape, gradient, lang, domain, expr) [OP_##NAME] = {arity, class, gradient, DOMAINS domain},
+#define OP(NAME, name, arity, class, shape, gradient, lang, domain, expr)                                              \
+    [OP_##NAME] = {arity, class, gradient, DOMAINS domain},
 #include "tape/ops.def"
 #undef OP
 };
@@ -206,7 +208,8 @@ static Var build_concat(Tape *t, const Case *c, const Var *in) {
     return op1(t, OP_EXP, op_concat(t, 3, (Var[]){in[0], in[1], in[0]}, c->arg));
 }
 static Var build_gather(Tape *t, const Case *c, const Var *in) {
-    if (c->arg == 0) return op_gather(t, op1(t, OP_SQUARE, in[0]), index_constant(t, shape2(2, 2), (real[]){2, 1, 2, 2}), 0);
+    if (c->arg == 0)
+        return op_gather(t, op1(t, OP_SQUARE, in[0]), index_constant(t, shape2(2, 2), (real[]){2, 1, 2, 2}), 0);
     return op_gather(t, op1(t, OP_SQUARE, in[0]), index_constant(t, shape2(2, 4), (real[]){3, 1, 1, 2, 2, 3, 1, 1}), 1);
 }
 static Var build_scatter_add(Tape *t, const Case *c, const Var *in) {
@@ -239,9 +242,18 @@ static Var build_cholesky(Tape *t, const Case *c, const Var *in) {
 /* Only the triangle that is read may matter, whatever the rest holds. */
 static Var build_tri_solve(Tape *t, const Case *c, const Var *in) { return op_tri_solve(t, in[0], in[1], c->arg); }
 
-#define S3(a, b, c) {.rank = 3, .dim = {a, b, c}}
-#define S2(a, b) {.rank = 2, .dim = {a, b}}
-#define S1(a) {.rank = 1, .dim = {a}}
+#define S3(a, b, c)                                                                                                    \
+    {                                                                                                                  \
+        .rank = 3, .dim = { a, b, c }                                                                                  \
+    }
+#define S2(a, b)                                                                                                       \
+    {                                                                                                                  \
+        .rank = 2, .dim = { a, b }                                                                                     \
+    }
+#define S1(a)                                                                                                          \
+    {                                                                                                                  \
+        .rank = 1, .dim = { a }                                                                                        \
+    }
 static const Case cases[] = {
     {build_reduce, OP_SUM, 1, {S3(2, 3, 2)}, {0}, {"REAL"}, 5},
     {build_reduce, OP_PROD, 1, {S3(2, 3, 2)}, {0}, {"REAL"}, 3},
@@ -323,7 +335,8 @@ START_TEST(test_draws) {
         real v = tensor_item(x.value, k), h = 1e-5, s = shapes[k];
         ck_assert_double_gt(v, 0);
         real up = op_scalar(OP_GAMMA_P, (real[]){s + h, v}), down = op_scalar(OP_GAMMA_P, (real[]){s - h, v});
-        real right = op_scalar(OP_GAMMA_P, (real[]){s, v * (1 + h)}), left = op_scalar(OP_GAMMA_P, (real[]){s, v * (1 - h)});
+        real right = op_scalar(OP_GAMMA_P, (real[]){s, v * (1 + h)}),
+             left = op_scalar(OP_GAMMA_P, (real[]){s, v * (1 - h)});
         real slope = -(up - down) / (right - left) * v;
         ck_assert_double_eq_tol(tensor_item(ga.value, k), slope, 1e-5 * fabs(slope));
         real w = exp(tensor_item(l.value, k));
