@@ -1,0 +1,497 @@
+#include "lang/build.h"
+
+#include <stddef.h>
+#include <string.h>
+
+#include "base/strings.h"
+
+/* Each node remembers, in front of itself, how deep the tree below it is. */
+typedef struct DeepExpr { int depth; Expr node; } DeepExpr;
+typedef struct DeepStmt { int depth; Stmt node; } DeepStmt;
+typedef struct DeepBlock { int depth; Block node; } DeepBlock;
+
+#define DEPTH(Deep, pointer) \
+    ((pointer) ? ((const Deep *)(const void *)((const char *)(pointer) - offsetof(Deep, node)))->depth : 0)
+
+static int max2(int a, int b) { return a > b ? a : b; }
+static int depth_expr(const Expr *e) { return DEPTH(DeepExpr, e); }
+static int depth_block(const Block *b) { return DEPTH(DeepBlock, b); }
+static int depth2(const Expr *a, const Expr *b) { return max2(depth_expr(a), depth_expr(b)); }
+
+/* The depth above one of `inner`. Too deep: reported once; such a tree is never walked. */
+static int one_deeper(Parser *p, int inner, Span at) {
+    if (inner < PARSER_MAX_DEPTH)
+        return inner + 1;
+    if (!p->too_deep)
+        parser_error(p, at, "give parts of it names", "this is nested too deeply");
+    p->too_deep = true;
+    return 0;
+}
+
+static Expr *new_expr(Parser *p, ExprKind kind, int inner, Span span) {
+    DeepExpr *e = ARENA_NEW(p->arena, DeepExpr);
+    e->depth = one_deeper(p, inner, span);
+    e->node.kind = kind;
+    e->node.span = span;
+    return &e->node;
+}
+
+static Stmt *new_stmt(Parser *p, StmtKind kind, int inner, Span span) {
+    DeepStmt *s = ARENA_NEW(p->arena, DeepStmt);
+    s->depth = one_deeper(p, inner, span);
+    s->node.kind = kind;
+    s->node.span = span;
+    return &s->node;
+}
+
+/* -- Lists -- */
+List *build_list(Parser *p, List *list, const void *item, size_t size) {
+    if (!list) {
+        list = ARENA_NEW(p->scratch, List);
+        list->size = size;
+    }
+    if (list->n == list->capacity) {
+        int capacity = list->capacity ? 2 * list->capacity : 4;
+        char *items = arena_alloc(p->scratch, size * (size_t)capacity);
+        if (list->n > 0)
+            memcpy(items, list->items, size * (size_t)list->n);
+        list->items = items;
+        list->capacity = capacity;
+    }
+    memcpy(list->items + size * (size_t)list->n++, item, size);
+    return list;
+}
+
+static int list_count(const List *list) { return list ? list->n : 0; }
+
+/* The items, moved to where the tree lives; NULL for none. */
+static void *list_take(Parser *p, const List *list) {
+    return list ? arena_copy(p->arena, list->items, list->size * (size_t)list->n) : NULL;
+}
+
+static int depth_list(const List *list) {
+    int depth = 0;
+    for (int i = 0; i < list_count(list); i++)
+        depth = max2(depth, depth_expr(((Expr **)(void *)list->items)[i]));
+    return depth;
+}
+
+static int depth_arguments(const List *list) {
+    int depth = 0;
+    for (int i = 0; i < list_count(list); i++)
+        depth = max2(depth, depth_expr(((Argument *)(void *)list->items)[i].value));
+    return depth;
+}
+
+Block *build_block(Parser *p, List *statements, Span span) {
+    int depth = 0;
+    for (int i = 0; i < list_count(statements); i++)
+        depth = max2(depth, DEPTH(DeepStmt, ((Stmt **)(void *)statements->items)[i]));
+    DeepBlock *b = ARENA_NEW(p->arena, DeepBlock);
+    b->depth = depth;
+    b->node = (Block){list_take(p, statements), list_count(statements), span};
+    return &b->node;
+}
+
+static Block *block_of_one(Parser *p, Stmt *s) {
+    return build_block(p, build_list(p, NULL, &s, sizeof s), s->span);
+}
+
+/* -- Expressions -- */
+Expr *build_number(Parser *p, const Token *t) {
+    Expr *e = new_expr(p, EXPR_NUMBER, 0, t->span);
+    e->u.number = t->number;
+    return e;
+}
+
+Expr *build_string(Parser *p, const Token *t) {
+    Expr *e = new_expr(p, EXPR_STRING, 0, t->span);
+    e->u.string.text = t->string;
+    e->u.string.length = t->length;
+    return e;
+}
+
+Expr *build_bool(Parser *p, bool value, Span span) {
+    Expr *e = new_expr(p, EXPR_BOOL, 0, span);
+    e->u.boolean = value;
+    return e;
+}
+
+Expr *build_missing(Parser *p, Span span) { return new_expr(p, EXPR_MISSING, 0, span); }
+
+Expr *build_name(Parser *p, const Token *t) {
+    Expr *e = new_expr(p, EXPR_NAME, 0, t->span);
+    e->u.name.name = t->name;
+    return e;
+}
+
+Expr *build_unary(Parser *p, UnaryOp op, Expr *operand, Span span) {
+    Expr *e = new_expr(p, EXPR_UNARY, depth_expr(operand), span);
+    e->u.unary.op = op;
+    e->u.unary.operand = operand;
+    return e;
+}
+
+Expr *build_binary(Parser *p, BinaryOp op, Expr *left, Expr *right, Span span) {
+    Expr *e = new_expr(p, EXPR_BINARY, depth2(left, right), span);
+    e->u.binary.op = op;
+    e->u.binary.left = left;
+    e->u.binary.right = right;
+    return e;
+}
+
+Expr *build_range(Parser *p, Expr *first, Expr *last, Span span) {
+    Expr *e = new_expr(p, EXPR_RANGE, depth2(first, last), span);
+    e->u.range.first = first;
+    e->u.range.last = last;
+    return e;
+}
+
+Expr *build_call(Parser *p, Expr *callee, List *arguments, Span span) {
+    Expr *e = new_expr(p, EXPR_CALL, max2(depth_expr(callee), depth_arguments(arguments)), span);
+    e->u.call.callee = callee;
+    e->u.call.arguments = list_take(p, arguments);
+    e->u.call.n = list_count(arguments);
+    return e;
+}
+
+/* a |> f(b) is f(a, b); a |> f is f(a). */
+Expr *build_pipe(Parser *p, Expr *value, Expr *function, Span span) {
+    Argument first = {.value = value};
+    List *arguments = build_list(p, NULL, &first, sizeof first);
+    Expr *callee = function;
+    if (function->kind == EXPR_CALL && !function->u.call.piped) {
+        for (int i = 0; i < function->u.call.n; i++)
+            arguments = build_list(p, arguments, &function->u.call.arguments[i], sizeof(Argument));
+        callee = function->u.call.callee;
+    } else if (function->kind != EXPR_NAME && function->kind != EXPR_FIELD && function->kind != EXPR_INDEX &&
+               function->kind != EXPR_LAMBDA && function->kind != EXPR_IF) {
+        parser_error(p, function->span, "a |> f(b) is f(a, b), and a |> f is f(a)",
+                     "expected a function or a call on the right of |>");
+    }
+    Expr *e = build_call(p, callee, arguments, span);
+    e->u.call.piped = true;
+    return e;
+}
+
+Expr *build_index(Parser *p, Expr *base, List *indices, Span span) {
+    Expr *e = new_expr(p, EXPR_INDEX, max2(depth_expr(base), depth_list(indices)), span);
+    e->u.index.base = base;
+    e->u.index.indices = list_take(p, indices);
+    e->u.index.n = list_count(indices);
+    return e;
+}
+
+Expr *build_field(Parser *p, Expr *base, const Token *name, Span span) {
+    Expr *e = new_expr(p, EXPR_FIELD, depth_expr(base), span);
+    e->u.field.base = base;
+    e->u.field.name = name->name;
+    e->u.field.name_span = name->span;
+    return e;
+}
+
+Expr *build_array(Parser *p, List *items, Span span) {
+    Expr *e = new_expr(p, EXPR_ARRAY, depth_list(items), span);
+    e->u.list.items = list_take(p, items);
+    e->u.list.n = list_count(items);
+    return e;
+}
+
+Expr *build_tuple(Parser *p, Expr *first, List *rest, Span span) {
+    List *items = build_list(p, NULL, &first, sizeof first);
+    for (int i = 0; i < rest->n; i++)
+        items = build_list(p, items, &((Expr **)(void *)rest->items)[i], sizeof first);
+    Expr *e = build_array(p, items, span);
+    e->kind = EXPR_TUPLE;
+    return e;
+}
+
+Expr *build_record(Parser *p, List *fields, Span span) {
+    int n = list_count(fields);
+    Expr *e = new_expr(p, EXPR_RECORD, depth_arguments(fields), span);
+    e->u.record.names = ARENA_ARRAY(p->arena, const char *, n);
+    e->u.record.values = ARENA_ARRAY(p->arena, Expr *, n);
+    e->u.record.n = n;
+    for (int i = 0; i < n; i++) {
+        const Argument *f = &((Argument *)(void *)fields->items)[i];
+        e->u.record.names[i] = f->name;
+        e->u.record.values[i] = f->value;
+        for (int j = 0; j < i; j++)
+            if (e->u.record.names[j] == f->name)
+                parser_error(p, f->name_span, NULL, "the record has two fields %s", f->name);
+    }
+    return e;
+}
+
+Expr *build_lambda(Parser *p, Expr *parameters, Expr *body, Span span) {
+    bool tuple = parameters && parameters->kind == EXPR_TUPLE;
+    Expr **names = tuple ? parameters->u.list.items : &parameters;
+    int n = tuple ? parameters->u.list.n : parameters != NULL;
+    List *params = NULL;
+    for (int i = 0; i < n; i++) {
+        if (names[i]->kind != EXPR_NAME)
+            parser_error(p, names[i]->span, "x -> x ^ 2, (a, b) -> a + b, () -> 1",
+                         "expected the name of a parameter on the left of ->");
+        Param param = {.name = names[i]->kind == EXPR_NAME ? names[i]->u.name.name : "", .span = names[i]->span};
+        params = build_list(p, params, &param, sizeof param);
+    }
+    Expr *e = new_expr(p, EXPR_LAMBDA, depth_expr(body), span);
+    Function *f = e->u.lambda = ARENA_NEW(p->arena, Function);
+    *f = (Function){.kind = FUNCTION_LAMBDA, .name = "<lambda>", .span = span, .params = list_take(p, params),
+                    .nparams = n, .expr = body};
+    return e;
+}
+
+static int depth_if(const Expr *condition, const Block *then, const Block *otherwise) {
+    return max2(depth_expr(condition), max2(depth_block(then), depth_block(otherwise)));
+}
+
+Expr *build_if_expression(Parser *p, Expr *condition, Block *then, Block *otherwise, Span span) {
+    Expr *e = new_expr(p, EXPR_IF, depth_if(condition, then, otherwise), span);
+    e->u.if_.condition = condition;
+    e->u.if_.then = then;
+    e->u.if_.otherwise = otherwise;
+    return e;
+}
+
+/* `else if ...` of an expression is a block of that one expression. */
+Block *build_branch(Parser *p, Expr *e) { return block_of_one(p, build_statement(p, STMT_EXPR, e, e->span)); }
+
+/* -- Types -- */
+Type *build_type(Parser *p, const Token *name, Bounds bounds, List *sizes, Span span) {
+    Type *type = ARENA_NEW(p->arena, Type);
+    *type = (Type){.kind = TYPE_ANY, .span = span, .low = bounds.low, .high = bounds.high,
+                   .sizes = list_take(p, sizes), .nsizes = list_count(sizes)};
+    const char *names[TYPE_CORR_CHOLESKY];
+    for (int k = TYPE_REAL; k <= TYPE_CORR_CHOLESKY; k++) {
+        names[k - 1] = lang_type_name((TypeKind)k);
+        if (strcmp(name->name, names[k - 1]) == 0)
+            type->kind = (TypeKind)k;
+    }
+    if (type->kind == TYPE_ANY) {
+        const char *near = nearest_name(name->name, names, TYPE_CORR_CHOLESKY);
+        parser_error(p, name->span,
+                     near ? arena_printf(p->arena, "did you mean %s?", near)
+                          : "the types are real, int, bool, positive, unit, simplex, ordered, cov, corr_cholesky",
+                     "expected a type, found %s", name->name);
+    } else if (bounds.low && type->kind != TYPE_REAL && type->kind != TYPE_INT) {
+        parser_error(p, bounds.low->span, "bounds belong to real(low, high) and int(low, high)",
+                     "the type %s has no bounds", name->name);
+    }
+    return type;
+}
+
+static int depth_type(const Type *t) {
+    if (!t)
+        return 0;
+    int depth = depth2(t->low, t->high);
+    for (int i = 0; i < t->nsizes; i++)
+        depth = max2(depth, depth_expr(t->sizes[i]));
+    return depth;
+}
+
+/* -- Statements -- */
+Stmt *build_statement(Parser *p, StmtKind kind, Expr *e, Span span) {
+    Stmt *s = new_stmt(p, kind, depth_expr(e), span);
+    s->u.expr = e;
+    return s;
+}
+
+static const char *target_hint(const Expr *e) {
+    switch (e->kind) {
+    case EXPR_FIELD: return "a record is not changed in place: build a new one, r = {mu: 1, sd: 2}";
+    case EXPR_CALL: return "a function is written fn f(x) = ...";
+    default: return "a value is observed by `observe value ~ D`";
+    }
+}
+
+static Target target_of(Parser *p, const Expr *e) {
+    const Expr *base = e->kind == EXPR_INDEX ? e->u.index.base : e;
+    Target t = {.span = e->span};
+    if (base->kind != EXPR_NAME) {
+        parser_error(p, e->span, target_hint(base), "expected a name, or a name with indices, on the left");
+        return t;
+    }
+    t.name = base->u.name.name;
+    if (e->kind == EXPR_INDEX) {
+        t.indices = e->u.index.indices;
+        t.nindices = e->u.index.n;
+    }
+    return t;
+}
+
+static Target *targets_of(Parser *p, const Expr *tuple) {
+    Target *targets = ARENA_ARRAY(p->arena, Target, tuple->u.list.n);
+    for (int i = 0; i < tuple->u.list.n; i++)
+        targets[i] = target_of(p, tuple->u.list.items[i]);
+    return targets;
+}
+
+Stmt *build_assign(Parser *p, StmtKind kind, Expr *target, Expr *value, Span span) {
+    bool unpack = kind == STMT_ASSIGN && target->kind == EXPR_TUPLE;
+    Stmt *s = new_stmt(p, unpack ? STMT_UNPACK : kind, depth2(target, value), span);
+    if (unpack) {
+        s->u.unpack.targets = targets_of(p, target);
+        s->u.unpack.n = target->u.list.n;
+        s->u.unpack.value = value;
+    } else {
+        s->u.assign.target = target_of(p, target);
+        s->u.assign.value = value;
+    }
+    return s;
+}
+
+Stmt *build_sample(Parser *p, Expr *target, Expr *dist, Span span) {
+    Stmt *s = new_stmt(p, STMT_SAMPLE, depth2(target, dist), span);
+    s->u.sample.target = target_of(p, target);
+    s->u.sample.dist = dist;
+    return s;
+}
+
+Stmt *build_observe(Parser *p, Expr *value, Expr *dist, Span span) {
+    Stmt *s = new_stmt(p, STMT_OBSERVE, depth2(value, dist), span);
+    s->u.observe.value = value;
+    s->u.observe.dist = dist;
+    return s;
+}
+
+Stmt *build_data(Parser *p, const Token *name, Type *type, Expr *default_value, Span span) {
+    Stmt *s = new_stmt(p, STMT_DATA, max2(depth_type(type), depth_expr(default_value)), span);
+    s->u.data.name = name->name;
+    s->u.data.name_span = name->span;
+    s->u.data.type = type;
+    s->u.data.default_value = default_value;
+    return s;
+}
+
+Stmt *build_param(Parser *p, const Token *name, Type *type, Expr *init, Span span) {
+    Stmt *s = new_stmt(p, STMT_PARAM, max2(depth_type(type), depth_expr(init)), span);
+    s->u.param.name = name->name;
+    s->u.param.name_span = name->span;
+    s->u.param.type = type;
+    s->u.param.init = init;
+    return s;
+}
+
+Stmt *build_plate(Parser *p, List *ranges, Block *body, Span span) {
+    int depth = depth_block(body);
+    for (int i = 0; i < ranges->n; i++)
+        depth = max2(depth, depth_expr(((PlateRange *)(void *)ranges->items)[i].range));
+    Stmt *s = new_stmt(p, STMT_PLATE, depth, span);
+    s->u.plate.ranges = list_take(p, ranges);
+    s->u.plate.n = ranges->n;
+    s->u.plate.body = body;
+    return s;
+}
+
+Stmt *build_for(Parser *p, const Token *name, Expr *over, Block *body, Span span) {
+    Stmt *s = new_stmt(p, STMT_FOR, max2(depth_expr(over), depth_block(body)), span);
+    s->u.for_.name = name->name;
+    s->u.for_.name_span = name->span;
+    s->u.for_.over = over;
+    s->u.for_.body = body;
+    return s;
+}
+
+Stmt *build_while(Parser *p, Expr *condition, Block *body, Span span) {
+    Stmt *s = new_stmt(p, STMT_WHILE, max2(depth_expr(condition), depth_block(body)), span);
+    s->u.while_.condition = condition;
+    s->u.while_.body = body;
+    return s;
+}
+
+Stmt *build_refine(Parser *p, Expr *targets, const Token *name, Expr *over, Block *body, Span span) {
+    Stmt *s = new_stmt(p, STMT_REFINE, max2(depth2(targets, over), depth_block(body)), span);
+    bool tuple = targets->kind == EXPR_TUPLE;
+    Target one = tuple ? (Target){.name = NULL} : target_of(p, targets);
+    s->u.refine.targets = tuple ? targets_of(p, targets) : arena_copy(p->arena, &one, sizeof one);
+    s->u.refine.ntargets = tuple ? targets->u.list.n : 1;
+    for (int i = 0; i < s->u.refine.ntargets; i++)
+        if (s->u.refine.targets[i].nindices > 0)
+            parser_error(p, s->u.refine.targets[i].span, "give the element a name of its own before `refine`",
+                         "expected names behind `refine`, without indices");
+    s->u.refine.name = name->name;
+    s->u.refine.over = over;
+    s->u.refine.body = body;
+    return s;
+}
+
+Stmt *build_import(Parser *p, const Token *path, Span span) {
+    Stmt *s = new_stmt(p, STMT_IMPORT, 0, span);
+    s->u.import.path = path->string;
+    return s;
+}
+
+Stmt *build_if(Parser *p, Expr *condition, Block *then, Block *otherwise, Span span) {
+    Stmt *s = new_stmt(p, STMT_IF, depth_if(condition, then, otherwise), span);
+    s->u.if_.condition = condition;
+    s->u.if_.then = then;
+    s->u.if_.otherwise = otherwise;
+    return s;
+}
+
+Block *build_else_if(Parser *p, Expr *condition, Block *then, Block *otherwise, Span span) {
+    return block_of_one(p, build_if(p, condition, then, otherwise, span));
+}
+
+/* -- Functions -- */
+static Function *new_function(Parser *p, FunctionKind kind, const Token *name, List *params, Body body, Span head) {
+    Function *f = ARENA_NEW(p->arena, Function);
+    *f = (Function){.kind = kind, .name = name->name, .span = head, .params = list_take(p, params),
+                    .nparams = list_count(params), .expr = body.expr, .body = body.block};
+    for (int i = 0; i < f->nparams; i++)
+        if (f->params[i].type)
+            parser_error(p, f->params[i].type->span, "types belong to `data`, `param` and the parameters of a `dist`",
+                         "the parameter %s of %s cannot have a type", f->params[i].name, f->name);
+    return f;
+}
+
+static int depth_function(const Function *f) {
+    int depth = max2(depth2(f->expr, f->with), depth_block(f->body));
+    for (int i = 0; i < f->nparams; i++)
+        depth = max2(depth, depth_expr(f->params[i].default_value));
+    return depth;
+}
+
+static Stmt *function_statement(Parser *p, Function *f, Span span) {
+    Stmt *s = new_stmt(p, STMT_FUNCTION, depth_function(f), span);
+    s->u.function.function = f;
+    return s;
+}
+
+Stmt *build_function(Parser *p, FunctionKind kind, const Token *name, List *params, Body body, Span head, Span span) {
+    return function_statement(p, new_function(p, kind, name, params, body, head), span);
+}
+
+Stmt *build_guide(Parser *p, const Token *name, List *params, const Token *model, Expr *with, Body body, Span head,
+                  Span span) {
+    Function *f = new_function(p, FUNCTION_GUIDE, name, params, body, head);
+    f->model_name = model->name;
+    f->model_span = model->span;
+    f->with = with;
+    if (!f->body) {
+        if (!with)
+            parser_error(p, span, "guide q for m { ... }, or guide q for m with auto_normal()",
+                         "the guide %s has no body", f->name);
+        f->body = build_block(p, NULL, span);
+    }
+    return function_statement(p, f, span);
+}
+
+Function *build_member(Parser *p, const Token *name, List *params, Body body, Span head) {
+    return new_function(p, FUNCTION_MEMBER, name, params, body, head);
+}
+
+Stmt *build_dist(Parser *p, const Token *name, List *params, Type *support, List *members, Span head, Span span) {
+    DistDecl *d = ARENA_NEW(p->arena, DistDecl);
+    *d = (DistDecl){.name = name->name, .span = head, .params = list_take(p, params), .nparams = list_count(params),
+                    .support = support, .members = list_take(p, members), .nmembers = list_count(members)};
+    int depth = depth_type(support);
+    for (int i = 0; i < d->nparams; i++)
+        depth = max2(depth, max2(depth_expr(d->params[i].default_value), depth_type(d->params[i].type)));
+    for (int i = 0; i < d->nmembers; i++)
+        depth = max2(depth, depth_function(d->members[i]));
+    Stmt *s = new_stmt(p, STMT_DIST, depth, span);
+    s->u.dist.decl = d;
+    return s;
+}

@@ -1,0 +1,48 @@
+#include "lang/diagnostics.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { DEFAULT_MAX_ERRORS = 20 };
+
+static char *format_text(Arena *a, const char *format, va_list args) {
+    va_list again;
+    va_copy(again, args);
+    int n = vsnprintf(NULL, 0, format, args);
+    char *text = arena_alloc(a, (size_t)n + 1);
+    vsnprintf(text, (size_t)n + 1, format, again);
+    va_end(again);
+    return text;
+}
+
+void diagnostics_add(Diagnostics *d, Ctx *c, Span at, const char *hint, const char *format, va_list args) {
+    if (d->max_errors <= 0)
+        d->max_errors = DEFAULT_MAX_ERRORS;
+    if (d->nerrors++ >= d->max_errors)
+        return;
+    if (d->n == d->capacity) {
+        int capacity = d->capacity ? 2 * d->capacity : 8;
+        Diagnostic *list = ARENA_ARRAY(c->session, Diagnostic, capacity);
+        if (d->n > 0)
+            memcpy(list, d->list, sizeof(Diagnostic) * (size_t)d->n);
+        d->list = list;
+        d->capacity = capacity;
+    }
+    d->list[d->n++] = (Diagnostic){
+        .error = {.kind = ERROR_PROGRAM, .span = at, .message = format_text(c->session, format, args), .hint = hint}};
+}
+
+static bool stands_before(Span a, Span b) {
+    if (a.file != b.file)
+        return false; /* an import's mistakes stay where they were found */
+    return a.line != b.line ? a.line < b.line : a.column < b.column;
+}
+
+void diagnostics_sort(Diagnostics *d, int first) {
+    for (int i = first + 1; i < d->n; i++)
+        for (int j = i; j > first && stands_before(d->list[j].error.span, d->list[j - 1].error.span); j--) {
+            Diagnostic t = d->list[j];
+            d->list[j] = d->list[j - 1];
+            d->list[j - 1] = t;
+        }
+}

@@ -1,0 +1,170 @@
+/* From a source to a checked module, its imports first. */
+#include <string.h>
+
+#include "base/strings.h"
+#include "lang/diagnostics.h"
+#include "lang/globals.h"
+#include "lang/parser.h"
+#include "lang/resolve.h"
+
+#include "lang/grammar.h"
+
+enum { MAX_IMPORT_DEPTH = 50, MAX_TEXT = 1 << 27 };
+
+typedef struct Loaded {
+    int file;
+    bool done; /* else its loading is under way */
+    struct Loaded *next;
+} Loaded;
+
+typedef struct Loader {
+    Ctx *ctx;
+    Globals *g;
+    const LoadOptions *options;
+    Diagnostics *out;
+    Loaded *loaded;
+    int depth;
+} Loader;
+
+static Module *load_file(Loader *l, int file);
+
+__attribute__((format(printf, 4, 5))) static void report(Loader *l, Span at, const char *hint, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    diagnostics_add(l->out, l->ctx, at, hint, format, args);
+    va_end(args);
+}
+
+/* The length of the UTF-8 character at s, or 0: not UTF-8. */
+static size_t character_length(const unsigned char *s, size_t left) {
+    if (s[0] < 0x80)
+        return 1;
+    size_t n = s[0] >= 0xC2 && s[0] < 0xE0 ? 2 : (s[0] & 0xF0) == 0xE0 ? 3 : s[0] >= 0xF0 && s[0] < 0xF5 ? 4 : 0;
+    if (n == 0 || n > left)
+        return 0;
+    for (size_t i = 1; i < n; i++)
+        if ((s[i] & 0xC0) != 0x80)
+            return 0;
+    bool bad = (s[0] == 0xE0 && s[1] < 0xA0) || (s[0] == 0xED && s[1] > 0x9F) || (s[0] == 0xF0 && s[1] < 0x90) ||
+               (s[0] == 0xF4 && s[1] > 0x8F);
+    return bad ? 0 : n;
+}
+
+/* NULL: text in UTF-8 throughout. Else what is wrong, and where. */
+static const char *find_bad_text(const char *text, size_t length, int file, Span *at) {
+    int line = 1, column = 1;
+    if (length > MAX_TEXT) {
+        *at = (Span){file, 1, 1, 1, 1};
+        return "the text is too long for a program";
+    }
+    for (size_t i = 0, step; i < length; i += step) {
+        step = character_length((const unsigned char *)text + i, length - i);
+        *at = (Span){file, line, column, line, column + 1};
+        if (text[i] == 0)
+            return "this is not a text: it holds a NUL byte";
+        if (step == 0)
+            return "this is not a text in UTF-8";
+        column++;
+        if (text[i] == '\n')
+            line++, column = 1;
+    }
+    return NULL;
+}
+
+static Block *parse_text(Ctx *c, Names *names, const char *text, size_t length, int file, bool library,
+                         Diagnostics *out, bool *unfinished) {
+    Parser p = parser_begin(c, names, text, length, file, out);
+    p.library = library;
+    Span at;
+    const char *why = find_bad_text(text, length, file, &at);
+    if (why)
+        parser_error(&p, at, "a program is a text file in UTF-8", "%s", why);
+    Block *body = why ? NULL : parser_run(&p);
+    if (unfinished)
+        *unfinished = !body && p.error_token == p.ntokens - 1 && parser_is_unfinished(&p);
+    parser_end(&p);
+    return body;
+}
+
+/* -- Imports -- */
+static Loaded *find_loaded(Loader *l, int file) {
+    const char *name = ctx_source_name(l->ctx, file);
+    for (Loaded *k = l->loaded; k; k = k->next)
+        if (k->file == file || strcmp(ctx_source_name(l->ctx, k->file), name) == 0)
+            return k;
+    return NULL;
+}
+
+/* A file that was imported before is not loaded again: the statement has no module then. */
+static bool load_import(Loader *l, Stmt *s, int importer) {
+    const char *why = "imports are not possible here";
+    const char *path = s->u.import.path;
+    int file = l->options->read_import
+                   ? l->options->read_import(l->options->self, l->ctx, ctx_source_name(l->ctx, importer), path, &why)
+                   : -1;
+    if (file < 0) {
+        report(l, s->span, "the path is relative to the file that imports", "cannot import \"%s\": %s", path, why);
+        return false;
+    }
+    Loaded *before = find_loaded(l, file);
+    if (before && before->done)
+        return true;
+    if (before || l->depth >= MAX_IMPORT_DEPTH) {
+        report(l, s->span, "put what both need into a third file", "\"%s\" is imported in a circle", path);
+        return false;
+    }
+    s->u.import.module = load_file(l, file);
+    return s->u.import.module != NULL;
+}
+
+static bool load_imports(Loader *l, Block *body, int file) {
+    bool fine = true;
+    for (int i = 0; i < body->n; i++)
+        if (body->statements[i]->kind == STMT_IMPORT)
+            fine = load_import(l, body->statements[i], file) && fine;
+    return fine;
+}
+
+static Module *load_file(Loader *l, int file) {
+    Loaded *loaded = ARENA_NEW(l->ctx->session, Loaded);
+    *loaded = (Loaded){.file = file, .next = l->loaded};
+    l->loaded = loaded;
+    l->depth++;
+    const Source source = l->ctx->sources[file];
+    int first = l->out->n, errors = l->out->nerrors;
+    Block *body = parse_text(l->ctx, l->g->names, source.text, source.length, file, l->options->library, l->out, NULL);
+    if (body && load_imports(l, body, file)) {
+        Resolver r = {.ctx = l->ctx, .arena = l->ctx->session, .g = l->g, .options = l->options, .out = l->out,
+                      .file = file};
+        resolve_module(&r, body);
+    }
+    l->depth--;
+    loaded->done = true;
+    if (l->out->nerrors > errors) {
+        diagnostics_sort(l->out, first);
+        return NULL;
+    }
+    Module *m = ARENA_NEW(l->ctx->session, Module);
+    *m = (Module){.file = file, .body = body};
+    return m;
+}
+
+Module *lang_load(Ctx *c, Globals *g, int file, const LoadOptions *options, Diagnostics *out) {
+    static const LoadOptions DEFAULTS = {.library = false};
+    Loader l = {.ctx = c, .g = g, .options = options ? options : &DEFAULTS, .out = out};
+    GlobalsState before = globals_keep(g);
+    Module *m = load_file(&l, file);
+    if (!m)
+        globals_restore(g, before);
+    return m;
+}
+
+Completeness lang_completeness(Ctx *c, const char *text) {
+    ArenaMark mark = arena_mark(c->session);
+    Diagnostics ignored = {.max_errors = 1};
+    bool unfinished;
+    Block *body = parse_text(c, names_new(c->session), text, strlen(text), -1, true, &ignored, &unfinished);
+    Completeness result = body ? TEXT_COMPLETE : unfinished ? TEXT_UNFINISHED : TEXT_WRONG;
+    arena_rewind(c->session, mark);
+    return result;
+}

@@ -1,0 +1,147 @@
+#include <string.h>
+
+#include "base/strings.h"
+#include "lang/resolve.h"
+
+Scope *scope_new(Resolver *r, Scope *outer, Frame *frame, const Stmt *plate) {
+    Scope *s = ARENA_NEW(r->arena, Scope);
+    *s = (Scope){.outer = outer, .frame = frame, .plate = plate};
+    return s;
+}
+
+Scope *scope_of_plate(Resolver *r, Scope *outer, const Stmt *plate) {
+    for (Scope *s = outer->children; s; s = s->sibling)
+        if (s->plate == plate)
+            return s;
+    Scope *s = scope_new(r, outer, outer->frame, plate);
+    s->sibling = outer->children;
+    outer->children = s;
+    return s;
+}
+
+bool scope_is_top(const Scope *s) { return !s->frame && !s->plate; }
+
+Binding *scope_own(const Scope *s, const char *name) {
+    for (Binding *b = s->bindings; b; b = b->next)
+        if (b->name == name)
+            return b;
+    return NULL;
+}
+
+int scope_add_slot(Resolver *r, Frame *f, const char *name) {
+    if (f->nslots == f->capacity) {
+        f->capacity = f->capacity ? 2 * f->capacity : 8;
+        const char **names = ARENA_ARRAY(r->arena, const char *, f->capacity);
+        if (f->nslots > 0)
+            memcpy(names, f->names, sizeof *names * (size_t)f->nslots);
+        f->names = names;
+    }
+    f->names[f->nslots] = name;
+    return f->nslots++;
+}
+
+int scope_add_place(Resolver *r) { return r->frame ? r->frame->nplaces++ : r->nplaces++; }
+
+Binding *scope_bind(Resolver *r, Scope *s, const char *name, How how, Span span) {
+    Binding *b = scope_own(s, name);
+    if (!b) {
+        b = ARENA_NEW(r->arena, Binding);
+        int slot = s->frame ? scope_add_slot(r, s->frame, name) : globals_add_hidden(r->g, name, span);
+        *b = (Binding){.name = name, .span = span, .slot = slot, .next = s->bindings};
+        s->bindings = b;
+    }
+    b->how |= how;
+    return b;
+}
+
+Scope *scope_of_function(Scope *s) {
+    while (s->plate)
+        s = s->outer;
+    return s;
+}
+
+Ref scope_ref(const Scope *s, const char *name) {
+    const Binding *b = scope_own(s, name);
+    return (Ref){s->frame ? REF_LOCAL : REF_GLOBAL, 0, b ? b->slot : -1};
+}
+
+/* The frames between the reference and the name need their environments. */
+static void mark_captures(Frame *frame, int depth) {
+    for (; depth > 0 && frame; depth--, frame = frame->outer)
+        if (frame->function)
+            frame->function->captures = true;
+}
+
+static Found lookup_in_scopes(Resolver *r, const char *name, bool own_function) {
+    int depth = 0;
+    for (const Scope *s = r->scope; s; s = s->outer) {
+        const Binding *b = scope_own(s, name);
+        if (b) {
+            if (s->frame)
+                mark_captures(r->frame, depth);
+            Ref ref = {s->frame ? REF_LOCAL : REF_GLOBAL, s->frame ? depth : 0, b->slot};
+            return (Found){true, ref, b, s};
+        }
+        if (s->outer && s->outer->frame != s->frame) {
+            depth++;
+            if (own_function)
+                break;
+        }
+    }
+    return (Found){.found = false};
+}
+
+Found scope_lookup_in_function(Resolver *r, const char *name) { return lookup_in_scopes(r, name, true); }
+
+Found scope_lookup(Resolver *r, const char *name) {
+    Found f = lookup_in_scopes(r, name, false);
+    if (f.found)
+        return f;
+    int slot = globals_find(r->g, name);
+    if (slot >= 0)
+        return (Found){.found = true, .ref = {REF_GLOBAL, 0, slot}};
+    slot = globals_find_builtin(r->g, name);
+    if (slot >= 0)
+        return (Found){.found = true, .ref = {REF_BUILTIN, 0, slot}};
+    return (Found){.found = false};
+}
+
+bool scope_binds_below(const Scope *s, const char *name, unsigned how) {
+    for (const Scope *c = s->children; c; c = c->sibling) {
+        const Binding *b = scope_own(c, name);
+        if ((b && b->how & how) || scope_binds_below(c, name, how))
+            return true;
+    }
+    return false;
+}
+
+const char *scope_nearest(Resolver *r, const char *name) {
+    int n = 0, room = r->g->n + r->g->nbuiltins;
+    for (const Scope *s = r->scope; s; s = s->outer)
+        for (const Binding *b = s->bindings; b; b = b->next)
+            room++;
+    const char **names = ARENA_ARRAY(r->arena, const char *, room);
+    for (const Scope *s = r->scope; s; s = s->outer)
+        for (const Binding *b = s->bindings; b; b = b->next)
+            names[n++] = b->name;
+    for (int i = r->g->n - 1; i >= 0; i--)
+        if (!r->g->list[i].hidden && r->g->list[i].global.name[0] != '_')
+            names[n++] = r->g->list[i].global.name;
+    for (int i = 0; i < r->g->nbuiltins; i++)
+        if (r->g->builtin_names[i][0] != '_')
+            names[n++] = r->g->builtin_names[i];
+    return nearest_name(name, names, n);
+}
+
+int scope_plates(const Scope *s, const PlateRange **plates, int room) {
+    int n = 0;
+    for (; s && s->plate; s = s->outer)
+        for (int i = s->plate->u.plate.n - 1; i >= 0 && n < room; i--)
+            plates[n++] = &s->plate->u.plate.ranges[i];
+    for (int i = 0; i < n / 2; i++) {
+        const PlateRange *t = plates[i];
+        plates[i] = plates[n - 1 - i];
+        plates[n - 1 - i] = t;
+    }
+    return n;
+}
