@@ -7,7 +7,7 @@ const Command commands[] = {
     {"check", FOR_CHECK, "FILE", true, command_check, "find the mistakes of a program without running it"},
     {"help", FOR_HELP, "NAME", false, command_help, "explain a command, a statement, a function, a distribution"},
     {"version", FOR_VERSION, "", false, command_version, "say which version this is"},
-    {"repl", FOR_REPL, "FILE", false, command_repl, "try things out line by line (comes later)"},
+    {"repl", FOR_REPL, "FILE", false, command_repl, "try things out line by line"},
     {"fmt", FOR_FMT, "FILE", true, command_fmt, "lay out a program (comes later)"},
     {0},
 };
@@ -15,11 +15,6 @@ const Command commands[] = {
 static int not_yet(const char *name, const char *instead) {
     fprintf(stderr, "ppl: `ppl %s` is not there yet; %s\n", name, instead);
     return EXIT_USAGE;
-}
-
-int command_repl(const Options *o) {
-    (void)o;
-    return not_yet("repl", "`ppl run -` reads a program from standard input");
 }
 
 int command_fmt(const Options *o) {

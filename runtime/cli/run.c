@@ -63,7 +63,7 @@ static void on_fit(void *self, Value fit) {
         put_line(&line);
     } else if (!run->printed) {
         if (run->fits > 1) buf_add(&run->summaries, "\n\n");
-        report_fit(r, &run->summaries, !isatty(STDOUT_FILENO));
+        report_fit(r, &run->summaries, run->session->interp->full_print);
     }
     if (run->session->options->out) write_draws(run, r);
 }
@@ -85,7 +85,10 @@ static int run_session(Session *s) {
     run->session = s;
     if (!session_load(s, s->options->file)) return EXIT_PROGRAM;
     data_supply(s);
-    s->interp->hooks = (Hooks){.self = run, .print = on_print, .fit_finished = on_fit};
+    s->interp->hooks.self = run;
+    s->interp->hooks.print = on_print;
+    s->interp->hooks.fit_finished = on_fit;
+    s->interp->full_print = s->options->json || !isatty(STDOUT_FILENO);
     Error caught;
     bool done = ctx_protect(s->ctx, run_program, s, &caught);
     finish(run);

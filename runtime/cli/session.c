@@ -19,19 +19,23 @@ int session_report(Session *s, const Error *e) {
     return e->kind == ERROR_USAGE ? EXIT_USAGE : e->kind == ERROR_NUMERIC ? EXIT_NUMERIC : EXIT_PROGRAM;
 }
 
+Module *session_check(Session *s, int source, bool interactive) {
+    Diagnostics found = {.max_errors = 20};
+    LoadOptions load = {.interactive = interactive, .read_import = program_read_import, .self = s->arena};
+    Module *m = lang_load(s->ctx, s->interp->names, source, &load, &found);
+    for (int k = 0; k < found.n; k++)
+        screen_show(&s->screen, found.list[k].warning ? SEVERITY_WARNING : SEVERITY_ERROR, &found.list[k].error);
+    return found.nerrors == 0 ? m : NULL;
+}
+
 bool session_load(Session *s, const char *file) {
     const char *why = NULL;
     int number = program_read(s->ctx, s->arena, file, &why);
-    if (number < 0) {
+    if (number < 0)
         screen_say(&s->screen, SEVERITY_ERROR, NULL, "cannot read the program %s: %s", file, why);
-        return false;
-    }
-    Diagnostics found = {.max_errors = 20};
-    LoadOptions load = {.read_import = program_read_import, .self = s->arena};
-    s->module = lang_load(s->ctx, s->interp->names, number, &load, &found);
-    for (int k = 0; k < found.n; k++)
-        screen_show(&s->screen, found.list[k].warning ? SEVERITY_WARNING : SEVERITY_ERROR, &found.list[k].error);
-    return s->module != NULL && found.nerrors == 0;
+    else
+        s->module = session_check(s, number, false);
+    return s->module != NULL;
 }
 
 typedef struct Guarded {

@@ -23,6 +23,9 @@ int session_run(const Options *o, void *self, int (*body)(Session *s));
 /* Read, parse and check a program ("-": standard input). Reports its errors, all of them; false if there were any. */
 bool session_load(Session *s, const char *file);
 
+/* The same of a registered source; `interactive`: a line of the REPL. NULL if there were errors. */
+Module *session_check(Session *s, int source, bool interactive);
+
 /* Report an error raised below; gives its exit code. */
 int session_report(Session *s, const Error *e);
 
