@@ -1,0 +1,145 @@
+#include "infer/optimizer.h"
+
+#include <math.h>
+#include <string.h>
+
+/* -- Updates. Options come in the order of the table at the foot. -- */
+
+/* Kingma and Ba (2015), algorithm 1. `decay`: decoupled weight decay (Loshchilov and Hutter 2019, algorithm 2). */
+static void adam_step(double lr, double b1, double b2, double eps, double decay, double *state, int64_t n, double *x,
+                      const double *g, int64_t t) {
+    double *m = state, *v = state + n;
+    double unbias1 = 1 / (1 - pow(b1, (double)t)), unbias2 = 1 / (1 - pow(b2, (double)t));
+    for (int64_t i = 0; i < n; i++) {
+        m[i] = b1 * m[i] + (1 - b1) * g[i];
+        v[i] = b2 * v[i] + (1 - b2) * g[i] * g[i];
+        x[i] -= lr * (m[i] * unbias1 / (sqrt(v[i] * unbias2) + eps) + decay * x[i]);
+    }
+}
+
+static void adam_update(const double *o, double *state, int64_t n, double *x, const double *g, int64_t t) {
+    adam_step(o[0], o[1], o[2], o[3], 0, state, n, x, g, t);
+}
+
+static void adamw_update(const double *o, double *state, int64_t n, double *x, const double *g, int64_t t) {
+    adam_step(o[0], o[1], o[2], o[3], o[4], state, n, x, g, t);
+}
+
+/* Tieleman and Hinton (2012), lecture 6.5; the running mean starts unbiased, as Adam's. */
+static void rmsprop_update(const double *o, double *state, int64_t n, double *x, const double *g, int64_t t) {
+    double lr = o[0], rho = o[1], eps = o[2], momentum = o[3], unbias = 1 / (1 - pow(rho, (double)t));
+    double *v = state, *velocity = state + n;
+    for (int64_t i = 0; i < n; i++) {
+        v[i] = rho * v[i] + (1 - rho) * g[i] * g[i];
+        velocity[i] = momentum * velocity[i] + g[i] / (sqrt(v[i] * unbias) + eps);
+        x[i] -= lr * velocity[i];
+    }
+}
+
+/* Momentum as in Sutskever et al. (2013), with the velocity in units of the gradient; nesterov looks one step ahead. */
+static void sgd_update(const double *o, double *state, int64_t n, double *x, const double *g, int64_t t) {
+    (void)t;
+    double lr = o[0], momentum = o[1];
+    for (int64_t i = 0; i < n; i++) {
+        state[i] = momentum * state[i] + g[i];
+        x[i] -= lr * (o[2] != 0 ? g[i] + momentum * state[i] : state[i]);
+    }
+}
+
+/* -- Schedules and clipping -- */
+
+static const char *const schedule_names[] = {
+    [SCHEDULE_CONSTANT] = "constant",
+    [SCHEDULE_EXPONENTIAL] = "exponential",
+    [SCHEDULE_COSINE] = "cosine",
+};
+
+int schedule_find(const char *name) {
+    for (int k = 0; k < (int)(sizeof schedule_names / sizeof *schedule_names); k++) {
+        if (strcmp(name, schedule_names[k]) == 0) return k;
+    }
+    return -1;
+}
+
+double schedule_factor(const Schedule *s, int64_t t) {
+    if (t <= s->warmup) return (double)t / (double)s->warmup;
+    double length = (double)(s->total - s->warmup), part = length > 0 ? (double)(t - s->warmup) / length : 0;
+    part = fmin(part, 1);
+    switch (s->kind) {
+    case SCHEDULE_EXPONENTIAL: return pow(s->final, part);
+    case SCHEDULE_COSINE: return s->final + (1 - s->final) * 0.5 * (1 + cos(M_PI * part));
+    case SCHEDULE_CONSTANT: break;
+    }
+    return 1;
+}
+
+double gradient_norm(const double *grad, int64_t n) {
+    double high = 0, sum = 0;
+    for (int64_t i = 0; i < n; i++) {
+        if (isnan(grad[i])) return NAN;
+        high = fmax(high, fabs(grad[i]));
+    }
+    if (high == 0 || isinf(high)) return high;
+    for (int64_t i = 0; i < n; i++) sum += (grad[i] / high) * (grad[i] / high);
+    return high * sqrt(sum);
+}
+
+double gradient_clip(double *grad, int64_t n, double limit) {
+    double norm = gradient_norm(grad, n);
+    if (!(limit > 0) || !isfinite(norm) || norm <= limit) return norm;
+    for (int64_t i = 0; i < n; i++) grad[i] *= limit / norm;
+    return norm;
+}
+
+/* -- The table -- */
+
+#define RATE(value) {"lr", value, 0, INFINITY, "learning rate"}
+#define EPSILON {"eps", 1e-8, 0, INFINITY, "added to the root of the second moment"}
+#define BETA1 {"beta1", 0.9, 0, 1 - 1e-12, "decay of the mean gradient"}
+#define BETA2 {"beta2", 0.999, 0, 1 - 1e-12, "decay of the mean squared gradient"}
+
+static const Optimizer table[] = {
+    {.name = "adam", .help = "Adam (Kingma and Ba 2015)", .state_per_param = 2, .update = adam_update,
+     .noptions = 4, .options = {RATE(1e-3), BETA1, BETA2, EPSILON}},
+    {.name = "adamw", .help = "Adam with decoupled weight decay", .state_per_param = 2, .update = adamw_update,
+     .noptions = 5, .options = {RATE(1e-3), BETA1, BETA2, EPSILON,
+                                {"weight_decay", 0.01, 0, INFINITY, "pull towards 0, times the rate"}}},
+    {.name = "rmsprop", .help = "steps scaled by the root mean square gradient", .state_per_param = 2, .update = rmsprop_update,
+     .noptions = 4, .options = {RATE(1e-2), {"decay", 0.9, 0, 1 - 1e-12, "decay of the mean squared gradient"}, EPSILON,
+                                {"momentum", 0, 0, 1 - 1e-12, "part of the last step that is kept"}}},
+    {.name = "sgd", .help = "stochastic gradient descent", .state_per_param = 1, .update = sgd_update,
+     .noptions = 3, .options = {RATE(1e-2), {"momentum", 0, 0, 1 - 1e-12, "part of the last step that is kept"},
+                                {"nesterov", 0, 0, 1, "1: look one step ahead"}}},
+};
+
+enum { TABLE_COUNT = sizeof table / sizeof *table };
+
+const Optimizer *optimizer_table(int *count) {
+    *count = TABLE_COUNT;
+    return table;
+}
+
+const Optimizer *optimizer_find(const char *name) {
+    for (int k = 0; k < TABLE_COUNT; k++) {
+        if (strcmp(table[k].name, name) == 0) return &table[k];
+    }
+    return NULL;
+}
+
+int optimizer_option(const Optimizer *o, const char *name) {
+    for (int k = 0; k < o->noptions; k++) {
+        if (strcmp(o->options[k].name, name) == 0) return k;
+    }
+    return -1;
+}
+
+void optimizer_defaults(const Optimizer *o, double *option) {
+    for (int k = 0; k < o->noptions; k++) option[k] = o->options[k].value;
+}
+
+int64_t optimizer_state_size(const Optimizer *o, int64_t n) { return o->state_per_param * n; }
+
+void optimizer_update(const Optimizer *o, const double *option, double *state, int64_t n, double *params,
+                      const double *grad, int64_t t) {
+    o->update(option, state, n, params, grad, t);
+}

@@ -1,0 +1,59 @@
+/* First-order optimizers on flat vectors, learning-rate schedules, gradient clipping.
+ *
+ * An optimizer is a constant record: its name, its options with their defaults, how many numbers of state it needs for
+ * n parameters, and its update. State is the caller's memory, zeroed before the first update. Updates *descend*: pass
+ * the gradient of what is to become small.
+ */
+#ifndef INFER_OPTIMIZER_H
+#define INFER_OPTIMIZER_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum { MAX_OPTIONS = 8 };
+
+typedef struct NumberOption {
+    const char *name;
+    double value;     /* the default */
+    double low, high; /* allowed: low <= value <= high */
+    const char *help;
+} NumberOption;
+
+typedef struct Optimizer Optimizer;
+struct Optimizer {
+    const char *name;
+    const char *help;
+    int noptions;
+    NumberOption options[MAX_OPTIONS]; /* options[0] is the learning rate "lr" */
+    int state_per_param;
+    /* One step, t = 1, 2, ...: `option` holds the values in the order of `options`. */
+    void (*update)(const double *option, double *state, int64_t n, double *params, const double *grad, int64_t t);
+};
+
+/* All of them; *count gets their number. */
+const Optimizer *optimizer_table(int *count);
+const Optimizer *optimizer_find(const char *name); /* NULL: no such name */
+int optimizer_option(const Optimizer *o, const char *name); /* its place, or -1 */
+void optimizer_defaults(const Optimizer *o, double *option); /* fills o->noptions values */
+int64_t optimizer_state_size(const Optimizer *o, int64_t n); /* in doubles */
+void optimizer_update(const Optimizer *o, const double *option, double *state, int64_t n, double *params,
+                      const double *grad, int64_t t);
+
+/* Learning-rate schedules: the factor on the rate at step t = 1, 2, ... of `total` (0: not known). */
+typedef enum ScheduleKind { SCHEDULE_CONSTANT, SCHEDULE_EXPONENTIAL, SCHEDULE_COSINE } ScheduleKind;
+typedef struct Schedule {
+    ScheduleKind kind;
+    double final;   /* EXPONENTIAL, COSINE: the factor reached at step `total` */
+    int64_t total;
+    int64_t warmup; /* the first steps rise linearly from 1 / warmup to 1; 0: none */
+} Schedule;
+/* "constant", "exponential", "cosine"; -1: no such name. */
+int schedule_find(const char *name);
+double schedule_factor(const Schedule *s, int64_t t);
+
+/* Scales grad so that its Euclidean norm is at most `limit` (limit <= 0: no clipping). Gives the norm before. A gradient
+ * whose norm is not finite is left as it is. */
+double gradient_clip(double *grad, int64_t n, double limit);
+double gradient_norm(const double *grad, int64_t n); /* without overflow */
+
+#endif
