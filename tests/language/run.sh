@@ -1,0 +1,3 @@
+#!/usr/bin/env bash
+# The commands of the README.
+exec python3 "$(dirname "$0")/readme.py"
