@@ -1,5 +1,6 @@
 /* Reverse-mode differentiation as a transformation of the tape: the derivative is further operations on it. */
 #include <assert.h>
+#include <stdlib.h>
 
 #include "tape/kernels.h"
 #include "tape/rules.h"
@@ -51,10 +52,20 @@ Var rule_times(Rule *r, Var a, Var b) {
     return op2(r->t, OP_MUL, a, b);
 }
 
+/* The share that a SLICE (of step 1) gives to a part of its operand; `next` as in Sweep.pieces. */
+typedef struct Piece {
+    int next, dim;
+    int64_t start, count;
+    Var share;
+} Piece;
+
 typedef struct Sweep {
     Tape *t;
     bool *needed;  /* by node: leads to a variable of interest, and is one of its derivatives' way */
     Var *gradient; /* by node; value NULL: none arrived */
+    int *pieces;   /* by node: 1 + the last of its pieces, 0: none */
+    Piece *piece;
+    int npieces, room;
 } Sweep;
 
 static Var filled(Tape *t, real x, Shape shape) { return op_expand(t, var_number(t, x), shape); }
@@ -63,6 +74,80 @@ static void sweep_add(Sweep *s, NodeId id, Var share) {
     Var *g = &s->gradient[id];
     *g = g->value ? op2(s->t, OP_ADD, *g, share) : share;
 }
+
+/* -- Slices: a loop over the elements of an array would pad each element's share to the whole array. Shares of
+ * slices wait until their operand's turn instead, and are joined side by side. -- */
+
+static void keep_piece(Sweep *s, const Node *slice, Var share) {
+    if (s->npieces == s->room) {
+        int room = s->room ? 2 * s->room : 64;
+        Piece *more = ARENA_ARRAY(s->t->arena, Piece, room);
+        for (int k = 0; k < s->npieces; k++) more[k] = s->piece[k];
+        s->piece = more;
+        s->room = room;
+    }
+    const OpAttr *a = slice->attr;
+    int *head = &s->pieces[slice->inputs[0]];
+    s->piece[s->npieces] = (Piece){*head, a->dim, a->start, a->count, share};
+    *head = ++s->npieces;
+}
+
+static int compare_pieces(const void *x, const void *y) {
+    const Piece *a = x, *b = y;
+    if (a->dim != b->dim) return a->dim < b->dim ? -1 : 1;
+    if (a->start != b->start) return a->start < b->start ? -1 : 1;
+    if (a->count != b->count) return a->count < b->count ? -1 : 1;
+    return a->share.node < b->share.node ? -1 : a->share.node > b->share.node;
+}
+
+/* Adds up the shares of equal parts; gives how many are left. */
+static int merge_pieces(Sweep *s, Piece *p, int n) {
+    int kept = 0;
+    for (int k = 0; k < n; k++) {
+        Piece *last = kept ? &p[kept - 1] : NULL;
+        if (last && last->dim == p[k].dim && last->start == p[k].start && last->count == p[k].count)
+            last->share = op2(s->t, OP_ADD, last->share, p[k].share);
+        else
+            p[kept++] = p[k];
+    }
+    return kept;
+}
+
+/* Takes from p, in order, what does not overlap (count becomes -1: taken) and joins it with zeros between. */
+static Var join_pieces(Sweep *s, Shape whole, Piece *p, int n) {
+    Tape *t = s->t;
+    int dim = p[0].dim, nparts = 0, taken = 0;
+    Var *parts = ARENA_ARRAY(t->arena, Var, 2 * n + 1);
+    Piece only = p[0];
+    int64_t end = 0, size = whole.dim[dim];
+    for (int k = 0; k <= n; k++) {
+        if (k < n && (p[k].dim != dim || p[k].count < 0 || p[k].start < end)) continue;
+        int64_t start = k < n ? p[k].start : size;
+        whole.dim[dim] = start - end;
+        if (start > end) parts[nparts++] = filled(t, 0, whole);
+        if (k == n) break;
+        parts[nparts++] = p[k].share;
+        end = start + p[k].count;
+        p[k].count = -1;
+        taken++;
+    }
+    return taken == 1 ? op_pad(t, only.share, dim, only.start, size, 1) : op_concat(t, nparts, parts, dim);
+}
+
+static void sweep_pieces(Sweep *s, NodeId id) {
+    int n = 0;
+    for (int k = s->pieces[id]; k; k = s->piece[k - 1].next) n++;
+    if (n == 0) return;
+    Piece *p = ARENA_ARRAY(s->t->arena, Piece, n);
+    for (int k = s->pieces[id], at = n; k; k = s->piece[k - 1].next) p[--at] = s->piece[k - 1];
+    qsort(p, (size_t)n, sizeof *p, compare_pieces);
+    n = merge_pieces(s, p, n);
+    Shape whole = s->t->nodes[id].value->shape;
+    for (int k = 0; k < n; k++)
+        if (p[k].count >= 0) sweep_add(s, id, join_pieces(s, whole, p + k, n - k));
+}
+
+/* -- The sweep -- */
 
 static void sweep_node(Sweep *s, NodeId id) {
     enum { FEW = 4 };
@@ -92,6 +177,10 @@ static void sweep_node(Sweep *s, NodeId id) {
               .shares = shares};
     if (!rules[node.op].rule) rule_missing(&r, "its operands");
     s->t->ctx->span = node.span;
+    if (node.op == OP_SLICE && node.attr->step == 1 && node.attr->count > 0) {
+        keep_piece(s, &node, s->gradient[id]);
+        return;
+    }
     rules[node.op].rule(&r);
     for (int k = 0; k < node.ninputs; k++)
         if (wants[k] && shares[k].value) sweep_add(s, node.inputs[k], shares[k]);
@@ -115,10 +204,14 @@ void tape_grad(Tape *t, Var y, const Var *seed, int n, const Var *wrt, Var *out)
     if (var_is_taped(y)) {
         s.needed = ARENA_ARRAY(t->arena, bool, last + 1);
         s.gradient = ARENA_ARRAY(t->arena, Var, last + 1);
+        s.pieces = ARENA_ARRAY(t->arena, int, last + 1);
         sweep_mark(&s, last, n, wrt);
         s.gradient[last] = seed ? op_expand(t, *seed, y.value->shape) : filled(t, 1, y.value->shape);
-        for (NodeId id = last; id >= 0; id--)
-            if (s.needed[id] && s.gradient[id].value) sweep_node(&s, id);
+        for (NodeId id = last; id >= 0; id--) {
+            if (!s.needed[id]) continue;
+            sweep_pieces(&s, id);
+            if (s.gradient[id].value) sweep_node(&s, id);
+        }
     }
     t->ctx->span = span;
     for (int k = 0; k < n; k++) {

@@ -200,6 +200,15 @@ static Var build_slice(Tape *t, const Case *c, const Var *in) {
     Var x = op1(t, OP_SQUARE, in[0]);
     return c->arg < 0 ? op_slice(t, x, 1, 5, 3, -2) : op_slice(t, x, 1, 1, 2, 3);
 }
+/* Shares of parts that are equal, side by side, apart, overlapping, and along two dimensions. */
+static Var build_slices(Tape *t, const Case *c, const Var *in) {
+    static const int starts[] = {2, 0, 2, 4, 1, 5}, counts[] = {1, 1, 1, 1, 3, 1};
+    (void)c;
+    Var x = op1(t, OP_SQUARE, in[0]), y = op_slice(t, x, 0, 1, 1, 1);
+    for (int k = 0; k < 6; k++)
+        y = op2(t, OP_MUL, y, op_sum_all(t, op1(t, OP_SIN, op_slice(t, x, 1, starts[k], counts[k], 1))));
+    return y;
+}
 static Var build_pad(Tape *t, const Case *c, const Var *in) {
     Var x = op1(t, OP_SQUARE, in[0]);
     return op1(t, OP_EXP, c->arg < 0 ? op_pad(t, x, 1, 5, 6, -2) : op_pad(t, x, 1, 1, 7, 2));
@@ -267,6 +276,7 @@ static const Case cases[] = {
     {build_permute, OP_PERMUTE, 1, {S3(2, 3, 2)}, {0}, {"REAL"}, 0},
     {build_slice, OP_SLICE, 1, {S2(2, 6)}, {0}, {"REAL"}, 1},
     {build_slice, OP_SLICE, 1, {S2(2, 6)}, {0}, {"REAL"}, -1},
+    {build_slices, OP_SLICE, 1, {S2(2, 6)}, {0}, {"POS"}, 0},
     {build_pad, OP_PAD, 1, {S2(2, 3)}, {0}, {"UNIT"}, 1},
     {build_pad, OP_PAD, 1, {S2(2, 3)}, {0}, {"UNIT"}, -1},
     {build_concat, OP_CONCAT, 2, {S2(2, 3), S2(2, 1)}, {0}, {"REAL", "REAL"}, 1},
