@@ -1,0 +1,118 @@
+#!/usr/bin/env python3
+"""Runs every example and compares its figures with the table below.
+
+usage: examples.py [NAME ...]    (the program is $PPL, or ./ppl at the top)
+
+A row is: variable or field, statistic, element (None: all of it), figure, tolerance. The figures are those of the true
+posterior: of posteriordb's reference draws for the eight schools, of quadrature for the others (a grid over the one to
+three parameters that are left when the rest is integrated out in closed form or by the Kalman filter; baseball: the
+abilities on a grid too), so they hold for any method. The tolerances are about 0.2 posterior sd for means and 15 % for
+sds, what a Gaussian approximation can be asked for, and narrower where the posterior is nearly Gaussian.
+"""
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+PPL = os.environ.get("PPL", os.path.join(ROOT, "ppl"))
+
+EXAMPLES = {
+    "eight_schools": (["--data", "schools.json"], [
+        ("mu", "mean", None, 4.40, 0.7), ("mu", "sd", None, 3.32, 0.7),
+        ("tau", "mean", None, 3.60, 1.2),
+        ("theta", "mean", 1, 6.15, 1.0), ("theta", "mean", 7, 6.32, 1.0), ("theta", "mean", 5, 3.61, 1.0),
+    ], []),
+    "forbes": (["--data", "forbes.csv"], [
+        ("at_mean", "mean", None, 139.604, 0.02), ("at_mean", "sd", None, 0.1028, 0.015),
+        ("slope", "mean", None, 0.8956, 0.004), ("slope", "sd", None, 0.0184, 0.0028),
+        ("sigma", "mean", None, 0.415, 0.02), ("sigma", "sd", None, 0.0855, 0.015),
+        ("elbo", None, None, -20.584, 0.1),
+    ], []),
+    "baseball": (["--data", "baseball.csv"], [
+        ("mu", "mean", None, -1.026, 0.03), ("mu", "sd", None, 0.0927, 0.014),
+        ("sigma", "mean", None, 0.166, 0.04),
+        ("p", "mean", 1, 0.294, 0.01), ("p", "mean", 10, 0.261, 0.007), ("p", "mean", 18, 0.243, 0.01),
+    ],
+        [("squared error of the averages so far", 0.07532, 0.00001),
+         ("squared error of the posterior means", 0.0212, 0.002)]),
+    "nile": (["--data", "nile.csv"], [
+        ("sigma_level", "mean", None, 0.436, 0.05), ("sigma_flow", "mean", None, 1.2245, 0.04),
+        ("level", "mean", 1, 11.089, 0.15), ("level", "mean", 28, 9.999, 0.12), ("level", "mean", 29, 9.439, 0.12),
+        ("level", "mean", 50, 8.337, 0.12), ("level", "mean", 100, 7.938, 0.15), ("level", "sd", 50, 0.508, 0.08),
+    ], []),
+    "mites": (["--data", "mites.csv"], [
+        ("m", "mean", None, 1.165, 0.025), ("m", "sd", None, 0.1278, 0.015),
+        ("k", "mean", None, 1.153, 0.06), ("k", "sd", None, 0.334, 0.05),
+        ("elbo", None, None, -225.943, 0.1),
+    ], []),
+    "rats": (["--data", "rats.json"], [
+        ("level.mu", "mean", None, 242.65, 0.6), ("level.sigma", "mean", None, 14.88, 0.5),
+        ("level.value", "mean", 1, 239.90, 0.6), ("level.value", "mean", 9, 283.34, 0.6),
+        ("rate.mu", "mean", None, 6.185, 0.025), ("rate.sigma", "mean", None, 0.532, 0.025),
+        ("rate.value", "mean", 1, 6.064, 0.06), ("rate.value", "mean", 9, 7.062, 0.06),
+        ("noise", "mean", None, 6.109, 0.1), ("noise", "sd", None, 0.466, 0.08),
+    ], []),
+}
+
+
+def figures(fit, rows):
+    for name, stat, element, want, within in rows:
+        value = fit["variables"].get(name, {}).get(stat) if stat else fit.get(name)
+        where = f"{name}{'' if element is None else [element]} {stat or ''}".strip()
+        if element is not None and value is not None:
+            value = value[element - 1]
+        if value is None:
+            yield f"{where}: missing"
+        elif abs(value - want) > within:
+            yield f"{where}: {value:.5g}, expected {want} within {within}"
+
+
+def printed(prints, rows):
+    for words, want, within in rows:
+        line = next((p for p in prints if p.startswith(words)), None)
+        numbers = re.findall(r"[-+]?\d+\.?\d*(?:e[-+]?\d+)?", line[len(words):]) if line else []
+        if not numbers:
+            yield f'no line "{words} ..."'
+        elif abs(float(numbers[0]) - want) > within:
+            yield f"{words}: {numbers[0]}, expected {want} within {within}"
+
+
+def run(name):
+    arguments, rows, lines = EXAMPLES[name]
+    folder = os.path.join(ROOT, "examples", name)
+    try:
+        done = subprocess.run([PPL, "run", "--json", *arguments, name + ".ppl"], cwd=folder, capture_output=True,
+                              text=True, timeout=300, check=False)
+    except subprocess.TimeoutExpired:
+        return ["no end in 300 s"]
+    if done.returncode != 0:
+        return [f"exit {done.returncode}: " + " | ".join(done.stderr.splitlines()[-4:])]
+    out = [json.loads(line) for line in done.stdout.splitlines()]
+    fits = [o["fit"] for o in out if "fit" in o]
+    if len(fits) != 1:
+        return [f"{len(fits)} fits, 1 expected"]
+    return list(figures(fits[0], rows)) + list(printed([o["print"] for o in out if "print" in o], lines))
+
+
+def main():
+    names = sys.argv[1:] or list(EXAMPLES)
+    failed = 0
+    for folder in sorted(os.listdir(os.path.join(ROOT, "examples"))):
+        if folder not in EXAMPLES and os.path.isdir(os.path.join(ROOT, "examples", folder)):
+            print(f"FAIL {folder}: no figures in the table of this test")
+            failed += 1
+    for name in names:
+        start = time.time()
+        problems = run(name)
+        failed += bool(problems)
+        print(f"{'FAIL' if problems else 'ok  '} {name} {time.time() - start:.1f} s", flush=True)
+        for problem in problems:
+            print("     " + problem)
+    print(f"{max(len(names) - failed, 0)} passed, {failed} failed")
+    return 1 if failed else 0
+
+
+sys.exit(main())
