@@ -1,0 +1,152 @@
+#include "infer/density.h"
+
+#include <math.h>
+#include <string.h>
+
+/* Outputs: the value, and the gradient by site and parameter. Gives the value as Var. */
+static Var record_value(Density *d, Recorder *r, Pass *p) {
+    pass_run_at_point(p, d->pair, r->in);
+    return pass_log_joint(p, r->in);
+}
+
+/* The stretches of the point that were read, and where they lie. */
+static int read_inputs(Density *d, const Pass *p, Arena *a, Var **inputs, int64_t **offsets) {
+    int max = d->pair->latents->n + d->pair->params->n + 1, n = 0;
+    *inputs = ARENA_ARRAY(a, Var, max);
+    *offsets = ARENA_ARRAY(a, int64_t, max);
+    for (int k = 0; k < d->pair->latents->n; k++) (*inputs)[n] = p->point.inputs[k], (*offsets)[n++] = d->pair->latents->list[k].offset;
+    for (int k = 0; k < d->pair->params->n && d->with_params; k++)
+        if (params_input(&p->reader, k, &(*inputs)[n])) (*offsets)[n++] = d->npoint + d->pair->params->list[k].offset;
+    return n;
+}
+
+static void *record_gradient(Recorder *r, void *self) {
+    Density *d = self;
+    Pass p;
+    Var y = record_value(d, r, &p), *inputs;
+    int64_t *offsets;
+    int n = read_inputs(d, &p, r->in->arena, &inputs, &offsets);
+    Var *g = ARENA_ARRAY(r->in->arena, Var, n + 1);
+    tape_grad(r->in->tape, y, NULL, n, inputs, g);
+    recorder_output(r, y, &d->value);
+    for (int k = 0; k < n; k++) recorder_output(r, g[k], d->gradient + offsets[k]);
+    return d;
+}
+
+/* d (gradient . v) / dx, with v as an input. */
+static void *record_product(Recorder *r, void *self) {
+    Density *d = self;
+    Pass p;
+    Tape *t = r->in->tape;
+    Var y = record_value(d, r, &p), *inputs;
+    int64_t *offsets;
+    int n = read_inputs(d, &p, r->in->arena, &inputs, &offsets);
+    Var *g = ARENA_ARRAY(r->in->arena, Var, n + 1), along = var_number(t, 0);
+    tape_grad(t, y, NULL, n, inputs, g);
+    for (int k = 0; k < n; k++) {
+        Var v = tape_input(t, SLOT_VECTOR, offsets[k], inputs[k].value->shape);
+        along = op2(t, OP_ADD, along, op_sum_all(t, op2(t, OP_MUL, g[k], v)));
+    }
+    tape_grad(t, along, NULL, n, inputs, g);
+    for (int k = 0; k < n; k++) recorder_output(r, g[k], d->product + offsets[k]);
+    return d;
+}
+
+void density_init(Density *d, Pair *pair, uint64_t seed, bool with_params) {
+    *d = (Density){.in = pair->in, .pair = pair, .with_params = with_params, .npoint = pair->latents->size};
+    d->size = d->npoint + (with_params ? pair->params->size : 0);
+    d->point = ARENA_ARRAY(pair->arena, double, 4 * d->size + 4);
+    d->gradient = d->point + d->size;
+    d->vector = d->gradient + d->size;
+    d->product = d->vector + d->size;
+    if (with_params && pair->params->size) memcpy(d->point + d->npoint, pair->params->values, sizeof(double) * (size_t)pair->params->size);
+    recorder_init(&d->recorder, pair->in, pair->arena, seed, record_gradient, d);
+    recorder_init(&d->hessian, pair->in, pair->arena, seed, record_product, d);
+    Recorder *both[2] = {&d->recorder, &d->hessian};
+    for (int k = 0; k < 2; k++) {
+        both[k]->slots[SLOT_PARAMS] = with_params ? d->point + d->npoint : pair->params->values;
+        both[k]->slots[SLOT_POINT] = d->point;
+        both[k]->slots[SLOT_VECTOR] = d->vector;
+    }
+}
+
+typedef struct Attempt {
+    Recorder *recorder;
+} Attempt;
+
+static void attempt(void *self) { recorder_run(((Attempt *)self)->recorder, STEP_CHECK, 0); }
+
+/* False: a numerical failure at this point. What is wrong with the program is raised. */
+static bool run_safely(Density *d, Recorder *r) {
+    Scope saved;
+    Error e;
+    Attempt a = {r};
+    scope_save(d->in, &saved);
+    if (ctx_protect(d->in->ctx, attempt, &a, &e)) return true;
+    scope_leave(d->in, &saved);
+    if (e.kind != ERROR_NUMERIC) ctx_reraise(d->in->ctx, &e);
+    return false;
+}
+
+double density_at(Density *d, const double *x, double *gradient) {
+    if (x != d->point && d->size) memcpy(d->point, x, sizeof(double) * (size_t)d->size);
+    memset(d->gradient, 0, sizeof(double) * (size_t)d->size);
+    d->evaluations++;
+    if (!run_safely(d, &d->recorder)) {
+        for (int64_t k = 0; k < d->size && gradient; k++) gradient[k] = NAN;
+        return -INFINITY;
+    }
+    if (gradient && d->size) memcpy(gradient, d->gradient, sizeof(double) * (size_t)d->size);
+    return isnan(d->value) ? -INFINITY : d->value;
+}
+
+typedef struct Product {
+    Density *d;
+} Product;
+
+static void try_product(void *self) { recorder_run(&((Product *)self)->d->hessian, STEP_CHECK, 0); }
+
+bool density_hessian_vector(Density *d, const double *v, double *product) {
+    memcpy(d->vector, v, sizeof(double) * (size_t)d->size);
+    memset(d->product, 0, sizeof(double) * (size_t)d->size);
+    Scope saved;
+    Error e;
+    Product p = {d};
+    scope_save(d->in, &saved);
+    bool done = ctx_protect(d->in->ctx, try_product, &p, &e);
+    if (!done) scope_leave(d->in, &saved);
+    if (done) memcpy(product, d->product, sizeof(double) * (size_t)d->size);
+    return done;
+}
+
+/* Central differences of the gradient: row k. */
+static void difference_row(Density *d, const double *x, int64_t k, double *work, double *row) {
+    int64_t n = d->size;
+    double h = 1e-5 * fmax(1, fabs(x[k])), *y = work, *g = work + n;
+    memcpy(y, x, sizeof(double) * (size_t)n);
+    y[k] = x[k] + h;
+    density_at(d, y, row);
+    y[k] = x[k] - h;
+    density_at(d, y, g);
+    for (int64_t i = 0; i < n; i++) row[i] = (row[i] - g[i]) / (2 * h);
+}
+
+void density_hessian(Density *d, const double *x, double *hessian) {
+    int64_t n = d->size;
+    Arena *a = ctx_arena(d->in->ctx);
+    arena_defer(d->pair->arena, (void (*)(void *))arena_free, a);
+    double *v = ARENA_ARRAY(a, double, n + 1), *work = ARENA_ARRAY(a, double, 2 * n + 1);
+    bool second = true;
+    memcpy(d->point, x, sizeof(double) * (size_t)n);
+    for (int64_t k = 0; k < n && second; k++) {
+        v[k] = 1;
+        second = density_hessian_vector(d, v, hessian + k * n);
+        v[k] = 0;
+        for (int64_t i = 0; i < n && second; i++) second = isfinite(hessian[k * n + i]);
+    }
+    for (int64_t k = 0; k < n && !second; k++) difference_row(d, x, k, work, hessian + k * n);
+    for (int64_t i = 0; i < n; i++)
+        for (int64_t j = 0; j < i; j++) hessian[i * n + j] = hessian[j * n + i] = (hessian[i * n + j] + hessian[j * n + i]) / 2;
+    density_at(d, x, NULL);
+    arena_reset(a);
+}

@@ -1,0 +1,29 @@
+/* The log density of a model's continuous latents at a point in unconstrained space, with its gradient. */
+#ifndef INFER_DENSITY_H
+#define INFER_DENSITY_H
+
+#include "infer/pair.h"
+
+typedef struct Density {
+    Interp *in;
+    Pair *pair;
+    Recorder recorder, hessian;
+    double *point;      /* [size]: the latents' point, then (with_params) the learned parameters' values */
+    double *gradient;   /* at the last point */
+    double *vector, *product;
+    double value;
+    bool with_params;
+    int64_t npoint, size;
+    long evaluations;
+} Density;
+
+/* The pair has been checked (its layout is known). Memory is the pair's. */
+void density_init(Density *d, Pair *pair, uint64_t seed, bool with_params);
+/* log density at x[size]; gradient (may be NULL). -inf where it cannot be computed. */
+double density_at(Density *d, const double *x, double *gradient);
+/* Hessian times v at the last point, by differentiating the gradient; false: an operation has no second derivative. */
+bool density_hessian_vector(Density *d, const double *v, double *product);
+/* The Hessian at x [size, size], from second derivatives or, where there are none, differences of gradients. */
+void density_hessian(Density *d, const double *x, double *hessian);
+
+#endif

@@ -1,0 +1,245 @@
+#include "infer/fit.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "infer/diagnostics.h"
+#include "infer/report.h"
+
+/* -- Making one -- */
+
+Fit *fit_new(Interp *in) {
+    InferState *s = infer_state(in);
+    Arena *arena = ctx_arena(in->ctx);
+    Fit *f = ARENA_NEW(arena, Fit);
+    *f = (Fit){.in = in, .arena = arena, .next = s->fits, .ess = NAN};
+    f->report = (FitReport){.elbo = NAN, .elbo_mcse = NAN, .khat = NAN, .log_evidence = NAN, .log_density = NAN, .reliable = true, .verdict = ""};
+    s->fits = f;
+    return f;
+}
+
+Value fit_value(Interp *in, Fit *f) { return value_object(in, &fit_type, f); }
+
+Fit *fit_of(Interp *in, Value v, Span at) {
+    if (v.kind == VALUE_OBJECT && v.u.object->type == &fit_type) return v.u.object->data;
+    ctx_raise(in->ctx, ERROR_PROGRAM, at, "fit = infer(model)", "a fit was expected here; this is %s", value_describe(in, v));
+}
+
+void fit_note(Fit *f, const char *format, ...) {
+    va_list args;
+    char text[512];
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    if (f->report.nnotes == f->notes_capacity) {
+        f->notes_capacity = f->notes_capacity ? 2 * f->notes_capacity : 4;
+        char **more = ARENA_ARRAY(f->arena, char *, f->notes_capacity);
+        if (f->report.nnotes) memcpy(more, f->notes, sizeof *more * (size_t)f->report.nnotes);
+        f->notes = more;
+    }
+    f->notes[f->report.nnotes++] = arena_strdup(f->arena, text);
+    f->report.notes = (const char **)f->notes;
+}
+
+void fit_trace_add(Fit *f, double objective) {
+    if (f->ntrace == f->trace_capacity) {
+        f->trace_capacity = f->trace_capacity ? 2 * f->trace_capacity : 1024;
+        double *more = ARENA_ARRAY(f->arena, double, f->trace_capacity);
+        if (f->ntrace) memcpy(more, f->trace, sizeof *more * (size_t)f->ntrace);
+        f->trace = more;
+    }
+    f->trace[f->ntrace++] = objective;
+}
+
+/* -- Progress -- */
+
+double clock_seconds(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+bool job_progress(Job *job, long step, long steps, double objective) {
+    Ctx *c = job->in->ctx;
+    bool interrupted = c->interrupted && *c->interrupted;
+    if (step % 16 != 0 && !interrupted) return false;
+    double now = clock_seconds();
+    if (now - job->last_report < 0.1 && !interrupted) return false;
+    job->last_report = now;
+    const InferSettings *s = &infer_state(job->in)->settings;
+    double seconds = now - job->start_time;
+    Progress p = {.method = job->fit->report.method, .model = job->fit->report.model, .step = step, .steps = steps, .objective = objective,
+                  .seconds = seconds, .left = steps > 0 && step > 0 ? seconds * (double)(steps - step) / (double)step : NAN};
+    if (s->on_progress) s->on_progress(s->self, &p);
+    if (interrupted) {
+        job->fit->report.interrupted = true;
+        job->fit->report.stop = "interrupted";
+    }
+    return interrupted;
+}
+
+/* -- Judging -- */
+
+void fit_judge(Fit *f, double khat, long n, const char *remedy) {
+    double limit = psis_khat_limit(n);
+    f->report.khat = khat;
+    f->report.reliable = !(khat > limit) && !isnan(khat);
+    if (isnan(khat)) f->report.verdict = "not to be trusted: the log density is not finite at some draws";
+    else if (khat > limit)
+        f->report.verdict = arena_printf(f->arena, "not to be trusted: k-hat %.2f is above %.2f, the posterior is not covered; %s", khat, limit, remedy);
+    else if (khat > 0.5) f->report.verdict = arena_printf(f->arena, "usable: k-hat %.2f is below %.2f", khat, limit);
+    else f->report.verdict = isinf(khat) ? "good: all weights are equal" : arena_printf(f->arena, "good: k-hat %.2f is below 0.5", khat);
+    if (f->report.interrupted) f->report.verdict = arena_printf(f->arena, "interrupted; %s", f->report.verdict);
+}
+
+/* -- Summaries -- */
+
+static int compare_numbers(const void *a, const void *b) {
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static void summarise(Fit *f, const DrawVariable *v, FitVariable *out, double *column) {
+    int64_t n = f->draws.ndraws, size = v->size;
+    double *all = ARENA_ARRAY(f->arena, double, 7 * size + 1);
+    double *mean = all, *sd = all + size, *q5 = sd + size, *q50 = q5 + size, *q95 = q50 + size, *ess = q95 + size, *rhat = ess + size;
+    for (int64_t k = 0; k < size; k++) {
+        OnlineMoments m = {0};
+        bool whole = true;
+        for (int64_t i = 0; i < n; i++) {
+            column[i] = v->values[i * size + k];
+            moments_add(&m, column[i]);
+            whole &= !isnan(column[i]);
+        }
+        mean[k] = m.mean;
+        sd[k] = f->point ? NAN : sqrt(moments_var(&m));
+        rhat[k] = NAN;
+        ess[k] = f->point ? NAN : isnan(f->ess) ? (double)n : f->ess;
+        q5[k] = q50[k] = q95[k] = NAN;
+        if (f->point || !whole) continue;
+        qsort(column, (size_t)n, sizeof *column, compare_numbers);
+        q5[k] = quantile_sorted(column, n, 0.05);
+        q50[k] = quantile_sorted(column, n, 0.5);
+        q95[k] = quantile_sorted(column, n, 0.95);
+    }
+    *out = (FitVariable){.name = v->name, .shape = v->shape, .mean = mean, .sd = sd, .q5 = q5, .q50 = q50, .q95 = q95, .ess = ess, .rhat = rhat,
+                         .draws = v->values};
+}
+
+const FitReport *fit_report(Value value) {
+    Fit *f = value.u.object->data;
+    if (f->summarised) return &f->report;
+    f->summarised = true;
+    FitVariable *list = ARENA_ARRAY(f->arena, FitVariable, f->draws.n + 1);
+    double *column = ARENA_ARRAY(f->arena, double, f->draws.ndraws + 1);
+    int n = 0, partial = 0;
+    for (int k = 0; k < f->draws.n; k++) {
+        if (f->draws.list[k].present < f->draws.ndraws) partial++;
+        else summarise(f, &f->draws.list[k], &list[n++], column);
+    }
+    if (partial) fit_note(f, "%d variable%s not in every draw and not summarised", partial, partial == 1 ? " is" : "s are");
+    f->report.variables = list;
+    f->report.nvariables = n;
+    f->report.ndraws = (long)f->draws.ndraws;
+    return &f->report;
+}
+
+/* -- Fields -- */
+
+static const char *const own_fields[] = {"elbo", "elbo_mcse", "khat", "log_evidence", "log_density", "trace", "params", "steps", "seconds"};
+
+static Value own_field(Interp *in, Fit *f, const char *field) {
+    const FitReport *r = &f->report;
+    const struct { const char *name; double value; } numbers[] = {
+        {"elbo", r->elbo}, {"elbo_mcse", r->elbo_mcse}, {"khat", r->khat}, {"log_evidence", r->log_evidence},
+        {"log_density", r->log_density}, {"steps", (double)r->steps}, {"seconds", r->seconds}};
+    for (size_t k = 0; k < sizeof numbers / sizeof *numbers; k++)
+        if (strcmp(field, numbers[k].name) == 0) return value_number(numbers[k].value);
+    if (strcmp(field, "trace") == 0) return value_tensor(in, tensor_borrow(in->arena, shape1(f->ntrace), f->trace));
+    if (strcmp(field, "params") == 0 && f->params) return params_record(f->params, in);
+    return value_none();
+}
+
+static Value draws_value(Interp *in, const Fit *f, const DrawVariable *v) {
+    Shape shape = {.rank = v->shape.rank + 1};
+    shape.dim[0] = f->draws.ndraws;
+    memcpy(shape.dim + 1, v->shape.dim, sizeof(int64_t) * (size_t)v->shape.rank);
+    return value_tensor(in, tensor_borrow(in->arena, shape, v->values));
+}
+
+static Value fit_get(Interp *in, void *data, const char *field) {
+    Fit *f = data;
+    size_t length = strlen(field);
+    const char **names = ARENA_ARRAY(in->arena, const char *, f->draws.n + 1);
+    Value *values = ARENA_ARRAY(in->arena, Value, f->draws.n + 1);
+    int n = 0;
+    for (int k = 0; k < f->draws.n; k++) {
+        const DrawVariable *v = &f->draws.list[k];
+        if (strcmp(v->name, field) == 0) return draws_value(in, f, v);
+        if (strncmp(v->name, field, length) != 0 || v->name[length] != '.') continue;
+        names[n] = v->name + length + 1;
+        values[n++] = draws_value(in, f, v);
+    }
+    if (n) return record_nest(in, n, names, values);
+    return own_field(in, f, field);
+}
+
+static int fit_fields(void *data, Arena *a, const char ***names) {
+    Fit *f = data;
+    size_t own = sizeof own_fields / sizeof *own_fields;
+    *names = ARENA_ARRAY(a, const char *, f->draws.n + (int)own);
+    int n = 0;
+    for (int k = 0; k < f->draws.n; k++) (*names)[n++] = f->draws.list[k].name;
+    for (size_t k = 0; k < own; k++) (*names)[n++] = own_fields[k];
+    return n;
+}
+
+static void fit_show(Interp *in, void *data, Buf *out) { report_fit(fit_report(fit_value(in, data)), out, in->full_print); }
+
+const ObjectType fit_type = {.name = "fit", .get = fit_get, .fields = fit_fields, .show = fit_show};
+
+/* -- Draws with fresh noise, from the program of one run -- */
+
+typedef struct DrawRun {
+    Pair *pair;
+    DrawStore *draws;
+    Arena *arena;
+    double *elbo; /* of the run at work */
+} DrawRun;
+
+static void *record_draw(Recorder *r, void *self) {
+    DrawRun *d = self;
+    Pass p;
+    pass_run(&p, d->pair, r->in, NULL, true);
+    recorder_output(r, pass_elbo(&p, r->in, 1), d->elbo);
+    return draws_plan(d->draws, &p.model, TRACE_LATENT | TRACE_RECORDED, r, d->arena);
+}
+
+void fit_take_draws(Job *job, long ndraws) {
+    Fit *f = job->fit;
+    draws_init(&f->draws, job->in->ctx, f->arena, ndraws);
+    double *log_ratios = ARENA_ARRAY(f->arena, double, ndraws + 1);
+    DrawRun *d = ARENA_NEW(f->arena, DrawRun);
+    *d = (DrawRun){.pair = job->pair, .draws = &f->draws, .arena = f->arena, .elbo = ARENA_NEW(f->arena, double)};
+    Recorder *r = ARENA_NEW(f->arena, Recorder);
+    recorder_init(r, job->in, f->arena, job->seed, record_draw, d);
+    r->slots[SLOT_PARAMS] = job->pair->params->values;
+    OnlineMoments m = {0};
+    long finite = 0;
+    for (long k = 0; k < ndraws; k++) {
+        DrawPlan *plan = recorder_run(r, (uint32_t)(STEP_FRESH + k), 0);
+        draws_take(&f->draws, plan, k);
+        log_ratios[k] = *d->elbo;
+        moments_add(&m, *d->elbo);
+        finite += isfinite(*d->elbo);
+    }
+    recorder_forget(r);
+    f->report.elbo = m.mean;
+    f->report.elbo_mcse = sqrt(moments_var(&m) / (double)ndraws);
+    if (finite < ndraws) fit_note(f, "the log density is not finite at %ld of %ld draws", ndraws - finite, ndraws);
+    fit_judge(f, psis_khat(log_ratios, ndraws, NULL), ndraws, "a richer guide, more steps, or importance(n) may help");
+}

@@ -1,0 +1,102 @@
+/* Fits: what an inference leaves behind, the methods that make them, and the state of a session. */
+#ifndef INFER_FIT_H
+#define INFER_FIT_H
+
+#include "infer/draws.h"
+#include "infer/infer.h"
+#include "infer/optimizer.h"
+#include "infer/pair.h"
+
+typedef struct Fit {
+    Interp *in;
+    Arena *arena;
+    struct Fit *next;       /* of the session's */
+    FitReport report;       /* what the method says; variables follow when they are asked for */
+    bool summarised;
+    Pair *pair;             /* model, guide and parameters; for functions that take the fit */
+    ParamStore *params;     /* may be empty */
+    DrawStore draws;
+    double ess;             /* of the draws; NaN: as many as there are */
+    bool point;             /* one point, not a distribution (map) */
+    double *trace;          /* the objective at every step */
+    long ntrace, trace_capacity;
+    char **notes;
+    int notes_capacity;
+} Fit;
+
+/* -- Methods and what they are made of; all are objects of the language -- */
+typedef struct OptimizerChoice {
+    const Optimizer *optimizer;
+    double option[MAX_OPTIONS];
+    Schedule schedule;
+    double clip;           /* 0: none */
+} OptimizerChoice;
+
+typedef struct Objective {
+    int particles;         /* 0: chosen */
+    double kl_weight;
+} Objective;
+
+typedef struct Job Job;
+typedef struct Method {
+    const char *name;
+    void (*run)(Job *job); /* NULL: not there yet */
+} Method;
+
+typedef struct MethodChoice {
+    const Method *method;
+    double number;         /* map(restarts = ), importance(n) */
+    Objective objective;
+    bool has_optimizer;
+    OptimizerChoice optimizer;
+} MethodChoice;
+
+extern const ObjectType method_type, optimizer_type, objective_type, schedule_type;
+
+/* One call of infer. */
+struct Job {
+    Interp *in;
+    Fit *fit;
+    Pair *pair;
+    MethodChoice choice;
+    OptimizerChoice optimizer;
+    long steps;            /* -1: until nothing improves */
+    long ndraws;
+    uint64_t seed;
+    Span span;
+    double start_time, last_report;
+    bool fixed_rate;       /* the optimizer was given without a schedule */
+};
+
+/* The methods' parts: they fill job->fit. */
+void svi_run(Job *job);
+void map_run(Job *job);
+void laplace_run(Job *job);
+void importance_run(Job *job);
+
+/* -- The session -- */
+typedef struct InferState {
+    Interp *in;
+    InferSettings settings;
+    Handler bottom;        /* gives bare calls the parameters of the latest fit */
+    Fit *fits, *latest;
+    uint64_t calls;        /* of simulate and the like: each has its own randomness */
+} InferState;
+static inline InferState *infer_state(Interp *in) { return in->infer; }
+
+Fit *fit_new(Interp *in);
+Fit *fit_of(Interp *in, Value v, Span at); /* raises when it is none */
+Value fit_value(Interp *in, Fit *f);
+void fit_note(Fit *f, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void fit_trace_add(Fit *f, double objective);
+
+/* -- Ways that several methods share -- */
+double clock_seconds(void);
+/* Says how far it is, some ten times a second; true: the user has interrupted. */
+bool job_progress(Job *job, long step, long steps, double objective);
+/* Fresh draws from guide and model: elbo, its error, k-hat, draws of all variables; sets the verdict. */
+void fit_take_draws(Job *job, long ndraws);
+/* The verdict on draws with this k-hat from so many of them. */
+void fit_judge(Fit *f, double khat, long n, const char *remedy);
+
+#endif

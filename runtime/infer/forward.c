@@ -1,0 +1,154 @@
+/* simulate, predict, posterior: programs run forward. */
+#include <string.h>
+
+#include "infer/builtins.h"
+#include "infer/fit.h"
+
+typedef struct Forward {
+    Interp *in;
+    const Args *args;
+    Arena *arena;
+    const Call *call;
+    const Fit *fit;         /* predict: its latents; posterior: its parameters */
+    bool latents;           /* the latents are those of the fit's draws */
+    long draw;              /* which */
+    unsigned what;          /* the variables that are collected */
+    uint64_t seed;
+    Value result;
+} Forward;
+
+/* Latents of the fit at this draw; those it does not have (new elements) are drawn. */
+static void fitted_latent(Trace *t, Interp *in, Site *s, Entry *e) {
+    Forward *f = t->self;
+    const DrawVariable *v = draws_find(&f->fit->draws, s->name);
+    bool there = v != NULL && v->shape.rank >= s->nindex;
+    for (int k = 0; k < s->nindex && there; k++) {
+        const Axis *axis = s->index[k].axis;
+        int64_t first = axis ? axis->first : s->index[k].at, last = axis ? axis->first + axis->size - 1 : first;
+        there = first >= 1 && last <= v->shape.dim[k];
+    }
+    if (!there) {
+        trace_draw_forward(t, in, s, e);
+        return;
+    }
+    Value whole = value_tensor(in, tensor_borrow(in->arena, v->shape, v->values + f->draw * v->size));
+    s->value = address_read(in, whole, s->index, s->nindex, s->span);
+}
+
+/* One run; the trace is in in->arena. */
+static void run_forward(Forward *f, Trace *t, ParamReader *reader) {
+    Interp *in = f->in;
+    if (f->fit) {
+        params_push(reader, f->fit->params, in);
+        reader->frozen = true;
+    }
+    trace_init(t, in, false, f->latents ? fitted_latent : NULL, f);
+    t->observed = trace_draw_anew;
+    trace_push(t);
+    interp_run_call(in, f->call, f->args->span);
+    trace_pop(t);
+    if (f->fit) params_pop(reader);
+}
+
+static Value collect(Forward *f, DrawStore *d) {
+    Interp *in = f->in;
+    const char **names = ARENA_ARRAY(in->arena, const char *, d->n + 1);
+    Value *values = ARENA_ARRAY(in->arena, Value, d->n + 1);
+    for (int k = 0; k < d->n; k++) {
+        const DrawVariable *v = &d->list[k];
+        Shape shape = {.rank = v->shape.rank + 1, .dim = {d->ndraws}};
+        memcpy(shape.dim + 1, v->shape.dim, sizeof(int64_t) * (size_t)v->shape.rank);
+        Tensor *t = tensor_new(in->ctx, in->arena, shape);
+        memcpy(t->data, v->values, sizeof(double) * (size_t)shape_size(shape));
+        names[k] = v->name;
+        values[k] = value_tensor(in, t);
+    }
+    return record_nest(in, d->n, names, values);
+}
+
+static void one_run(Forward *f) {
+    Interp *in = f->in;
+    Scope saved;
+    Trace t;
+    ParamReader reader;
+    Tape *tape = tape_new(in->ctx, in->arena, false);
+    scope_enter(in, &saved, in->arena, tape, f->seed);
+    run_forward(f, &t, &reader);
+    Value v = trace_record(&t, f->what, f->args->span);
+    scope_leave(in, &saved);
+    f->result = v;
+}
+
+static void many_runs(Forward *f, long n, long every) {
+    Interp *in = f->in;
+    DrawStore d;
+    Arena *work = ctx_arena(in->ctx);
+    arena_defer(f->arena, (void (*)(void *))arena_free, work);
+    draws_init(&d, in->ctx, f->arena, n);
+    for (long k = 0; k < n; k++) {
+        arena_reset(work);
+        Tape *tape = tape_new(in->ctx, work, false);
+        tape->step = (uint32_t)k;
+        Scope saved;
+        Trace t;
+        ParamReader reader;
+        scope_enter(in, &saved, work, tape, f->seed);
+        f->draw = k * every;
+        run_forward(f, &t, &reader);
+        draws_take(&d, draws_plan(&d, &t, f->what, NULL, work), k);
+        scope_leave(in, &saved);
+        if (in->ctx->interrupted && *in->ctx->interrupted) ctx_raise(in->ctx, ERROR_INTERRUPT, f->args->span, NULL, "interrupted");
+    }
+    f->result = collect(f, &d);
+}
+
+static void check_runnable(Interp *in, Value v, Span at, const Call **call) {
+    Value w = v;
+    if (w.kind == VALUE_FUNCTION && (w.u.closure->function->kind == FUNCTION_MODEL || w.u.closure->function->kind == FUNCTION_GUIDE))
+        w = interp_call(in, w, 0, NULL, at);
+    if (w.kind != VALUE_CALL) ctx_raise(in->ctx, ERROR_PROGRAM, at, "for example simulate(m(x))", "a model or guide was expected here; this is %s", value_describe(in, v));
+    *call = w.u.call;
+}
+
+static void run_body(void *self) {
+    Forward *f = self;
+    const Args *a = f->args;
+    Interp *in = f->in;
+    if (f->latents) { /* predict(fit, m, n) */
+        long most = (long)f->fit->draws.ndraws, n = argument_count(in, a, 2, most, 1, "the number of draws");
+        if (n > most) ctx_raise(in->ctx, ERROR_PROGRAM, a->spans[2], "infer(..., draws = n) takes more", "the fit has %ld draws, %ld are asked for", most, n);
+        many_runs(f, n, most / n);
+        return;
+    }
+    int place = f->fit ? 2 : 1;
+    if (a->values[place].kind == VALUE_NONE) one_run(f);
+    else many_runs(f, argument_count(in, a, place, 1, 1, "the number of runs"), 1);
+}
+
+static Value run(Forward *f) {
+    f->arena = ctx_arena(f->in->ctx);
+    f->seed = key_fold(f->in->ctx->seed, 0xF04D + infer_state(f->in)->calls++);
+    scope_protect(f->in, run_body, f, f->arena);
+    arena_free(f->arena);
+    return f->result;
+}
+
+Value call_simulate(Interp *in, const Args *a) {
+    Forward f = {.in = in, .args = a, .what = TRACE_LATENT | TRACE_OBSERVED | TRACE_RECORDED};
+    check_runnable(in, a->values[0], a->spans[0], &f.call);
+    return run(&f);
+}
+
+Value call_predict(Interp *in, const Args *a) {
+    Forward f = {.in = in, .args = a, .fit = fit_of(in, a->values[0], a->spans[0]), .latents = true,
+                 .what = TRACE_LATENT | TRACE_OBSERVED | TRACE_RECORDED};
+    f.call = f.fit->pair->model;
+    if (a->values[1].kind != VALUE_NONE) f.call = model_argument(in, a->values[1], FUNCTION_MODEL, a->spans[1]);
+    return run(&f);
+}
+
+Value call_posterior(Interp *in, const Args *a) {
+    Forward f = {.in = in, .args = a, .fit = fit_of(in, a->values[0], a->spans[0]), .what = TRACE_LATENT | TRACE_RECORDED};
+    f.call = model_argument(in, a->values[1], FUNCTION_GUIDE, a->spans[1]);
+    return run(&f);
+}

@@ -1,0 +1,238 @@
+#include "infer/latents.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "infer/recorder.h"
+#include "interp/array.h"
+
+void latents_init(Latents *l, Arena *arena, bool noncentre, bool jacobian, const char *method) {
+    *l = (Latents){.arena = arena, .noncentre = noncentre, .jacobian = jacobian, .method = method};
+}
+
+int latents_find(const Latents *l, const char *name, const Index *index, int nindex) {
+    for (int k = 0; k < l->n; k++) {
+        const LatentSite *s = &l->list[k];
+        bool same = s->nindex == nindex;
+        for (int i = 0; i < nindex && same; i++) same = s->index[i].axis == index[i].axis && (index[i].axis || s->index[i].at == index[i].at);
+        if (same && strcmp(s->name, name) == 0) return k;
+    }
+    return -1;
+}
+
+/* -- Constraints from supports -- */
+
+static bool is_open(Interp *in, Value v) { /* no bound on this side */
+    if (v.kind == VALUE_NONE) return true;
+    if (v.kind == VALUE_NUMBER) return isinf(v.u.number);
+    (void)in;
+    return false;
+}
+
+static ConstraintKind support_kind(Interp *in, const Support *p) {
+    switch (p->kind) {
+    case TYPE_POSITIVE: return is_open(in, p->high) ? CONSTRAINT_LOWER : CONSTRAINT_INTERVAL;
+    case TYPE_UNIT: return CONSTRAINT_INTERVAL;
+    case TYPE_SIMPLEX: return CONSTRAINT_SIMPLEX;
+    case TYPE_ORDERED: return CONSTRAINT_ORDERED;
+    case TYPE_COV: return CONSTRAINT_COV;
+    case TYPE_CORR_CHOLESKY: return CONSTRAINT_CORR_CHOLESKY;
+    default: break;
+    }
+    bool low = !is_open(in, p->low), high = !is_open(in, p->high);
+    return low && high ? CONSTRAINT_INTERVAL : low ? CONSTRAINT_LOWER : high ? CONSTRAINT_UPPER : CONSTRAINT_REAL;
+}
+
+/* A bound or parameter, dimensions aligned with a value of these axes and event dimensions (each 1 or full). */
+static Var align_to(Interp *in, Value v, double otherwise, int naxes, const Axis *const *axes, int event_rank, Span at) {
+    if (v.kind == VALUE_NONE) return var_number(in->tape, otherwise);
+    if (v.kind == VALUE_NUMBER) return var_number(in->tape, v.u.number);
+    Array a = value_array(in, v, at, "a bound");
+    Shape from = a.var.value->shape, to = {.rank = naxes + event_rank};
+    int rank = array_rank(&a);
+    for (int k = 0; k < to.rank; k++) to.dim[k] = 1;
+    for (int k = 0; k < a.naxes; k++) {
+        int place = axes_find(naxes, axes, a.axes[k]);
+        if (place < 0) ctx_raise(in->ctx, ERROR_PROGRAM, at, NULL, "a bound depends on the plate `%s`, the variable does not", a.axes[k]->name);
+        to.dim[place] = from.dim[k];
+    }
+    for (int k = 0; k < rank && k < event_rank; k++) to.dim[to.rank - 1 - k] = from.dim[from.rank - 1 - k];
+    return op_reshape(in->tape, a.var, to);
+}
+
+static Constraint site_constraint(Interp *in, const Support *p, ConstraintKind kind, int naxes, const Axis *const *axes, int event_rank, Span at) {
+    Constraint c = {.kind = kind};
+    if (kind == CONSTRAINT_LOWER || kind == CONSTRAINT_INTERVAL) c.low = align_to(in, p->low, 0, naxes, axes, event_rank, at);
+    if (kind == CONSTRAINT_UPPER || kind == CONSTRAINT_INTERVAL) c.high = align_to(in, p->high, 1, naxes, axes, event_rank, at);
+    return c;
+}
+
+/* -- Location-scale families -- */
+
+static const char *const location_scale[] = {"Normal", "StudentT", "Cauchy", "Laplace", "Logistic", "Gumbel"};
+
+static int param_place(const Dist *d, const char *name) {
+    for (int k = 0; k < d->family->decl->nparams; k++)
+        if (strcmp(d->family->decl->params[k].name, name) == 0) return k;
+    return -1;
+}
+
+static bool depends_on_run(Value v) { return v.kind == VALUE_ARRAY && var_is_taped(v.u.array->var); }
+
+static bool is_noncentred(Interp *in, const Dist *d) {
+    const DistDecl *decl = d->family->decl;
+    int slot = lang_global_find(in->names, decl->name);
+    bool known = false;
+    if (slot < 0 || !lang_global(in->names, slot)->library || lang_global(in->names, slot)->dist != decl) return false;
+    for (size_t k = 0; k < sizeof location_scale / sizeof *location_scale; k++) known |= strcmp(decl->name, location_scale[k]) == 0;
+    int loc = param_place(d, "loc"), scale = param_place(d, "scale");
+    return known && loc >= 0 && scale >= 0 && (depends_on_run(d->params[loc]) || depends_on_run(d->params[scale]));
+}
+
+/* The same family at location 0 and scale 1, for draws of this shape. */
+static Dist *standard_dist(Interp *in, const Dist *d, Shape event) {
+    Dist *s = arena_copy(in->arena, d, sizeof *d);
+    s->params = arena_copy(in->arena, d->params, sizeof(Value) * (size_t)d->family->decl->nparams);
+    s->params[param_place(d, "loc")] = value_number(0);
+    s->params[param_place(d, "scale")] = value_number(1);
+    int rank = 0; /* what the other parameters still give */
+    for (int k = 0; k < d->family->decl->nparams; k++) {
+        if (!value_is_numeric(s->params[k])) continue;
+        Shape shape = value_event_shape(in, s->params[k], d->span);
+        if (shape.rank > rank) rank = shape.rank;
+    }
+    s->repeat = (Shape){.rank = event.rank - rank};
+    memcpy(s->repeat.dim, event.dim, sizeof(int64_t) * (size_t)s->repeat.rank);
+    return s;
+}
+
+/* -- Finding the layout -- */
+
+static void append_drawn(Latents *l, Interp *in, int k, const Dist *d, Value x) {
+    if (l->size > l->reserved) {
+        l->reserved = 2 * l->size + 16;
+        double *more = ARENA_ARRAY(l->arena, double, l->reserved);
+        if (l->list[k].offset) memcpy(more, l->drawn, sizeof *more * (size_t)l->list[k].offset);
+        l->drawn = more;
+    }
+    latents_invert(l, in, k, d, x, l->drawn + l->list[k].offset);
+}
+
+void latents_discover(Latents *l, Trace *t, Interp *in, Site *s, Entry *e) {
+    Support p = dist_support(in, s->dist, s->span);
+    const char *text = address_text(in, s->name, s->index, s->nindex);
+    if (p.discrete || p.kind == TYPE_INT || p.kind == TYPE_BOOL)
+        ctx_raise(in->ctx, ERROR_PROGRAM, s->span, "write a guide that draws it, or use importance(n)",
+                  "`%s` is discrete (%s): `%s` is for continuous variables, and summing out is not there yet", text, s->dist->family->decl->name,
+                  l->method);
+    trace_draw_forward(t, in, s, e);
+    Array x = value_array(in, s->value, s->span, "a draw");
+    LatentSite site = {.name = arena_strdup(l->arena, s->name), .nindex = s->nindex, .naxes = x.naxes, .event = array_shape(&x),
+                       .full = x.var.value->shape, .offset = l->size, .span = s->span};
+    memcpy(site.index, s->index, sizeof(Index) * (size_t)s->nindex);
+    memcpy(site.axes, x.axes, sizeof site.axes);
+    site.kind = support_kind(in, &p);
+    site.noncentred = l->noncentre && site.kind == CONSTRAINT_REAL && is_noncentred(in, s->dist);
+    Constraint c = {.kind = site.kind};
+    site.free = constraint_free_shape(in->ctx, &c, site.full);
+    site.size = shape_size(site.free);
+    if (l->n == l->capacity) {
+        l->capacity = l->capacity ? 2 * l->capacity : 8;
+        LatentSite *more = ARENA_ARRAY(l->arena, LatentSite, l->capacity);
+        if (l->n) memcpy(more, l->list, sizeof *more * (size_t)l->n);
+        l->list = more;
+    }
+    l->list[l->n++] = site;
+    l->size += site.size;
+    append_drawn(l, in, l->n - 1, s->dist, s->value);
+}
+
+void latents_invert(const Latents *l, Interp *in, int k, const Dist *d, Value x, double *to) {
+    const LatentSite *site = &l->list[k];
+    x = array_expand_axes(in, x, site->naxes, site->axes);
+    Array a = value_array(in, x, site->span, "a value");
+    Var v = op_expand(in->tape, array_expand_event(in, &a, site->event), site->full);
+    if (site->noncentred) {
+        Value loc = d->params[param_place(d, "loc")], scale = d->params[param_place(d, "scale")];
+        Var m = align_to(in, loc, 0, site->naxes, site->axes, site->event.rank, site->span);
+        Var s = align_to(in, scale, 1, site->naxes, site->axes, site->event.rank, site->span);
+        v = op2(in->tape, OP_DIV, op2(in->tape, OP_SUB, v, m), s);
+    } else {
+        Support p = dist_support(in, d, site->span);
+        Constraint c = site_constraint(in, &p, site->kind, site->naxes, site->axes, site->event.rank, site->span);
+        v = constraint_inverse(in->tape, &c, v);
+    }
+    tensor_copy_out(v.value, to);
+}
+
+/* -- A run at a point -- */
+
+void point_run_init(PointRun *p, Latents *l, Interp *in, const Array *point, const Axis *particles) {
+    *p = (PointRun){.l = l, .taped = point == NULL, .particles = particles};
+    if (point) p->point = *point;
+    p->seen = ARENA_ARRAY(in->arena, bool, l->n + 1);
+    p->inputs = ARENA_ARRAY(in->arena, Var, l->n + 1);
+}
+
+/* The site's stretch of the point, of shape [particles, free...]. */
+static Var site_point(PointRun *p, Interp *in, int k) {
+    const LatentSite *site = &p->l->list[k];
+    if (p->taped) return p->inputs[k] = tape_input(in->tape, SLOT_POINT, site->offset, site->free);
+    int dim = p->point.naxes;
+    Var u = op_slice(in->tape, p->point.var, dim, site->offset, site->size, 1);
+    Shape shape = {.rank = dim + site->free.rank};
+    if (dim) shape.dim[0] = u.value->shape.dim[0];
+    memcpy(shape.dim + dim, site->free.dim, sizeof(int64_t) * (size_t)site->free.rank);
+    return op_reshape(in->tape, u, shape);
+}
+
+static void check_shape(Interp *in, const LatentSite *site, const Site *s) {
+    Shape now = dist_event_shape(in, s->dist, s->span), both;
+    if (shape_equal(now, site->event) || (shape_broadcast(now, site->event, &both) && shape_equal(both, site->event))) return;
+    ctx_raise(in->ctx, ERROR_PROGRAM, s->span, NULL, "`%s` has shape %s in this run and %s before: this method needs a fixed structure",
+              address_text(in, s->name, s->index, s->nindex), shape_text(in->arena, now), shape_text(in->arena, site->event));
+}
+
+void latents_answer(PointRun *p, Interp *in, Site *s, Entry *e) {
+    Latents *l = p->l;
+    int k = latents_find(l, s->name, s->index, s->nindex);
+    if (k < 0)
+        ctx_raise(in->ctx, ERROR_PROGRAM, s->span, "importance(n) works for models whose structure is random",
+                  "`%s` was not there when the model was run first: %s needs a fixed structure", address_text(in, s->name, s->index, s->nindex),
+                  l->method);
+    const LatentSite *site = &l->list[k];
+    check_shape(in, site, s);
+    if (!p->seen[k]) p->met++;
+    p->seen[k] = true;
+    Var u = site_point(p, in, k), jacobian = {NULL, NODE_NONE};
+    int naxes = 0;
+    const Axis *axes[MAX_AXES];
+    if (!p->taped && p->point.naxes) axes[naxes++] = p->particles;
+    for (int i = 0; i < site->naxes; i++) axes[naxes++] = site->axes[i];
+    if (site->noncentred) {
+        Value z = value_var(in, u, naxes, axes), args[2] = {s->dist->params[param_place(s->dist, "scale")], z};
+        Value moved[2] = {s->dist->params[param_place(s->dist, "loc")], array_apply(in, OP_MUL, 2, args, s->span)};
+        s->value = array_apply(in, OP_ADD, 2, moved, s->span);
+        e->log_density = dist_logpdf(in, standard_dist(in, s->dist, site->event), z, false, s->span);
+        return;
+    }
+    Support support = dist_support(in, s->dist, s->span);
+    if (support_kind(in, &support) != site->kind)
+        ctx_raise(in->ctx, ERROR_PROGRAM, s->span, NULL, "the support of `%s` is another one than before: %s needs a fixed structure",
+                  address_text(in, s->name, s->index, s->nindex), l->method);
+    Constraint c = site_constraint(in, &support, site->kind, naxes, axes, site->event.rank, s->span);
+    Var x = constraint_forward(in->tape, &c, u, l->jacobian ? &jacobian : NULL);
+    s->value = value_var(in, x, naxes, axes);
+    e->log_density = dist_logpdf(in, s->dist, s->value, false, s->span);
+    if (!l->jacobian || site->kind == CONSTRAINT_REAL) return;
+    Value lj = array_reduce(in, OP_SUM, value_var(in, jacobian, naxes, axes), 0, s->span), terms[2] = {e->log_density, lj};
+    e->log_density = array_apply(in, OP_ADD, 2, terms, s->span);
+}
+
+void point_run_finish(const PointRun *p, Interp *in) {
+    for (int k = 0; k < p->l->n && p->met < p->l->n; k++)
+        if (!p->seen[k])
+            ctx_raise(in->ctx, ERROR_PROGRAM, p->l->list[k].span, "importance(n) works for models whose structure is random",
+                      "`%s` is not drawn in every run: %s needs a fixed structure",
+                      address_text(in, p->l->list[k].name, p->l->list[k].index, p->l->list[k].nindex), p->l->method);
+}

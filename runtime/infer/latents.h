@@ -1,0 +1,68 @@
+/* The continuous latents of a model as one point in unconstrained space.
+ *
+ * The layout is found by running the model forward once. A run at a point gives each latent constraint_forward of its
+ * stretch of the point, and its log density in unconstrained space: with the log Jacobian, or (map) without.
+ *
+ * Non-centred (Papaspiliopoulos, Roberts, Skoeld 2007): a latent of a location-scale family whose location or scale
+ * depends on other latents is represented by (x - loc) / scale.
+ */
+#ifndef INFER_LATENTS_H
+#define INFER_LATENTS_H
+
+#include "dist/constraint.h"
+#include "infer/handlers.h"
+
+typedef struct LatentSite {
+    const char *name;
+    Index index[MAX_INDEX];
+    int nindex;
+    int naxes;
+    const Axis *axes[MAX_AXES]; /* plates, in the order of the dimensions */
+    Shape event, full, free;    /* full: axes, then event; free: in unconstrained space */
+    ConstraintKind kind;
+    bool noncentred;
+    int64_t offset, size;       /* size of free */
+    Span span;
+} LatentSite;
+
+typedef struct Latents {
+    Arena *arena;
+    LatentSite *list;
+    int n, capacity;
+    int64_t size;               /* of the whole point */
+    bool noncentre;             /* location-scale latents are represented as said above */
+    bool jacobian;
+    const char *method;         /* for messages: "auto_normal", "map" */
+    /* while the layout is found: the unconstrained values that were drawn */
+    double *drawn;
+    int64_t reserved;
+} Latents;
+
+void latents_init(Latents *l, Arena *arena, bool noncentre, bool jacobian, const char *method);
+
+/* Finding the layout: a policy's part for one site. Draws it forward and appends it. */
+void latents_discover(Latents *l, Trace *t, Interp *in, Site *s, Entry *e);
+
+/* One run at a point. */
+typedef struct PointRun {
+    Latents *l;
+    bool taped;        /* the point is input SLOT_POINT; else it is `point` */
+    Array point;       /* shape [size], perhaps with the axis of the particles */
+    const Axis *particles;
+    int met;
+    bool *seen;        /* by site */
+    Var *inputs;       /* taped: by site */
+} PointRun;
+void point_run_init(PointRun *p, Latents *l, Interp *in, const Array *point, const Axis *particles);
+/* Gives one site its value and its log density. Raises when the layout does not have it. */
+void latents_answer(PointRun *p, Interp *in, Site *s, Entry *e);
+/* After the run: every site was met (else it raises, naming one). */
+void point_run_finish(const PointRun *p, Interp *in);
+
+/* The place of an address, or -1. */
+int latents_find(const Latents *l, const char *name, const Index *index, int nindex);
+
+/* The unconstrained values of a site's constrained value, written to `to`. */
+void latents_invert(const Latents *l, Interp *in, int k, const Dist *d, Value x, double *to);
+
+#endif

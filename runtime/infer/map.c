@@ -1,0 +1,194 @@
+/* map(): the highest density of the variables as written (no Jacobian; Stan's optimize with jacobian = false), from several
+ * random starts; learned parameters are maximised too. laplace(): the mode in unconstrained space (with the Jacobian)
+ * and the Gaussian of the Hessian there. */
+#include <lapacke.h>
+#include <math.h>
+#include <string.h>
+
+#include "infer/density.h"
+#include "infer/diagnostics.h"
+#include "infer/fit.h"
+#include "infer/lbfgs.h"
+
+enum { RESTARTS = 10 };
+
+typedef struct Climb {
+    Job *job;
+    Density density;
+    double *best;
+    double value;
+    bool converged;
+    int finite;
+    LbfgsStatus status;
+    const char *why; /* of the latest failure */
+} Climb;
+
+static double minus_density(void *self, const double *x, double *gradient) {
+    Climb *c = self;
+    double f = density_at(&c->density, x, gradient);
+    for (int64_t k = 0; k < c->density.size; k++) gradient[k] = -gradient[k];
+    return -f;
+}
+
+static bool keep_going(void *self, int iteration, double f, const double *x, const double *gradient) {
+    Climb *c = self;
+    (void)x, (void)gradient;
+    c->job->fit->report.steps++;
+    fit_trace_add(c->job->fit, -f);
+    return !job_progress(c->job, iteration * 16L, 0, -f);
+}
+
+static void climb_from(Climb *c, double *x) {
+    LbfgsOptions options = lbfgs_defaults();
+    options.visit = keep_going;
+    options.visit_self = c;
+    LbfgsResult r = lbfgs_minimize(minus_density, c, c->density.size, x, &options);
+    c->why = lbfgs_status_text(r.status);
+    if (r.status == LBFGS_START || !isfinite(r.f)) return;
+    c->finite++;
+    if (c->finite > 1 && !(-r.f > c->value)) return;
+    c->value = -r.f;
+    c->status = r.status;
+    c->converged = lbfgs_converged(r.status) || r.status == LBFGS_LINE_SEARCH;
+    memcpy(c->best, x, sizeof(double) * (size_t)c->density.size);
+}
+
+static _Noreturn void refuse_nonfinite(Climb *c) {
+    Span at = c->job->span;
+    Interp *in = c->job->in;
+    recorder_run(&c->density.recorder, STEP_CHECK, 0); /* raises what a run raises */
+    const char *what = recorder_first_nonfinite(&c->density.recorder, in->arena, &at);
+    ctx_raise(in->ctx, ERROR_NUMERIC, at, "keep its operands where it is defined", "the log density is not finite at any start%s%s",
+              what ? "; it starts here: " : "", what ? what : "");
+}
+
+/* Starts: draws of the prior, the k-th with its own noise; the first is their median. */
+static void climb(Climb *c, Job *job, int restarts) {
+    Pair *pair = job->pair;
+    *c = (Climb){.job = job, .value = -INFINITY};
+    density_init(&c->density, pair, job->seed, true);
+    int64_t n = c->density.size, m = c->density.npoint;
+    double *x = ARENA_ARRAY(job->fit->arena, double, n + 1);
+    c->best = ARENA_ARRAY(job->fit->arena, double, n + 1);
+    for (int k = 0; k < restarts && !job->fit->report.interrupted; k++) {
+        if (k == 0) pair_prior_median(pair, job->in, job->seed, x);
+        else if (!pair_prior_point(pair, job->in, key_fold(job->seed, (uint64_t)k), x)) continue;
+        if (n > m) memcpy(x + m, pair->params->values, sizeof(double) * (size_t)(n - m));
+        climb_from(c, x);
+    }
+    if (c->finite == 0) refuse_nonfinite(c);
+    density_at(&c->density, c->best, NULL);
+    if (n > m) memcpy(pair->params->values, c->best + m, sizeof(double) * (size_t)(n - m));
+}
+
+/* -- Values of all variables at a point -- */
+
+typedef struct PointDraw {
+    Pair *pair;
+    DrawStore *draws;
+    Arena *arena;
+    double log_density;
+} PointDraw;
+
+static void *record_point(Recorder *r, void *self) {
+    PointDraw *d = self;
+    Pass p;
+    pass_run_at_point(&p, d->pair, r->in);
+    recorder_output(r, pass_log_joint(&p, r->in), &d->log_density);
+    return draws_plan(d->draws, &p.model, TRACE_LATENT | TRACE_RECORDED, r, d->arena);
+}
+
+static void point_recorder(Job *job, PointDraw *d, Recorder *r, const double *point) {
+    *d = (PointDraw){.pair = job->pair, .draws = &job->fit->draws, .arena = job->fit->arena};
+    recorder_init(r, job->in, job->fit->arena, job->seed, record_point, d);
+    r->slots[SLOT_PARAMS] = job->pair->params->values;
+    r->slots[SLOT_POINT] = point;
+}
+
+/* -- map -- */
+
+void map_run(Job *job) {
+    Fit *f = job->fit;
+    Climb *c = ARENA_NEW(f->arena, Climb);
+    int restarts = job->choice.number > 0 ? (int)job->choice.number : RESTARTS;
+    climb(c, job, restarts);
+    draws_init(&f->draws, job->in->ctx, f->arena, 1);
+    PointDraw *d = ARENA_NEW(f->arena, PointDraw);
+    Recorder *r = ARENA_NEW(f->arena, Recorder);
+    point_recorder(job, d, r, c->best);
+    draws_take(&f->draws, recorder_run(r, STEP_FRESH, 0), 0);
+    f->point = true;
+    f->report.log_density = d->log_density;
+    f->report.reliable = c->converged;
+    if (!f->report.interrupted) f->report.stop = c->converged ? "converged" : lbfgs_status_text(c->status);
+    f->report.verdict = c->converged ? arena_printf(f->arena, "the best of %d starts, %d of which ended at a finite density", restarts, c->finite)
+                                     : arena_printf(f->arena, "not converged: %s", lbfgs_status_text(c->status));
+    recorder_forget(r);
+    recorder_forget(&c->density.recorder);
+}
+
+/* -- laplace -- */
+
+static double *factor_precision(Job *job, Climb *c) {
+    int64_t n = c->density.size;
+    double *h = ARENA_ARRAY(job->fit->arena, double, n * n + 1);
+    density_hessian(&c->density, c->best, h);
+    for (int64_t k = 0; k < n * n; k++) {
+        h[k] = -h[k];
+        if (!isfinite(h[k]))
+            ctx_raise(job->in->ctx, ERROR_NUMERIC, job->span, NULL, "the second derivatives at the mode are not finite");
+    }
+    if (n && LAPACKE_dpotrf(LAPACK_ROW_MAJOR, 'L', (int)n, h, (int)n) != 0)
+        ctx_raise(job->in->ctx, ERROR_NUMERIC, job->span, "a direction is flat, or the mode lies at the edge; svi() does not need a mode",
+                  "laplace: the log density does not fall in all directions from the mode that was found");
+    return h;
+}
+
+/* x = mode + L^-T z, where L L^T is the precision. */
+static double draw_gaussian(const double *mode, const double *l, int64_t n, uint64_t key, uint32_t draw, double *x) {
+    double log_q = -0.5 * (double)n * log(2 * M_PI);
+    for (int64_t k = 0; k < n; k++) {
+        Stream s = stream_at(key, (uint32_t)k, 0, draw);
+        x[k] = stream_normal(&s);
+        log_q += log(l[k * n + k]) - 0.5 * x[k] * x[k];
+    }
+    for (int64_t k = n - 1; k >= 0; k--) {
+        for (int64_t i = k + 1; i < n; i++) x[k] -= l[i * n + k] * x[i];
+        x[k] /= l[k * n + k];
+    }
+    for (int64_t k = 0; k < n; k++) x[k] += mode[k];
+    return log_q;
+}
+
+void laplace_run(Job *job) {
+    Fit *f = job->fit;
+    Climb *c = ARENA_NEW(f->arena, Climb);
+    climb(c, job, 4);
+    if (job->pair->params->n)
+        ctx_raise(job->in->ctx, ERROR_PROGRAM, job->span, "use svi() or map()", "laplace() does not learn parameters; the model has `%s`",
+                  job->pair->params->list[0].name);
+    int64_t n = c->density.size;
+    double *l = factor_precision(job, c), *x = ARENA_ARRAY(f->arena, double, n + 1);
+    double *log_ratios = ARENA_ARRAY(f->arena, double, job->ndraws + 1), log_det = 0;
+    draws_init(&f->draws, job->in->ctx, f->arena, job->ndraws);
+    PointDraw *d = ARENA_NEW(f->arena, PointDraw);
+    Recorder *r = ARENA_NEW(f->arena, Recorder);
+    point_recorder(job, d, r, x);
+    OnlineMoments m = {0};
+    for (long k = 0; k < job->ndraws; k++) {
+        double log_q = draw_gaussian(c->best, l, n, key_fold(job->seed, 0x1AB1ACE), (uint32_t)k, x);
+        draws_take(&f->draws, recorder_run(r, (uint32_t)(STEP_FRESH + k), 0), k);
+        log_ratios[k] = d->log_density - log_q;
+        moments_add(&m, log_ratios[k]);
+    }
+    for (int64_t k = 0; k < n; k++) log_det += log(l[k * n + k]);
+    f->report.elbo = m.mean;
+    f->report.elbo_mcse = sqrt(moments_var(&m) / (double)job->ndraws);
+    f->report.log_density = c->value;
+    if (!f->report.interrupted) f->report.stop = c->converged ? "converged" : lbfgs_status_text(c->status);
+    fit_note(f, "log evidence by Laplace's formula: %.6g", c->value + 0.5 * (double)n * log(2 * M_PI) - log_det);
+    fit_judge(f, psis_khat(log_ratios, job->ndraws, NULL), job->ndraws, "svi() fits a Gaussian to more than the curvature at the mode");
+    recorder_forget(r);
+    recorder_forget(&c->density.recorder);
+    recorder_forget(&c->density.hessian);
+}

@@ -1,0 +1,221 @@
+#include "infer/pair.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "infer/diagnostics.h"
+#include "infer/guide_check.h"
+#include "interp/array.h"
+
+enum { PRIOR_RUNS = 25 };
+
+/* -- The guide's part -- */
+
+/* Draws, and scores with the parameters of the distribution held fixed: the gradient of log q with respect to them has
+ * expectation 0, and without it its noise vanishes where q is exact (Roeder, Wu, Duvenaud 2017: sticking the landing). */
+static void guide_latent(Trace *t, Interp *in, Site *s, Entry *e) {
+    Pass *p = t->self;
+    bool flows = s->dist->family->reparameterised;
+    s->value = dist_draw_site(in, s->dist, s, flows);
+    if (!p->terms) return;
+    e->log_density = dist_logpdf(in, dist_detach(in, s->dist), s->value, false, s->span);
+    if (!flows) e->log_score = dist_logpdf(in, s->dist, s->value, false, s->span);
+}
+
+static void guide_observed(Trace *t, Interp *in, Site *s, Entry *e) {
+    Pass *p = t->self;
+    (void)e;
+    ctx_raise(in->ctx, ERROR_PROGRAM, s->span, "a guide only draws the latents of its model",
+              "the guide `%s` observes `%s`", p->pair->guide_name, address_text(in, s->name, s->index, s->nindex));
+}
+
+/* offset + factor * draw; adds log |det factor| to log q with a minus. */
+static Value move_point(Pass *p, Interp *in, const List *parts, Value v, Span at) {
+    Value factor = parts->items[1], moved[2] = {factor, v};
+    Array f = value_array(in, factor, at, "the factor of an automatic guide");
+    Shape shape = f.var.value->shape;
+    double log_det = 0;
+    for (int64_t k = 0; k < shape.dim[0]; k++) log_det += log(fabs(tensor_item(f.var.value, shape.rank == 2 ? k * shape.dim[1] + k : k)));
+    v = shape.rank == 2 ? array_matmul(in, factor, v, at) : array_apply(in, OP_MUL, 2, moved, at);
+    Value sum[2] = {parts->items[0], v};
+    if (p->terms) terms_add(&p->logq, in, value_number(-log_det), p->particles);
+    return array_apply(in, OP_ADD, 2, sum, at);
+}
+
+/* The automatic part draws the whole point at once. */
+static Array draw_point(Pass *p, Interp *in) {
+    Pair *pair = p->pair;
+    Span at = pair->span;
+    Value made = interp_call(in, pair->automatic, 1, &pair->start, at), d = made;
+    bool moved = made.kind == VALUE_TUPLE && made.u.list->n == 3;
+    if (moved) d = made.u.list->items[2];
+    if (d.kind != VALUE_DIST)
+        ctx_raise(in->ctx, ERROR_PROGRAM, at, "from a record {loc, scale, cholesky} it gives a distribution over real[len(loc)]",
+                  "an automatic guide gives a distribution; `%s` gave %s", pair->guide_name, value_describe(in, d));
+    Site *s = ARENA_NEW(in->arena, Site);
+    *s = (Site){.name = "automatic@", .text = pair->guide_name, .dist = d.u.dist, .data = value_none(), .value = value_none(), .span = at,
+                .value_span = at};
+    bool flows = d.u.dist->family->reparameterised;
+    s->value = dist_draw_site(in, d.u.dist, s, flows);
+    if (p->terms) {
+        terms_add(&p->logq, in, dist_logpdf(in, dist_detach(in, d.u.dist), s->value, false, at), p->particles);
+        if (!flows) terms_add(&p->score, in, dist_logpdf(in, d.u.dist, s->value, false, at), p->particles);
+    }
+    Value v = moved ? move_point(p, in, made.u.list, s->value, at) : s->value;
+    Array u = value_array(in, v, at, "a draw of the automatic guide");
+    Shape shape = array_shape(&u);
+    if (shape.rank != 1 || shape.dim[0] != pair->latents->size)
+        ctx_raise(in->ctx, ERROR_PROGRAM, at, NULL, "the automatic guide `%s` draws shape %s; the latents have %ld numbers in unconstrained space",
+                  pair->guide_name, shape_text(in->arena, shape), (long)pair->latents->size);
+    return u;
+}
+
+/* -- The model's part -- */
+
+static void model_latent(Trace *t, Interp *in, Site *s, Entry *e) {
+    Pass *p = t->self;
+    Pair *pair = p->pair;
+    Value v = pair->guide ? trace_value(&p->guide, s->name, s->index, s->nindex, s->span) : value_none();
+    if (v.kind == VALUE_NONE) {
+        if (pair->automatic.kind != VALUE_NONE && p->checking) latents_discover(pair->latents, t, in, s, e);
+        else if (pair->automatic.kind != VALUE_NONE) latents_answer(&p->point, in, s, e);
+        else if (pair->prior) s->value = dist_draw_site(in, s->dist, s, false); /* its own guide: both terms cancel */
+        else guide_check_missing(in, pair->guide_name, &p->guide, s);
+        return;
+    }
+    s->value = v;
+    if (p->checking) guide_check_site(in, pair->guide_name, &p->guide, s);
+    if (p->terms) e->log_density = dist_logpdf(in, s->dist, v, false, s->span);
+}
+
+static void add_terms(Pass *p, Interp *in) {
+    for (int k = 0; k < p->guide.n; k++) {
+        terms_add(&p->logq, in, p->guide.entries[k].log_density, p->particles);
+        terms_add(&p->score, in, p->guide.entries[k].log_score, p->particles);
+    }
+    for (int k = 0; k < p->model.n; k++) {
+        const Entry *e = &p->model.entries[k];
+        terms_add(e->kind == ENTRY_SAMPLE && !e->observed ? &p->prior : &p->likelihood, in, e->log_density, p->particles);
+    }
+}
+
+static void run(Pass *p, Pair *pair, Interp *in) {
+    params_push(&p->reader, pair->params, in);
+    trace_init(&p->guide, in, p->terms, guide_latent, p);
+    p->guide.observed = guide_observed;
+    if (pair->guide) {
+        trace_push(&p->guide);
+        interp_run_call(in, pair->guide, pair->span);
+        trace_pop(&p->guide);
+        in->overlay = NULL;
+    }
+    Array point = {0};
+    bool automatic = pair->automatic.kind != VALUE_NONE && !p->checking && pair->latents->n > 0;
+    if (automatic && !p->at_point) point = draw_point(p, in);
+    if (automatic) point_run_init(&p->point, pair->latents, in, p->at_point ? NULL : &point, p->particles);
+    trace_init(&p->model, in, p->terms, model_latent, p);
+    trace_push(&p->model);
+    interp_run_call(in, pair->model, pair->span);
+    trace_pop(&p->model);
+    in->overlay = NULL;
+    if (automatic) point_run_finish(&p->point, in);
+    params_pop(&p->reader);
+}
+
+void pass_run(Pass *p, Pair *pair, Interp *in, const Axis *particles, bool terms) {
+    *p = (Pass){.pair = pair, .particles = particles, .terms = terms};
+    run(p, pair, in);
+    if (terms) add_terms(p, in);
+}
+
+void pass_run_at_point(Pass *p, Pair *pair, Interp *in) {
+    *p = (Pass){.pair = pair, .terms = true, .at_point = true};
+    run(p, pair, in);
+    add_terms(p, in);
+}
+
+Var pass_log_joint(const Pass *p, Interp *in) {
+    return op2(in->tape, OP_ADD, terms_total(&p->likelihood, in), terms_total(&p->prior, in));
+}
+
+Var pass_elbo(const Pass *p, Interp *in, double kl_weight) {
+    Var kl = op2(in->tape, OP_SUB, terms_total(&p->logq, in), terms_total(&p->prior, in));
+    if (kl_weight != 1) kl = op2(in->tape, OP_MUL, kl, var_number(in->tape, kl_weight));
+    return op2(in->tape, OP_SUB, terms_total(&p->likelihood, in), kl);
+}
+
+/* -- The first run -- */
+
+/* On a tape that does not record, numbers that come of draws are plain: the checks of constants would meet them. */
+static void check_run(Pair *pair, Interp *in, uint64_t seed, bool recording) {
+    Arena *arena = ctx_arena(in->ctx);
+    arena_defer(pair->arena, (void (*)(void *))arena_free, arena);
+    Tape *tape = tape_new(in->ctx, arena, recording);
+    tape->step = STEP_CHECK;
+    Scope saved;
+    scope_enter(in, &saved, arena, tape, seed);
+    Pass p = {.pair = pair, .checking = true};
+    run(&p, pair, in);
+    bool observes = false;
+    for (int k = 0; k < p.model.n; k++) observes |= p.model.entries[k].kind == ENTRY_FACTOR || p.model.entries[k].observed;
+    if (!observes) guide_check_observes(in, pair->model, pair->span);
+    if (pair->guide) guide_check_invented(in, pair->guide_name, pair->model->closure->function->name, &p.guide, &p.model);
+    scope_leave(in, &saved);
+}
+
+void pair_check(Pair *pair, Interp *in, uint64_t seed) { check_run(pair, in, seed, true); }
+void pair_check_prior(Pair *pair, Interp *in, uint64_t seed) { check_run(pair, in, seed, false); }
+
+static bool prior_point(Pair *pair, Interp *in, Arena *arena, uint64_t seed, uint32_t step, double *to) {
+    arena_reset(arena);
+    Latents found;
+    latents_init(&found, arena, pair->latents->noncentre, true, pair->latents->method);
+    Latents *layout = pair->latents;
+    Tape *tape = tape_new(in->ctx, arena, true);
+    tape->step = STEP_CHECK + step;
+    Scope saved;
+    scope_enter(in, &saved, arena, tape, seed);
+    Pass p = {.pair = pair, .checking = true};
+    pair->latents = &found;
+    run(&p, pair, in);
+    pair->latents = layout;
+    scope_leave(in, &saved);
+    bool good = found.size == layout->size && found.n == layout->n;
+    for (int64_t k = 0; k < found.size && good; k++) good = isfinite(found.drawn[k]);
+    if (good) memcpy(to, found.drawn, sizeof(double) * (size_t)found.size);
+    return good;
+}
+
+void pair_prior_median(Pair *pair, Interp *in, uint64_t seed, double *median) {
+    int64_t size = pair->latents->size;
+    Arena *arena = ctx_arena(in->ctx), *work = ctx_arena(in->ctx);
+    arena_defer(pair->arena, (void (*)(void *))arena_free, arena);
+    arena_defer(pair->arena, (void (*)(void *))arena_free, work);
+    double *points = ARENA_ARRAY(work, double, PRIOR_RUNS * size + 1), *column = ARENA_ARRAY(work, double, PRIOR_RUNS);
+    int runs = size > 20000 ? 3 : PRIOR_RUNS, n = 0;
+    for (int k = 1; k <= runs; k++)
+        if (prior_point(pair, in, arena, seed, (uint32_t)k, points + n * size)) n++;
+    for (int64_t i = 0; i < size; i++) {
+        for (int k = 0; k < n; k++) column[k] = points[k * size + i];
+        median[i] = n ? quantile(column, n, 0.5) : 0;
+    }
+    arena_reset(arena);
+    arena_reset(work);
+}
+
+bool pair_prior_point(Pair *pair, Interp *in, uint64_t seed, double *point) {
+    Arena *arena = ctx_arena(in->ctx);
+    arena_defer(pair->arena, (void (*)(void *))arena_free, arena);
+    bool good = prior_point(pair, in, arena, seed, 0, point);
+    arena_reset(arena);
+    return good;
+}
+
+const char *automatic_name(Interp *in, Value automatic) {
+    (void)in;
+    if (automatic.kind != VALUE_FUNCTION) return "automatic guide";
+    /* `fn auto_normal(scale) = start -> ...`: the closure's environment is the call of auto_normal. */
+    const Closure *c = automatic.u.closure;
+    if (c->function->kind == FUNCTION_LAMBDA && c->environment && c->environment->function) return c->environment->function->name;
+    return c->function->name;
+}

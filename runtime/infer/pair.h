@@ -1,0 +1,66 @@
+/* A model with its guide: what svi, importance sampling and the functions on fits run.
+ *
+ * The guide is written by hand, automatic, or both (the automatic part covers what the body leaves out). An automatic
+ * guide is a function of the language: from a record `start` it gives a distribution over the unconstrained point of the
+ * remaining latents, or a tuple (offset, factor, distribution): the point is then offset + factor * draw, with a vector
+ * or a lower triangular matrix as factor (stdlib/guides.ppl).
+ */
+#ifndef INFER_PAIR_H
+#define INFER_PAIR_H
+
+#include "infer/latents.h"
+#include "infer/params.h"
+#include "infer/recorder.h"
+
+typedef struct Pair {
+    Interp *in;
+    Arena *arena;
+    const Call *model;
+    const Call *guide;       /* NULL: no hand-written part */
+    Value automatic;         /* VALUE_NONE: no automatic part */
+    const char *guide_name;  /* "q", "auto_mvn"; NULL: the model's prior is the guide */
+    Value start;             /* the record that the automatic guide is called with */
+    Latents *latents;        /* of the automatic part */
+    ParamStore *params;
+    bool prior;              /* no guide: the model draws forward (importance sampling) */
+    Span span;               /* of the call of infer */
+} Pair;
+
+typedef struct Pass {
+    Pair *pair;
+    Trace guide, model;
+    ParamReader reader;
+    PointRun point;
+    Terms likelihood, prior; /* observations and factors; latents */
+    Terms logq, score;       /* score: of guide sites that no gradient flows through */
+    const Axis *particles;   /* NULL: one */
+    bool checking;           /* the first run: guide and model are compared */
+    bool terms;              /* sums are wanted */
+    bool at_point;           /* the automatic part is not drawn: it is input SLOT_POINT */
+} Pass;
+
+/* Run guide, then model, on in->tape. in->plates holds `particles` when it is not NULL. */
+void pass_run(Pass *p, Pair *pair, Interp *in, const Axis *particles, bool terms);
+/* The same with the automatic part's point given. */
+void pass_run_at_point(Pass *p, Pair *pair, Interp *in);
+/* log p, and log p - log q with the second and third part weighed. */
+Var pass_log_joint(const Pass *p, Interp *in);
+Var pass_elbo(const Pass *p, Interp *in, double kl_weight);
+
+/* The first run: finds the automatic part's latents and the parameters, and compares guide and model: every latent
+ * covered, none invented, shapes, supports and plates agree. A model that observes nothing is refused. */
+void pair_check(Pair *p, Interp *in, uint64_t seed);
+
+/* The same for importance sampling from the prior, whose structure may be random: only that something is observed. */
+void pair_check_prior(Pair *p, Interp *in, uint64_t seed);
+
+/* Median of the unconstrained points of the automatic part, from the prior (and the hand-written part as it stands). */
+void pair_prior_median(Pair *p, Interp *in, uint64_t seed, double *median);
+
+/* One such point; false: it is not finite, or the structure is another one. */
+bool pair_prior_point(Pair *p, Interp *in, uint64_t seed, double *point);
+
+/* auto_normal: the name of an automatic guide as it is shown. */
+const char *automatic_name(Interp *in, Value automatic);
+
+#endif

@@ -1,0 +1,197 @@
+#include "infer/params.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "infer/handlers.h"
+#include "infer/recorder.h"
+#include "interp/array.h"
+
+void params_init(ParamStore *s, Interp *in, Arena *arena) { *s = (ParamStore){.in = in, .arena = arena}; }
+
+int params_find(const ParamStore *s, const char *name) {
+    for (int k = 0; k < s->n; k++)
+        if (strcmp(s->list[k].name, name) == 0) return k;
+    return -1;
+}
+
+ParamStore *params_copy(const ParamStore *s, Arena *arena) {
+    ParamStore *copy = ARENA_NEW(arena, ParamStore);
+    *copy = *s;
+    copy->arena = arena;
+    copy->from = NULL;
+    copy->list = arena_copy(arena, s->list, sizeof *s->list * (size_t)s->n + 1);
+    for (int k = 0; k < s->n; k++) copy->list[k].name = arena_strdup(arena, s->list[k].name);
+    copy->values = arena_copy(arena, s->values, sizeof(double) * (size_t)s->size + 1);
+    copy->capacity = s->n;
+    copy->reserved = s->size;
+    return copy;
+}
+
+static Constraint info_constraint(Tape *t, const ParamInfo *p) {
+    Constraint k = {.kind = p->kind};
+    if (p->kind == CONSTRAINT_LOWER || p->kind == CONSTRAINT_INTERVAL) k.low = var_number(t, p->low);
+    if (p->kind == CONSTRAINT_UPPER || p->kind == CONSTRAINT_INTERVAL) k.high = var_number(t, p->high);
+    return k;
+}
+
+static void info_kind(ParamInfo *p, const ParamSite *s) {
+    p->low = s->low, p->high = s->high;
+    switch (s->kind) {
+    case TYPE_POSITIVE: p->low = fmax(0, p->low); break;
+    case TYPE_UNIT: p->low = 0, p->high = 1; break;
+    case TYPE_SIMPLEX: p->kind = CONSTRAINT_SIMPLEX; return;
+    case TYPE_ORDERED: p->kind = CONSTRAINT_ORDERED; return;
+    case TYPE_COV: p->kind = CONSTRAINT_COV; return;
+    case TYPE_CORR_CHOLESKY: p->kind = CONSTRAINT_CORR_CHOLESKY; return;
+    default: break;
+    }
+    bool low = isfinite(p->low), high = isfinite(p->high);
+    p->kind = low && high ? CONSTRAINT_INTERVAL : low ? CONSTRAINT_LOWER : high ? CONSTRAINT_UPPER : CONSTRAINT_REAL;
+}
+
+static Shape full_shape(int naxes, const Axis *const *axes, Shape event) {
+    Shape s = {.rank = naxes + event.rank};
+    for (int k = 0; k < naxes; k++) s.dim[k] = axes[k]->size;
+    for (int k = 0; k < event.rank; k++) s.dim[naxes + k] = event.dim[k];
+    return s;
+}
+
+/* The initial value in unconstrained space, written to s->values. */
+static void initialise(ParamStore *s, Interp *in, const ParamInfo *p, const ParamSite *site) {
+    double *to = s->values + p->offset;
+    int known = s->from ? params_find(s->from, p->name) : -1;
+    if (known >= 0) {
+        const ParamInfo *q = &s->from->list[known];
+        if (!shape_equal(q->free, p->free) || q->kind != p->kind)
+            ctx_raise(in->ctx, ERROR_PROGRAM, p->span, NULL, "the parameter `%s` has shape %s here, %s in the fit it starts from", p->name,
+                      shape_text(in->arena, p->shape), shape_text(in->arena, q->shape));
+        memcpy(to, s->from->values + q->offset, sizeof(double) * (size_t)p->size);
+        return;
+    }
+    memset(to, 0, sizeof(double) * (size_t)p->size);
+    if (site->init.kind == VALUE_NONE) return;
+    Value v = array_expand_axes(in, site->init, p->naxes, p->axes);
+    Array a = value_array(in, v, p->span, "an initial value");
+    Shape together;
+    if (a.naxes != p->naxes || !shape_broadcast(array_shape(&a), p->event, &together) || !shape_equal(together, p->event))
+        ctx_raise(in->ctx, ERROR_PROGRAM, p->span, NULL, "the initial value of `%s` has shape %s, the parameter has %s", p->name,
+                  shape_text(in->arena, array_shape(&a)), shape_text(in->arena, p->event));
+    Var x = op_expand(in->tape, array_expand_event(in, &a, p->event), p->shape);
+    Constraint k = info_constraint(in->tape, p);
+    if (!constraint_holds(in->ctx, &k, x.value))
+        ctx_raise(in->ctx, ERROR_PROGRAM, p->span, NULL, "the initial value of `%s` is not allowed by its type (%s)", p->name,
+                  constraint_name(p->kind));
+    tensor_copy_out(constraint_inverse(in->tape, &k, x).value, to);
+}
+
+static int add_param(ParamStore *s, Interp *in, const ParamSite *site) {
+    ParamInfo p = {.name = arena_strdup(s->arena, site->name), .event = site->shape, .span = site->span, .naxes = site->naxes, .offset = s->size};
+    memcpy(p.axes, site->axes, sizeof p.axes);
+    info_kind(&p, site);
+    p.shape = full_shape(p.naxes, p.axes, p.event);
+    Constraint k = info_constraint(in->tape, &p);
+    p.free = constraint_free_shape(in->ctx, &k, p.shape);
+    p.size = shape_size(p.free);
+    if (s->n == s->capacity) {
+        s->capacity = s->capacity ? 2 * s->capacity : 8;
+        ParamInfo *more = ARENA_ARRAY(s->arena, ParamInfo, s->capacity);
+        if (s->n) memcpy(more, s->list, sizeof *more * (size_t)s->n);
+        s->list = more;
+    }
+    if (s->size + p.size > s->reserved) {
+        s->reserved = 2 * (s->size + p.size) + 16;
+        double *more = ARENA_ARRAY(s->arena, double, s->reserved);
+        if (s->size) memcpy(more, s->values, sizeof *more * (size_t)s->size);
+        s->values = more;
+        in->tape->inputs[SLOT_PARAMS] = s->values;
+    }
+    s->size += p.size;
+    s->list[s->n] = p;
+    initialise(s, in, &p, site);
+    s->generation++;
+    return s->n++;
+}
+
+/* -- The handler -- */
+
+static void reserve_cache(ParamReader *r, Interp *in) {
+    if (r->store->n <= r->capacity) return;
+    int capacity = 2 * r->store->n + 8;
+    Var *inputs = ARENA_ARRAY(in->arena, Var, capacity);
+    Value *values = ARENA_ARRAY(in->arena, Value, capacity);
+    if (r->capacity) {
+        memcpy(inputs, r->inputs, sizeof *inputs * (size_t)r->capacity);
+        memcpy(values, r->values, sizeof *values * (size_t)r->capacity);
+    }
+    r->inputs = inputs, r->values = values, r->capacity = capacity;
+}
+
+static Value read_param(const ParamStore *s, Interp *in, int k, Var *input) {
+    const ParamInfo *p = &s->list[k];
+    *input = tape_input(in->tape, SLOT_PARAMS, p->offset, p->free);
+    Constraint c = info_constraint(in->tape, p);
+    return value_var(in, constraint_forward(in->tape, &c, *input, NULL), p->naxes, p->axes);
+}
+
+static void reader_param(Handler *h, Interp *in, ParamSite *site) {
+    ParamReader *r = (ParamReader *)h;
+    int k = params_find(r->store, site->name);
+    if (k < 0 && r->frozen) {
+        effect_param(in, h->outer, site);
+        return;
+    }
+    if (k < 0) k = add_param(r->store, in, site);
+    const ParamInfo *p = &r->store->list[k];
+    Shape shape = full_shape(site->naxes, site->axes, site->shape);
+    if (!shape_equal(shape, p->shape))
+        ctx_raise(in->ctx, ERROR_PROGRAM, site->span, "one parameter has one shape: for another one, write it in another place",
+                  "the parameter `%s` has shape %s here, elsewhere it has %s", p->name, shape_text(in->arena, shape),
+                  shape_text(in->arena, p->shape));
+    reserve_cache(r, in);
+    in->tape->inputs[SLOT_PARAMS] = r->store->values;
+    if (r->values[k].kind == VALUE_NONE) r->values[k] = read_param(r->store, in, k, &r->inputs[k]);
+    site->value = r->values[k];
+}
+
+/* A plate starts over element by element: what was read since the mark is no longer on the tape. */
+static int reader_mark(Handler *h) { return ((ParamReader *)h)->store->in->tape->nnodes; }
+
+static void reader_rollback(Handler *h, int mark) {
+    ParamReader *r = (ParamReader *)h;
+    for (int k = 0; k < r->capacity; k++)
+        if (r->inputs[k].node >= mark) r->values[k] = value_none();
+}
+
+void params_push(ParamReader *r, ParamStore *s, Interp *in) {
+    *r = (ParamReader){.handler = {.param = reader_param, .mark = reader_mark, .rollback = reader_rollback}, .store = s};
+    in->tape->inputs[SLOT_PARAMS] = s->values;
+    effects_push(in, &r->handler);
+}
+
+void params_pop(ParamReader *r) { effects_pop(r->store->in, &r->handler); }
+
+bool params_input(const ParamReader *r, int k, Var *input) {
+    if (k >= r->capacity || r->values[k].kind == VALUE_NONE) return false;
+    *input = r->inputs[k];
+    return true;
+}
+
+/* -- Reading them outside a run -- */
+
+Value params_value(const ParamStore *s, Interp *in, int k) {
+    const ParamInfo *p = &s->list[k];
+    Var u = var_constant(tensor_borrow(in->arena, p->free, s->values + p->offset));
+    Constraint c = info_constraint(in->tape, p);
+    return value_tensor(in, constraint_forward(in->tape, &c, u, NULL).value);
+}
+
+Value params_record(const ParamStore *s, Interp *in) {
+    const char **names = ARENA_ARRAY(in->arena, const char *, s->n + 1);
+    Value *values = ARENA_ARRAY(in->arena, Value, s->n + 1);
+    for (int k = 0; k < s->n; k++) {
+        names[k] = s->list[k].name;
+        values[k] = params_value(s, in, k);
+    }
+    return record_nest(in, s->n, names, values);
+}

@@ -1,0 +1,56 @@
+/* Learned parameters by address: one vector of unconstrained values, and the handler that gives them to a program.
+ *
+ * A parameter that is met for the first time is appended, with its declared initial value (or, where there is none, 0 in
+ * unconstrained space: 1 for a positive one). Readers on a recording tape see the vector as input SLOT_PARAMS.
+ */
+#ifndef INFER_PARAMS_H
+#define INFER_PARAMS_H
+
+#include "dist/constraint.h"
+#include "interp/effects.h"
+
+typedef struct ParamInfo {
+    const char *name;
+    ConstraintKind kind;
+    double low, high;
+    int naxes;
+    const Axis *axes[MAX_AXES];
+    Shape event, shape, free; /* shape: axes, then event; free: of the unconstrained values */
+    int64_t offset, size;     /* in the vector */
+    Span span;
+} ParamInfo;
+
+typedef struct ParamStore {
+    Interp *in;
+    Arena *arena;
+    ParamInfo *list;
+    int n, capacity;
+    double *values;
+    int64_t size, reserved;
+    int generation;                /* rises when parameters are added: `values` may have moved */
+    const struct ParamStore *from; /* initial values are taken from here first; may be NULL */
+} ParamStore;
+
+void params_init(ParamStore *s, Interp *in, Arena *arena);
+ParamStore *params_copy(const ParamStore *s, Arena *arena); /* names, layout and values */
+int params_find(const ParamStore *s, const char *name);     /* its place, or -1 */
+/* The constrained value now, plain, in in->arena. */
+Value params_value(const ParamStore *s, Interp *in, int k);
+/* All as nested records. */
+Value params_record(const ParamStore *s, Interp *in);
+
+/* The handler; parameters are read once per run. */
+typedef struct ParamReader {
+    Handler handler;
+    ParamStore *store;
+    bool frozen;      /* unknown parameters are passed on */
+    Var *inputs;      /* by parameter: its stretch of the vector, once read */
+    Value *values;    /* VALUE_NONE: not read yet */
+    int capacity;
+} ParamReader;
+void params_push(ParamReader *r, ParamStore *s, Interp *in);
+void params_pop(ParamReader *r);
+/* The unconstrained input of parameter k in this run; false: it was not read. */
+bool params_input(const ParamReader *r, int k, Var *input);
+
+#endif

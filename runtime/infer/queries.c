@@ -1,0 +1,160 @@
+/* elbo, log_evidence, summary: what is asked of a fit. */
+#include <math.h>
+#include <string.h>
+
+#include "infer/builtins.h"
+#include "infer/diagnostics.h"
+#include "infer/fit.h"
+#include "infer/report.h"
+
+/* log p - log q of one run: per element of the outermost plate, or one number. */
+typedef struct Weight {
+    Interp *in;
+    Pair *pair;
+    Recorder recorder;
+    double *values;
+    int64_t n;      /* elements; 0: not recorded yet */
+    bool elements;
+} Weight;
+
+/* The outermost plate, when every latent of the model lies inside it and so does every term. */
+static const Axis *common_plate(const Pass *p) {
+    const Axis *axis = NULL;
+    bool any = false;
+    for (int k = 0; k < p->model.n; k++) {
+        const Entry *e = &p->model.entries[k];
+        if (e->kind == ENTRY_RECORD) continue;
+        if (e->kind == ENTRY_FACTOR || e->nindex == 0 || !e->index[0].axis) return NULL;
+        if (any && e->index[0].axis != axis) return NULL;
+        axis = e->index[0].axis;
+        any = true;
+    }
+    for (int k = 0; k < p->guide.n; k++)
+        if (p->guide.entries[k].kind == ENTRY_SAMPLE && (p->guide.entries[k].nindex == 0 || p->guide.entries[k].index[0].axis != axis)) return NULL;
+    return axis;
+}
+
+static void add_elements(Terms *t, const Trace *trace, Interp *in, const Axis *axis) {
+    for (int k = 0; k < trace->n; k++) {
+        Value v = trace->entries[k].log_density;
+        if (v.kind != VALUE_NONE) terms_add(t, in, array_expand_axes(in, v, 1, &axis), axis);
+    }
+}
+
+static void *record_weight(Recorder *r, void *self) {
+    Weight *w = self;
+    Pass p;
+    Interp *in = r->in;
+    pass_run(&p, w->pair, in, NULL, true);
+    const Axis *axis = w->pair->automatic.kind == VALUE_NONE ? common_plate(&p) : NULL;
+    Var total;
+    if (axis) {
+        Terms plus = {0}, minus = {0};
+        add_elements(&plus, &p.model, in, axis);
+        add_elements(&minus, &p.guide, in, axis);
+        total = op2(in->tape, OP_SUB, terms_total(&plus, in), terms_total(&minus, in));
+    } else {
+        total = pass_elbo(&p, in, 1);
+    }
+    int64_t n = shape_size(total.value->shape);
+    if (w->n == 0) {
+        w->n = n;
+        w->elements = axis != NULL;
+        w->values = ARENA_ARRAY(r->keep, double, n + 1);
+    }
+    if (n != w->n) ctx_raise_here(in->ctx, ERROR_PROGRAM, "the number of elements differs between runs");
+    recorder_output(r, total, w->values);
+    return w;
+}
+
+typedef struct Query {
+    Interp *in;
+    const Args *args;
+    Arena *arena;
+    Value result;
+    bool evidence;
+} Query;
+
+/* The model and guide asked about, with the parameters of the fit. */
+static Pair *query_pair(Query *q, Fit *f) {
+    Interp *in = q->in;
+    const Args *a = q->args;
+    Pair *p = ARENA_NEW(q->arena, Pair);
+    *p = *f->pair;
+    p->span = a->span;
+    p->arena = q->arena;
+    p->params = params_copy(f->params, q->arena);
+    if (a->values[1].kind != VALUE_NONE) p->model = model_argument(in, a->values[1], FUNCTION_MODEL, a->spans[1]);
+    if (a->values[2].kind != VALUE_NONE) {
+        p->guide = model_argument(in, a->values[2], FUNCTION_GUIDE, a->spans[2]);
+        p->guide_name = p->guide->closure->function->name;
+        p->prior = false;
+        if (!p->guide->closure->function->with) p->automatic = value_none();
+    } else if (a->values[1].kind != VALUE_NONE && f->pair->guide) {
+        ctx_raise(in->ctx, ERROR_PROGRAM, a->span, "elbo(fit, m(new), q(new))", "say with which guide: the fit's own, `%s`, was for other data",
+                  f->pair->guide_name);
+    }
+    if (p->automatic.kind == VALUE_NOTHING)
+        ctx_raise(in->ctx, ERROR_PROGRAM, a->spans[0], NULL, "a fit by %s has no guide to estimate it with", f->report.method);
+    return p;
+}
+
+static void query_body(void *self) {
+    Query *q = self;
+    Interp *in = q->in;
+    const Args *a = q->args;
+    Fit *f = fit_of(in, a->values[0], a->spans[0]);
+    Weight w = {.in = in, .pair = query_pair(q, f)};
+    long n = argument_count(in, a, 3, q->evidence ? 5000 : 1, 1, "the number of samples");
+    uint64_t seed = key_fold(in->ctx->seed, 0xE1B0 + infer_state(in)->calls++);
+    if (a->values[1].kind != VALUE_NONE || a->values[2].kind != VALUE_NONE) {
+        Pair check = *w.pair;
+        Latents found; /* the first run finds the layout anew */
+        if (check.latents) {
+            latents_init(&found, q->arena, check.latents->noncentre, true, check.latents->method);
+            check.latents = &found;
+        }
+        pair_check(&check, in, seed);
+    }
+    recorder_init(&w.recorder, in, q->arena, seed, record_weight, &w);
+    w.recorder.slots[SLOT_PARAMS] = w.pair->params->values;
+    OnlineMoments *mean = NULL;
+    double *largest = NULL, *sum = NULL;
+    for (long k = 0; k < n; k++) {
+        recorder_run(&w.recorder, (uint32_t)(STEP_FRESH + k), 0);
+        if (k == 0) {
+            mean = ARENA_ARRAY(q->arena, OnlineMoments, w.n);
+            largest = ARENA_ARRAY(q->arena, double, 2 * w.n);
+            sum = largest + w.n;
+            for (int64_t i = 0; i < w.n; i++) largest[i] = -INFINITY;
+        }
+        for (int64_t i = 0; i < w.n; i++) {
+            double x = w.values[i];
+            moments_add(&mean[i], x);
+            if (x > largest[i]) sum[i] = sum[i] * exp(largest[i] - x) + 1, largest[i] = x;
+            else if (largest[i] > -INFINITY) sum[i] += exp(x - largest[i]);
+        }
+    }
+    Tensor *t = tensor_new(in->ctx, in->arena, w.elements ? shape1(w.n) : SHAPE_SCALAR);
+    for (int64_t i = 0; i < w.n; i++) t->data[i] = q->evidence ? largest[i] + log(sum[i] / (double)n) : mean[i].mean;
+    q->result = value_tensor(in, t);
+}
+
+static Value run_query(Interp *in, const Args *a, bool evidence) {
+    Query q = {.in = in, .args = a, .arena = ctx_arena(in->ctx), .evidence = evidence};
+    scope_protect(in, query_body, &q, q.arena);
+    arena_free(q.arena);
+    return q.result;
+}
+
+Value call_elbo(Interp *in, const Args *a) { return run_query(in, a, false); }
+Value call_log_evidence(Interp *in, const Args *a) { return run_query(in, a, true); }
+
+Value call_summary(Interp *in, const Args *a) {
+    Buf b = {0};
+    fit_of(in, a->values[0], a->spans[0]);
+    report_fit(fit_report(a->values[0]), &b, false);
+    Value v = value_string(in, b.text, b.length);
+    buf_free(&b);
+    return v;
+}

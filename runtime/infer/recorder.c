@@ -1,0 +1,166 @@
+#include "infer/recorder.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "interp/effects.h"
+
+enum { MAX_RECORDINGS = 8 };
+
+void scope_save(Interp *in, Scope *s) {
+    *s = (Scope){.arena = in->arena, .tape = in->tape, .handler = in->handler, .nplates = in->nplates, .depth = in->depth,
+                 .dist_level = in->dist_level, .address = in->address, .draw = in->draw, .split = in->split, .overlay = in->overlay,
+                 .draw_count = in->draw_count, .seed = in->ctx->seed, .span = in->ctx->span};
+    memcpy(s->plates, in->plates, sizeof s->plates);
+}
+
+void scope_enter(Interp *in, Scope *s, Arena *arena, Tape *tape, uint64_t seed) {
+    scope_save(in, s);
+    in->arena = arena;
+    in->tape = tape;
+    in->nplates = 0;
+    in->address = NULL;
+    in->draw = NULL;
+    in->split = NULL;
+    in->overlay = NULL;
+    in->draw_count = 0;
+    in->ctx->seed = seed;
+}
+
+void scope_leave(Interp *in, const Scope *s) {
+    in->arena = s->arena;
+    in->tape = s->tape;
+    in->handler = s->handler;
+    memcpy(in->plates, s->plates, sizeof s->plates);
+    in->nplates = s->nplates;
+    in->depth = s->depth;
+    in->dist_level = s->dist_level;
+    in->address = s->address;
+    in->draw = s->draw;
+    in->split = s->split;
+    in->overlay = s->overlay;
+    in->draw_count = s->draw_count;
+    in->ctx->seed = s->seed;
+    in->ctx->span = s->span;
+}
+
+void scope_protect(Interp *in, void (*body)(void *), void *self, Arena *owned) {
+    Scope saved;
+    scope_save(in, &saved);
+    Error e;
+    if (ctx_protect(in->ctx, body, self, &e)) return;
+    scope_leave(in, &saved);
+    arena_free(owned);
+    ctx_reraise(in->ctx, &e);
+}
+
+/* -- Recordings -- */
+
+typedef struct Recording {
+    Program *program;
+    void *data;
+} Recording;
+
+static void release_programs(void *self) {
+    Recorder *r = self;
+    recorder_forget(r);
+    arena_free(r->arena);
+    r->arena = NULL;
+}
+
+void recorder_init(Recorder *r, Interp *in, Arena *keep, uint64_t seed, void *(*record)(Recorder *, void *), void *self) {
+    const char *walk = getenv("PPL_WALK"); /* for tests: walk the tree at every step */
+    *r = (Recorder){.in = in, .record = record, .self = self, .seed = seed, .keep = keep, .walk = walk && strcmp(walk, "1") == 0};
+    r->arena = ctx_arena(in->ctx);
+    arena_defer(keep, release_programs, r);
+}
+
+void recorder_forget(Recorder *r) {
+    for (int k = 0; k < r->n; k++) {
+        program_free(r->list[k]->program);
+        free(r->list[k]);
+    }
+    r->n = 0;
+}
+
+void recorder_output(Recorder *r, Var var, real *place) {
+    if (r->noutputs == r->capacity) {
+        int capacity = r->capacity ? 2 * r->capacity : 16;
+        struct Output *more = ARENA_ARRAY(r->in->arena, struct Output, capacity);
+        if (r->noutputs) memcpy(more, r->outputs, sizeof *more * (size_t)r->noutputs);
+        r->outputs = more;
+        r->capacity = capacity;
+    }
+    r->outputs[r->noutputs++] = (struct Output){var, place};
+}
+
+static Program *make_program(Recorder *r, Tape *t) {
+    Var *vars = ARENA_ARRAY(r->arena, Var, r->noutputs + 1);
+    real **places = ARENA_ARRAY(r->arena, real *, r->noutputs + 1);
+    for (int k = 0; k < r->noutputs; k++) vars[k] = r->outputs[k].var, places[k] = r->outputs[k].place;
+    return program_new(t, r->noutputs, vars, places);
+}
+
+/* Latest first; the one that has not been used for longest goes. */
+static Recording *keep_recording(Recorder *r, Program *p, void *data) {
+    Recording *one;
+    if (r->n == MAX_RECORDINGS) {
+        one = r->list[r->n - 1];
+        program_free(one->program);
+    } else {
+        one = calloc(1, sizeof *one);
+        if (!one) ctx_raise_here(r->in->ctx, ERROR_PROGRAM, "memory is exhausted");
+        r->n++;
+    }
+    memmove(r->list + 1, r->list, sizeof *r->list * (size_t)(r->n - 1));
+    *one = (Recording){p, data};
+    r->list[0] = one;
+    return one;
+}
+
+static void *record_anew(Recorder *r, uint32_t step, uint32_t particle) {
+    Interp *in = r->in;
+    arena_reset(r->arena);
+    r->noutputs = r->capacity = 0;
+    Tape *tape = tape_new(in->ctx, r->arena, true);
+    memcpy(tape->inputs, r->slots, sizeof tape->inputs);
+    tape->step = step;
+    tape->particle = particle;
+    Scope saved;
+    scope_enter(in, &saved, r->arena, tape, r->seed);
+    void *data = r->record(r, r->self);
+    scope_leave(in, &saved);
+    for (int k = 0; k < r->noutputs; k++) tensor_copy_out(r->outputs[k].var.value, r->outputs[k].place);
+    r->nrecorded++;
+    if (r->walk) recorder_forget(r);
+    /* A walked tape becomes a program too, unrun: it can say what was not finite. */
+    if (!r->walk) keep_recording(r, make_program(r, tape), data);
+    return data;
+}
+
+void *recorder_run(Recorder *r, uint32_t step, uint32_t particle) {
+    RunInputs inputs = {.step = step, .particle = particle};
+    memcpy(inputs.slots, r->slots, sizeof inputs.slots);
+    r->last = inputs;
+    for (int k = 0; k < r->n; k++) {
+        Recording *one = r->list[k];
+        if (program_run(one->program, &inputs) != RUN_DONE) continue;
+        if (k > 0) {
+            memmove(r->list + 1, r->list, sizeof *r->list * (size_t)k);
+            r->list[0] = one;
+        }
+        return one->data;
+    }
+    return record_anew(r, step, particle);
+}
+
+const char *recorder_first_nonfinite(Recorder *r, Arena *a, Span *at) {
+    bool walk = r->walk;
+    r->walk = false;
+    if (r->n == 0) record_anew(r, r->last.step, r->last.particle);
+    r->walk = walk;
+    const char *what = NULL;
+    if (program_run(r->list[0]->program, &r->last) == RUN_DONE) what = program_first_nonfinite(r->list[0]->program, a, at);
+    if (r->walk) recorder_forget(r);
+    return what;
+}

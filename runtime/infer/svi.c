@@ -1,0 +1,270 @@
+#include "infer/svi.h"
+
+#include <math.h>
+#include <string.h>
+
+enum { PATIENCE = 10, SCORED_PARTICLES = 8, AUTOMATIC_PARTICLES = 8 };
+
+/* -- Recording the objective -- */
+
+static void reserve_gradients(Svi *s, Recorder *r) {
+    int64_t size = s->pair->params->size;
+    if (size <= s->capacity) return;
+    recorder_forget(r); /* they write to the old place */
+    s->capacity = size;
+    s->gradient = ARENA_ARRAY(s->arena, double, size);
+    s->score = ARENA_ARRAY(s->arena, double, size);
+}
+
+static void output_gradient(Svi *s, Recorder *r, const Pass *p, Var y, double *place) {
+    const ParamStore *store = s->pair->params;
+    Var *inputs = ARENA_ARRAY(r->in->arena, Var, store->n + 1), *g = ARENA_ARRAY(r->in->arena, Var, store->n + 1);
+    int *which = ARENA_ARRAY(r->in->arena, int, store->n + 1), n = 0;
+    for (int k = 0; k < store->n; k++)
+        if (params_input(&p->reader, k, &inputs[n])) which[n++] = k;
+    if (n) tape_grad(r->in->tape, y, NULL, n, inputs, g);
+    for (int k = 0; k < n; k++) recorder_output(r, g[k], place + store->list[which[k]].offset);
+}
+
+/* All particles at once: sum over k of f_k / K, and for scored draws the surrogate whose gradient is the score function
+ * estimate with the mean of the other particles as baseline (Mnih, Rezende 2016; Kool et al. 2019). */
+static void record_together(Svi *s, Recorder *r, Pass *p) {
+    Interp *in = r->in;
+    Tape *t = in->tape;
+    double k = s->particles;
+    const Axis *axis = axis_intern(in, AXIS_PARTICLE, "particle", 1, s->particles, 0);
+    in->plates[in->nplates++] = axis;
+    pass_run(p, s->pair, in, axis, true);
+    in->nplates--;
+    Var f = op_expand(t, pass_elbo(p, in, s->kl_weight), shape1(s->particles));
+    Var surrogate = op2(t, OP_DIV, op_sum_all(t, f), var_number(t, k));
+    s->scored = p->score.n > 0;
+    if (s->scored && s->particles > 1) {
+        Var centred = op2(t, OP_SUB, f, surrogate); /* f_k - mean of the others = K / (K - 1) * (f_k - mean) */
+        Var weight = op_stop_gradient(t, op2(t, OP_DIV, centred, var_number(t, k - 1)));
+        Var score = op_expand(t, terms_total(&p->score, in), shape1(s->particles));
+        surrogate = op2(t, OP_ADD, surrogate, op_sum_all(t, op2(t, OP_MUL, weight, score)));
+    }
+    reserve_gradients(s, r);
+    recorder_output(r, f, s->elbos);
+    output_gradient(s, r, p, surrogate, s->gradient);
+}
+
+static void record_one(Svi *s, Recorder *r, Pass *p) {
+    pass_run(p, s->pair, r->in, NULL, true);
+    Var f = pass_elbo(p, r->in, s->kl_weight);
+    s->scored = p->score.n > 0;
+    reserve_gradients(s, r);
+    recorder_output(r, f, s->elbos);
+    output_gradient(s, r, p, f, s->gradient);
+    if (s->scored) output_gradient(s, r, p, terms_total(&p->score, r->in), s->score);
+}
+
+typedef struct Together {
+    Svi *s;
+    Recorder *r;
+    Pass *p;
+} Together;
+
+static void try_together(void *self) {
+    Together *t = self;
+    record_together(t->s, t->r, t->p);
+}
+
+static void *record_objective(Recorder *r, void *self) {
+    Svi *s = self;
+    Pass p;
+    if (s->together) {
+        Together t = {s, r, &p};
+        Scope saved;
+        Error e;
+        scope_save(r->in, &saved);
+        if (ctx_protect(r->in->ctx, try_together, &t, &e)) return s;
+        if (e.kind != ERROR_ELEMENTWISE || !r->in->split || r->in->split->kind != AXIS_PARTICLE) ctx_reraise(r->in->ctx, &e);
+        scope_leave(r->in, &saved); /* something needs one plain value: one particle after the other */
+        tape_truncate(r->in->tape, 0);
+        r->noutputs = 0;
+        s->together = false;
+    }
+    record_one(s, r, &p);
+    return s;
+}
+
+static void *record_value(Recorder *r, void *self) {
+    Svi *s = self;
+    Pass p;
+    pass_run(&p, s->pair, r->in, NULL, true);
+    recorder_output(r, pass_elbo(&p, r->in, s->kl_weight), &s->elbo);
+    return s;
+}
+
+/* -- A step -- */
+
+/* The optimizer's memory grows with parameters that a new structure brought. */
+static void reserve_optimizer(Svi *s) {
+    int64_t size = s->pair->params->size;
+    if (size == s->size && s->state) return;
+    s->size = size;
+    s->sum = ARENA_ARRAY(s->arena, double, size + 1);
+    s->weighted = ARENA_ARRAY(s->arena, double, size + 1);
+    s->direction = ARENA_ARRAY(s->arena, double, size + 1);
+    s->state = ARENA_ARRAY(s->arena, double, optimizer_state_size(s->job->optimizer.optimizer, size) + 1);
+    s->updates = 0;
+}
+
+static void clear(double *x, int64_t n) {
+    if (n) memset(x, 0, sizeof(double) * (size_t)n);
+}
+
+static void run_objective(Svi *s, uint32_t step, uint32_t particle) {
+    clear(s->gradient, s->capacity);
+    clear(s->score, s->capacity);
+    s->objective.slots[SLOT_PARAMS] = s->pair->params->values;
+    recorder_run(&s->objective, step, particle);
+    if (s->size < s->pair->params->size) reserve_optimizer(s);
+}
+
+/* Run after run; the score function's estimate as in record_together, from sums over the particles. */
+static double step_by_particle(Svi *s, uint32_t step) {
+    double total = 0, first = 0;
+    clear(s->sum, s->size), clear(s->weighted, s->size), clear(s->direction, s->size);
+    int k = 0;
+    do {
+        run_objective(s, step, (uint32_t)k);
+        if (s->together) return NAN; /* cannot be: it only ever changes to run after run */
+        double f = s->elbos[0];
+        if (k == 0) first = f;
+        total += f;
+        for (int64_t i = 0; i < s->size; i++) s->direction[i] -= s->gradient[i];
+        if (s->scored)
+            for (int64_t i = 0; i < s->size; i++) s->sum[i] += s->score[i], s->weighted[i] += (f - first) * s->score[i];
+        if (s->scored && s->particles < 2) s->particles = SCORED_PARTICLES;
+    } while (++k < s->particles);
+    double mean = total / k;
+    for (int64_t i = 0; i < s->size; i++) {
+        if (s->scored) s->direction[i] -= (s->weighted[i] - (mean - first) * s->sum[i]) * k / (k - 1);
+        s->direction[i] /= k;
+    }
+    return mean;
+}
+
+static double step_together(Svi *s, uint32_t step) {
+    run_objective(s, step, 0);
+    if (!s->together) return step_by_particle(s, step);
+    for (int64_t i = 0; i < s->size; i++) s->direction[i] = -s->gradient[i];
+    double mean = 0;
+    for (int k = 0; k < s->particles; k++) mean += s->elbos[k];
+    return mean / s->particles;
+}
+
+static bool all_finite(const double *x, int64_t n) {
+    double sum = 0;
+    for (int64_t i = 0; i < n; i++) sum += x[i] - x[i]; /* NaN where one is not finite */
+    return sum == 0;
+}
+
+static _Noreturn void refuse_nonfinite(Svi *s, double value) {
+    Span at = s->pair->span;
+    const char *what = recorder_first_nonfinite(&s->objective, s->in->arena, &at);
+    const char *name = isfinite(value) ? "the gradient of the ELBO" : "the ELBO";
+    if (!what) ctx_raise(s->in->ctx, ERROR_NUMERIC, at, NULL, "%s is not finite at step %ld", name, s->job->fit->report.steps + 1);
+    ctx_raise(s->in->ctx, ERROR_NUMERIC, at, "keep its operands where it is defined", "%s is not finite; it starts here: %s", name, what);
+}
+
+/* A rare draw from the tails may overflow: other noise is tried before giving up. */
+double svi_step(Svi *s, uint32_t step) {
+    for (int k = 0;; k++) {
+        uint32_t noise = step + (uint32_t)k * 0x01000000u;
+        double f = s->together ? step_together(s, noise) : step_by_particle(s, noise);
+        if (isfinite(f) && all_finite(s->direction, s->size)) return f;
+        if (k == PATIENCE) refuse_nonfinite(s, f);
+    }
+}
+
+void svi_update(Svi *s, double rate_factor) {
+    OptimizerChoice *o = &s->job->optimizer;
+    double option[MAX_OPTIONS];
+    memcpy(option, o->option, sizeof option);
+    s->updates++;
+    option[0] *= rate_factor;
+    if (o->clip > 0) gradient_clip(s->direction, s->size, o->clip);
+    optimizer_update(o->optimizer, option, s->state, s->size, s->pair->params->values, s->direction, s->updates);
+}
+
+void svi_restart(Svi *s) {
+    clear(s->state, optimizer_state_size(s->job->optimizer.optimizer, s->size));
+    s->updates = 0;
+}
+
+void svi_values(Svi *s, const double *values, uint32_t first_step, long n, double *out) {
+    s->value.slots[SLOT_PARAMS] = values;
+    for (long k = 0; k < n; k++) {
+        recorder_run(&s->value, first_step + (uint32_t)k, 0);
+        out[k] = s->elbo;
+    }
+}
+
+/* -- The method -- */
+
+static void choose_particles(Svi *s) {
+    Job *job = s->job;
+    s->particles = job->choice.objective.particles;
+    bool chosen = s->particles == 0;
+    if (chosen) s->particles = s->pair->guide ? 1 : AUTOMATIC_PARTICLES;
+    s->elbos = ARENA_ARRAY(s->arena, double, s->particles + SCORED_PARTICLES + 1);
+    s->together = s->particles > 1;
+    reserve_optimizer(s);
+    run_objective(s, STEP_CHECK, 0); /* one run tells whether draws must be scored */
+    if (!s->scored || s->particles >= 2) return;
+    if (!chosen)
+        ctx_raise(s->in->ctx, ERROR_PROGRAM, job->span, "svi(objective = ELBO(particles = 8))",
+                  "a draw of the guide has no gradient: its baseline needs at least 2 particles");
+    s->particles = SCORED_PARTICLES;
+    fit_note(job->fit, "draws of the guide without gradient: score function, %d particles", s->particles);
+    s->together = true;
+    recorder_forget(&s->objective);
+}
+
+void svi_run(Job *job) {
+    Fit *f = job->fit;
+    Svi *s = ARENA_NEW(f->arena, Svi);
+    *s = (Svi){.job = job, .in = job->in, .arena = f->arena, .pair = job->pair, .kl_weight = job->choice.objective.kl_weight};
+    if (job->pair->automatic.kind != VALUE_NONE) {
+        if (job->pair->latents->n) svi_start_automatic(job);
+        else job->pair->automatic = value_none();
+    }
+    recorder_init(&s->objective, s->in, s->arena, job->seed, record_objective, s);
+    recorder_init(&s->value, s->in, s->arena, job->seed, record_value, s);
+    choose_particles(s);
+    f->report.stop = "steps";
+    if (job->steps >= 0) svi_fixed(s, job->steps);
+    else svi_until_done(s);
+    recorder_forget(&s->objective);
+    recorder_forget(&s->value);
+    fit_take_draws(job, job->ndraws);
+}
+
+void svi_fixed(Svi *s, long n) {
+    Job *job = s->job;
+    Fit *f = job->fit;
+    /* With a constant rate the iterates end up wandering around the optimum: the mean of the last quarter is nearer. */
+    long average_from = job->optimizer.schedule.kind == SCHEDULE_CONSTANT && n >= 100 ? n - n / 4 : n;
+    double *mean = ARENA_ARRAY(s->arena, double, s->size + 1);
+    int64_t size = s->size, count = 0;
+    Schedule schedule = job->optimizer.schedule;
+    schedule.total = n;
+    for (long step = 1; step <= n; step++) {
+        double elbo = svi_step(s, (uint32_t)step);
+        fit_trace_add(f, elbo);
+        svi_update(s, schedule_factor(&schedule, step));
+        f->report.steps = step;
+        if (step > average_from && s->size == size) {
+            count++;
+            for (int64_t i = 0; i < size; i++) mean[i] += (s->pair->params->values[i] - mean[i]) / (double)count;
+        }
+        if (job_progress(job, step, n, elbo)) break;
+    }
+    if (count == 0 || s->size != size) return;
+    memcpy(s->pair->params->values, mean, sizeof(double) * (size_t)size);
+    fit_note(f, "the parameters are the mean of the last %ld steps", (long)count);
+}

@@ -1,0 +1,45 @@
+/* Stochastic variational inference: the objective and its gradient, and the two ways to go on until done. */
+#ifndef INFER_SVI_H
+#define INFER_SVI_H
+
+#include "infer/fit.h"
+
+typedef struct Svi {
+    Job *job;
+    Interp *in;
+    Arena *arena;
+    Pair *pair;
+    int particles;
+    bool together;         /* all particles in one run, along an axis; else run after run */
+    bool scored;           /* some draw of the guide has no gradient: score function with baseline */
+    double kl_weight;
+    Recorder objective, value;
+    /* of the run at work */
+    double *elbos;         /* [particles], or one */
+    double elbo;           /* of svi_values */
+    double *gradient, *score; /* of the ELBO, by parameter; of log q of the scored draws */
+    int64_t capacity;      /* of those two */
+    /* the optimizer's */
+    double *sum, *weighted; /* [size]: accumulated over particles */
+    double *state, *direction;
+    int64_t size;          /* parameters known to it */
+    int64_t updates;
+} Svi;
+
+/* One estimate of the ELBO and, in s->direction, minus its gradient. Raises where it is not finite time and again. */
+double svi_step(Svi *s, uint32_t step);
+/* The optimizer's step with this factor on its rate. */
+void svi_update(Svi *s, double rate_factor);
+void svi_restart(Svi *s); /* the optimizer forgets */
+/* The ELBO at `values`, with the noise of these steps: out[n]. */
+void svi_values(Svi *s, const double *values, uint32_t first_step, long n, double *out);
+
+/* Steps until nothing improves; sets the parameters, stop and steps. */
+void svi_until_done(Svi *s);
+/* Exactly n steps. */
+void svi_fixed(Svi *s, long n);
+
+/* Where the automatic guide starts: pair->start. */
+void svi_start_automatic(Job *job);
+
+#endif
