@@ -60,7 +60,8 @@ static Var householder_vector(Interp *in, Var x, Var *half_square) {
     Var head = op2(t, OP_ADD, first, op2(t, OP_MUL, sign, norm));
     Var v = op_concat(t, 2, (Var[]){head, lower_rows(in, x, 1)}, dim);
     Var half = op_reshape(t, scaled(in, op_reduce(t, OP_SUM, op1(t, OP_SQUARE, v), 1u << dim), 0.5), row);
-    *half_square = op3(t, OP_WHERE, op2(t, OP_EQ, half, zero), var_number(t, 1), half); /* a column of zeros stays one */
+    *half_square =
+        op3(t, OP_WHERE, op2(t, OP_EQ, half, zero), var_number(t, 1), half); /* a column of zeros stays one */
     return v;
 }
 

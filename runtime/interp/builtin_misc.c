@@ -24,9 +24,10 @@ static Value element(Interp *in, Value v, int k, Span at) {
     return array_index(in, v, 1, &index, NULL, at);
 }
 
-static Value call_map(Interp *in, const Args *args) {
+Value builtin_map(Interp *in, const Args *args) {
     enum { MOST = 8 };
     Value lists[MOST], item[MOST];
+    if (!arg_given(args, 1)) builtin_fail(in, args, 0, "`map` of a function needs what it goes through: map(f, xs)");
     int n = element_count(in, args->values[1], arg_span(args, 1)), nlists = 1;
     lists[0] = args->values[1];
     for (int k = 0; k < args->nrest; k++) {
@@ -172,7 +173,7 @@ static Value call_time(Interp *in, const Args *args) {
 const Builtin builtins_misc[] = {
     {"print", "(...)", call_print, "show values on one line, with blanks between", 0},
     {"str", "(...)", call_str, "a string of the values as print shows them, without blanks between", 0},
-    {"map", "(f, xs, ...)", call_map, "f of every element (of several lists of one length: f(x, y, ...))", 0},
+    {"map", "(f, xs, ...)", builtin_map, "f of every element (of several lists of one length: f(x, y, ...))", 0},
     {"filter", "(f, xs)", call_filter, "the elements for which f holds", 0},
     {"reduce", "(f, xs, init = )", call_reduce, "f(f(f(init, x1), x2), x3) ...", 0},
     {"keys", "(record)", call_keys, "names of a record's fields", 0},

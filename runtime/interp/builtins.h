@@ -18,6 +18,9 @@ const char *operation_doc(Op op); /* one line on such an operation */
 /* Call a builtin with its arguments in order (`call`, or the elementwise operation). */
 Value builtin_call(Interp *in, const Builtin *b, const Args *args);
 
+/* map(f, xs, ...): values are f and xs. For the layer above, whose method map() has the same name. */
+Value builtin_map(Interp *in, const Args *args);
+
 /* -- Arguments -- */
 static inline bool arg_given(const Args *args, int k) { return k < args->n && args->values[k].kind != VALUE_NONE; }
 Span arg_span(const Args *args, int k); /* its own, or the call's */
