@@ -32,13 +32,13 @@ typedef struct Var {
     NodeId node;
 } Var;
 
-/* Where a random tensor's numbers come from. `key` is the address without its indices, hashed with the seed. The
- * index tuple of the address follows in written order: an entry is either a dimension of the output (dim >= 0; the
- * elements are first, first + 1, ..., or those listed in `ids`) or one number (dim -1, `first`). `ids` > 0: a vector as
- * long as that dimension, the ids-th of the operands that op_random was given after the operation's parameters. All but the last
- * entry are folded into the key, the last one is the stream's element; no entries: element 0. `particle_dim`: the
- * dimension that counts particles from tape->particle (RunInputs.particle) on, or -1 (that one alone). Further dimensions are the
- * event: consecutive numbers of one stream, row by row. */
+/* Where a random tensor's numbers come from. `key` is the address without its indices, hashed with the seed. The index
+ * tuple of the address follows in written order: an entry is either a dimension of the output (dim >= 0; the elements
+ * are first, first + 1, ..., or those listed in `ids`) or one number (dim -1, `first`). `ids` > 0: a vector as long as
+ * that dimension, the ids-th of the operands that op_random was given after the operation's parameters. All but the
+ * last entry are folded into the key, the last one is the stream's element; no entries: element 0. `particle_dim`: the
+ * dimension that counts particles from tape->particle (RunInputs.particle) on, or -1 (that one alone). Further
+ * dimensions are the event: consecutive numbers of one stream, row by row. */
 enum { MAX_INDEX = 8 };
 typedef struct RandomSite {
     uint64_t key;
