@@ -63,7 +63,7 @@ static void show_module_sites(Session *s, const Module *m) {
 static int check_session(Session *s) {
     if (!session_load(s, s->options->file)) return EXIT_PROGRAM;
     if (s->options->sites) show_module_sites(s, s->module);
-    if (!s->options->sites && !s->options->tree) printf("%s: no mistakes found\n", s->options->file);
+    if (!s->options->sites) printf("%s: no mistakes found\n", s->options->file);
     return EXIT_DONE;
 }
 

@@ -140,6 +140,7 @@ static const Builtin *builtin_find(Session *s, const char *name) {
 }
 
 static bool show_library_name(Session *s, const char *name) {
+    if (show_optimizer(name)) return true; /* a builtin too, whose signature says less */
     int slot = lang_global_find(s->interp->names, name);
     const Global *g = slot >= 0 ? lang_global(s->interp->names, slot) : NULL;
     const Builtin *b = builtin_find(s, name);
@@ -150,7 +151,7 @@ static bool show_library_name(Session *s, const char *name) {
     else if (b)
         printf("%s%s\n  %s\n", b->name, b->signature ? b->signature : "(...)", b->doc ? b->doc : "");
     else
-        return show_optimizer(name);
+        return false;
     return true;
 }
 

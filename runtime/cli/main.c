@@ -7,19 +7,19 @@
 /* Programs may call themselves a thousand deep, so they run on a stack of their own: address space, not memory. */
 enum { STACK_BYTES = 512 << 20 };
 
-typedef struct Command {
+typedef struct Running {
     const Options *options;
     int code;
-} Command;
+} Running;
 
 static void *run_command(void *arg) {
-    Command *c = arg;
+    Running *c = arg;
     c->code = c->options->command->run(c->options);
     return NULL;
 }
 
 static int run_on_large_stack(const Options *o) {
-    Command c = {.options = o};
+    Running c = {.options = o};
     pthread_attr_t attr;
     pthread_t thread;
     pthread_attr_init(&attr);

@@ -19,7 +19,7 @@ typedef struct Options {
     int ndata;
     uint64_t seed;
     int threads;
-    bool json, quiet, strict, tree, sites;
+    bool json, quiet, strict, sites;
     const char *out; /* NULL: draws are not written */
 } Options;
 

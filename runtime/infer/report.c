@@ -224,7 +224,10 @@ static void add_objectives(const FitReport *r, Arena *a, Buf *out) {
     if (!isnan(r->elbo)) {
         int decimals = decimals_for(r->elbo_mcse, 2);
         buf_printf(out, "%sELBO %s", gap, number_text(a, r->elbo, decimals));
-        if (!isnan(r->elbo_mcse)) buf_printf(out, " +- %s", number_text(a, r->elbo_mcse, decimals));
+        if (decimals >= 0)
+            buf_printf(out, " +- %.*f", decimals, r->elbo_mcse);
+        else if (r->elbo_mcse >= 0)
+            buf_printf(out, " +- %.1g", r->elbo_mcse);
         gap = "   ";
     }
     if (!isnan(r->log_evidence)) {

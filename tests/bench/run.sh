@@ -25,7 +25,7 @@ for particles in 1 16; do
 done
 cat > "$work/regression.ppl" <<'END'
 n = 10000
-x = [sin(i) for i in 1..n]
+x = sin(1..n)
 y = 1 + 2 * x
 model line(x, y) {
     a ~ Normal(0, 10)
