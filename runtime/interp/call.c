@@ -6,7 +6,8 @@
 
 void enter_call(Interp *in, const char *name, Span at) {
     char here;
-    size_t used = (size_t)(in->stack_base > &here ? in->stack_base - &here : &here - in->stack_base);
+    uintptr_t now = (uintptr_t)&here;
+    size_t used = in->stack_base > now ? in->stack_base - now : now - in->stack_base;
     if (++in->depth > in->ctx->max_depth || used > in->stack_limit) {
         in->depth = 0;
         ctx_raise(in->ctx, ERROR_PROGRAM, at, "does the recursion end?", "`%s` calls itself too deeply: more than %d calls inside one another", name,

@@ -1,9 +1,10 @@
 /* A session: names and their values, builtins, data from outside, the standard library, running statements. */
+
 #include "interp/session.h"
 
 #include <math.h>
+#include <pthread.h>
 #include <string.h>
-#include <sys/resource.h>
 
 #include "dist/constraint.h"
 #include "interp/builtins.h"
@@ -320,16 +321,21 @@ static void grow_globals(Interp *in) {
     in->globals = globals, in->nglobals = n;
 }
 
-static size_t stack_available(void) {
-    struct rlimit r;
-    if (getrlimit(RLIMIT_STACK, &r) != 0 || r.rlim_cur == RLIM_INFINITY) return 6u << 20;
-    return (size_t)r.rlim_cur / 4 * 3;
+/* How much of this thread's stack evaluation may use. */
+static size_t stack_available(const char *here) {
+    pthread_attr_t attr;
+    void *lowest;
+    size_t size, left = 6u << 20;
+    if (pthread_getattr_np(pthread_self(), &attr) != 0) return left;
+    if (pthread_attr_getstack(&attr, &lowest, &size) == 0) left = (size_t)(here - (char *)lowest) / 8 * 7;
+    pthread_attr_destroy(&attr);
+    return left;
 }
 
 void interp_run_statement(Interp *in, const Stmt *s, Value *result) {
     char here;
-    if (!in->stack_limit) in->stack_limit = stack_available();
-    in->stack_base = &here;
+    if (!in->stack_limit) in->stack_limit = stack_available(&here);
+    in->stack_base = (uintptr_t)&here;
     if (s->kind == STMT_IMPORT) {
         if (s->u.import.module) interp_run_module(in, s->u.import.module);
         return;

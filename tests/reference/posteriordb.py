@@ -37,31 +37,29 @@ def compare(name):
     points = json.load(open(os.path.join(folder, 'logdensity.json')))['points']
     model = re.search(r'^model (\w+)', text, re.M).group(1)
     perm = order(text) or list(range(len(points[0]['unconstrained'])))
-    program = [text]
-    for p in points:
-        u = ', '.join(repr(float(p['unconstrained'][k])) for k in perm)
-        program.append(f'u = [{u}]\nprint(str(unconstrained_logpdf({model}, u), digits = 17), '
-                       f'str(unconstrained_logpdf({model}, u, jacobian = false), digits = 17))\n'
-                       f'print(str(unconstrained_gradient({model}, u), digits = 17))')
-    with tempfile.NamedTemporaryFile('w', suffix='.ppl', delete=False) as f:
-        f.write('\n'.join(program))
-    try:
-        done = subprocess.run([ppl, 'run', '--json', '--data', os.path.join(folder, 'data.json'), f.name], capture_output=True, text=True,
-                              timeout=120)
-    finally:
-        os.unlink(f.name)
-    if done.returncode != 0:
-        return [f'exit {done.returncode}: ' + ' | '.join(done.stderr.strip().splitlines()[:6])]
-    lines = [json.loads(l)['print'] for l in done.stdout.splitlines() if l.startswith('{"print"')]
+    program = [text, 'with_jacobian = []', 'without = []', 'gradients = []']
+    for k, p in enumerate(points):
+        u = ', '.join(repr(float(p['unconstrained'][j])) for j in perm)
+        program.append(f'u = [{u}]\nwith_jacobian[{k + 1}] = unconstrained_logpdf({model}, u)\n'
+                       f'without[{k + 1}] = unconstrained_logpdf({model}, u, jacobian = false)\n'
+                       f'gradients[{k + 1}] = unconstrained_gradient({model}, u)')
+    with tempfile.TemporaryDirectory() as scratch:
+        program.append(f'write("{scratch}/out.json", {{with_jacobian: with_jacobian, without: without, gradients: gradients}})')
+        with open(f'{scratch}/model.ppl', 'w') as f:
+            f.write('\n'.join(program))
+        done = subprocess.run([ppl, 'run', '--json', '--quiet', '--data', os.path.join(folder, 'data.json'), f'{scratch}/model.ppl'],
+                              capture_output=True, text=True, timeout=120)
+        if done.returncode != 0 or not os.path.exists(f'{scratch}/out.json'):
+            return [f'exit {done.returncode}: ' + ' | '.join(done.stderr.strip().splitlines()[:6])]
+        out = json.load(open(f'{scratch}/out.json'))
     problems = []
-    for key, column in (('lp_with_jacobian', 0), ('lp_no_jacobian', 1)):
-        ours = [float(lines[2 * k].split()[column]) for k in range(len(points))]
+    for key, ours in (('lp_with_jacobian', out['with_jacobian']), ('lp_no_jacobian', out['without'])):
         for k in range(1, len(points)):
             want, have = points[k][key] - points[0][key], ours[k] - ours[0]
             if not close(want, have, 1e-9, abs(ours[k])):
                 problems.append(f'point {k}, {key}: difference {have!r}, Stan {want!r}')
     for k, p in enumerate(points):
-        have = [float(x) for x in re.sub(r'[\[\],]', ' ', lines[2 * k + 1]).split()]
+        have = out['gradients'][k]
         want = [p['grad_unconstrained'][j] for j in perm]
         bad = [j for j in range(len(want)) if not close(want[j], have[j], 1e-7)]
         if bad:
