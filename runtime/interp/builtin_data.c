@@ -40,11 +40,18 @@ static DataItem item_of(Interp *in, const Args *args, const char *name, Value v)
     return (DataItem){.name = name, .value = tensor_dense(in->ctx, in->arena, a.var.value), .has_missing = a.missing};
 }
 
-/* Objects of the layers above (fits) are written by their own function, which gets the name `write` to itself when it
- * stands in a later table; here: arrays, and records of arrays. */
+/* What an object of the layers above has to write: the record that its field `draws` gives (a fit's posterior draws).
+ */
+static Value draws_of(Interp *in, const Args *args, const Object *o) {
+    Value v = o->type->get ? o->type->get(in, o->data, "draws") : value_none();
+    if (v.kind != VALUE_RECORD) builtin_fail(in, args, 1, "the %s has no draws that could be written", o->type->name);
+    return v;
+}
+
 static Value call_write(Interp *in, const Args *args) {
     const char *path = value_to_string(in, args->values[0], arg_span(args, 0), "the file to write");
     Value v = args->values[1];
+    if (v.kind == VALUE_OBJECT) v = draws_of(in, args, v.u.object);
     int n = v.kind == VALUE_RECORD ? v.u.record->n : 1;
     if (n == 0) builtin_fail(in, args, 1, "an empty record has nothing to write");
     DataItem *items = ARENA_ARRAY(in->arena, DataItem, n);
@@ -62,6 +69,6 @@ const Builtin builtins_data[] = {
     {"read", "(path)", call_read,
      "a data file: .npy and .idx give an array; .csv, .json and .safetensors a record of arrays", 0},
     {"write", "(path, value)", call_write,
-     "write an array or a record of arrays to a .csv, .json, .npy or .safetensors file", 0},
+     "write an array, a record of arrays or the draws of a fit to a .csv, .json, .npy or .safetensors file", 0},
     {0},
 };
