@@ -225,22 +225,105 @@ static void choose_particles(Svi *s) {
     recorder_forget(&s->objective);
 }
 
-void svi_run(Job *job) {
-    Fit *f = job->fit;
-    Svi *s = ARENA_NEW(f->arena, Svi);
-    *s = (Svi){.job = job, .in = job->in, .arena = f->arena, .pair = job->pair, .kl_weight = job->choice.objective.kl_weight};
-    if (job->pair->automatic.kind != VALUE_NONE) {
-        if (job->pair->latents->n) svi_start_automatic(job);
-        else job->pair->automatic = value_none();
-    }
+static Svi *svi_new(Job *job) {
+    Svi *s = ARENA_NEW(job->fit->arena, Svi);
+    *s = (Svi){.job = job, .in = job->in, .arena = job->fit->arena, .pair = job->pair, .kl_weight = job->choice.objective.kl_weight};
+    if (job->pair->automatic.kind != VALUE_NONE) svi_start_automatic(job);
     recorder_init(&s->objective, s->in, s->arena, job->seed, record_objective, s);
     recorder_init(&s->value, s->in, s->arena, job->seed, record_value, s);
     choose_particles(s);
+    return s;
+}
+
+static void svi_forget(Svi *s) {
+    recorder_forget(&s->objective);
+    recorder_forget(&s->value);
+}
+
+/* -- Centred or not: what suits few data misses much of the posterior under many. Both are tried for some steps from
+ *    their own start, and the one with the higher ELBO goes on (a choice that Gorinova, Moore, Hoffman 2020 learn) -- */
+
+enum { TRIAL_STEPS = 400, TRIAL_FROM = 0x10000000, TRIAL_DRAWS = 1000 };
+
+typedef struct Trial {
+    Job *job;
+    Svi *svi;
+    Latents *latents;
+    ParamStore *params;
+    Value start;
+    double elbo;
+} Trial;
+
+static void run_trial(void *self) {
+    Trial *t = self;
+    Svi *s = t->svi = svi_new(t->job);
+    double *values = ARENA_ARRAY(s->arena, double, TRIAL_DRAWS);
+    for (uint32_t k = 1; k <= TRIAL_STEPS; k++) {
+        svi_step(s, TRIAL_FROM + k);
+        svi_update(s, k < TRIAL_STEPS / 2 ? 1 : 0.3);
+    }
+    svi_restart(s);
+    svi_values(s, s->pair->params->values, STEP_CHECK, TRIAL_DRAWS, values);
+    t->elbo = 0;
+    for (int k = 0; k < TRIAL_DRAWS; k++) t->elbo += values[k] / TRIAL_DRAWS;
+    t->start = s->pair->start;
+}
+
+static Latents *centred_copy(const Latents *l, Arena *arena) {
+    Latents *copy = arena_copy(arena, l, sizeof *l);
+    copy->list = arena_copy(arena, l->list, sizeof *l->list * (size_t)l->n);
+    copy->noncentre = false;
+    for (int k = 0; k < l->n; k++) copy->list[k].noncentred = false;
+    return copy;
+}
+
+static bool any_noncentred(const Latents *l) {
+    for (int k = 0; k < l->n; k++)
+        if (l->list[k].noncentred) return true;
+    return false;
+}
+
+static Svi *choose_centring(Job *job) {
+    Pair *pair = job->pair;
+    Fit *f = job->fit;
+    Trial trials[2];
+    Error e, last = {0};
+    for (int k = 0; k < 2; k++) {
+        Trial *t = &trials[k];
+        *t = (Trial){.job = job, .latents = k ? centred_copy(pair->latents, f->arena) : pair->latents, .elbo = -INFINITY};
+        t->params = ARENA_NEW(f->arena, ParamStore);
+        params_init(t->params, job->in, f->arena);
+        t->params->from = pair->params->from;
+    }
+    for (int k = 0; k < 2; k++) {
+        Scope saved;
+        pair->latents = trials[k].latents, pair->params = trials[k].params;
+        scope_save(job->in, &saved);
+        if (ctx_protect(job->in->ctx, run_trial, &trials[k], &e)) continue;
+        if (e.kind != ERROR_NUMERIC) ctx_reraise(job->in->ctx, &e);
+        scope_leave(job->in, &saved);
+        trials[k].elbo = -INFINITY;
+        last = e;
+    }
+    int better = trials[1].elbo > trials[0].elbo;
+    if (trials[better].elbo == -INFINITY && last.message) ctx_reraise(job->in->ctx, &last);
+    Trial *t = &trials[better];
+    if (trials[!better].svi) svi_forget(trials[!better].svi);
+    pair->latents = t->latents, pair->params = f->params = t->params, pair->start = t->start;
+    fit_note(f, "location-scale latents are %s: the ELBO was higher so", better ? "centred" : "non-centred");
+    return t->svi;
+}
+
+void svi_run(Job *job) {
+    Fit *f = job->fit;
+    Pair *pair = job->pair;
+    if (pair->automatic.kind != VALUE_NONE && pair->latents->n == 0) pair->automatic = value_none();
+    bool choice = pair->automatic.kind != VALUE_NONE && any_noncentred(pair->latents);
+    Svi *s = choice ? choose_centring(job) : svi_new(job);
     f->report.stop = "steps";
     if (job->steps >= 0) svi_fixed(s, job->steps);
     else svi_until_done(s);
-    recorder_forget(&s->objective);
-    recorder_forget(&s->value);
+    svi_forget(s);
     fit_take_draws(job, job->ndraws);
 }
 

@@ -1,49 +1,62 @@
 /* Going on until nothing improves, by a rule that noise does not fool.
  *
- * The optimizer runs with a fixed step size in windows. The mean of the iterates over the second half of a window
- * (Polyak averaging: Dhaka et al. 2020, Welandawe et al. 2022) is compared with the best mean so far by the ELBO at both,
- * estimated with the same fresh noise, so that the difference has a small, known error. Where it is no improvement beyond
- * that error and a small tolerance, the step size shrinks and the next window, a longer one, starts from the best mean;
- * after three such windows in a row it is done. */
+ * The optimizer runs with a fixed step size in windows. The mean of the iterates over the later part of a window (Polyak
+ * averaging: Dhaka et al. 2020, Welandawe et al. 2022) is compared with the mean before by the ELBO at both, estimated
+ * with the same fresh noise, so that the difference has a small, known error. There is progress while the difference is
+ * above a tolerance and either beyond its error or the iterates still drift (split R-hat above 1.1). Without progress
+ * the step size shrinks and the next window, twice as long, starts from the mean; after three such windows in a row
+ * it is done. */
 #include <math.h>
 #include <string.h>
 
 #include "infer/diagnostics.h"
 #include "infer/svi.h"
 
-enum { FIRST_WINDOW = 150, MAX_STEPS = 20000, COMPARISONS = 100, STALLS = 3 };
-static const double SHRINK = 0.3, TOLERANCE = 0.002;
+enum { FIRST_WINDOW = 200, MAX_STEPS = 30000, MAX_COMPARISONS = 400, STALLS = 4, WATCHED = 128 };
+static const double SHRINK = 0.35, TOLERANCE = 0.003;
 
 typedef struct Search {
     Svi *s;
     double *best, *mean, *a, *b;
+    double *watched; /* [nwatched, window]: the path of some parameters in this window */
+    int64_t nwatched;
     long window, steps;
+    int comparisons;
     double rate;
     int stalls;
     uint32_t noise;
     int64_t size;
 } Search;
 
-/* Is the mean of the window better than the best so far? */
-static bool improves(Search *h, bool *at_all) {
+static int64_t watched_param(const Search *h, int64_t k) { return k * h->size / h->nwatched; }
+
+/* Do the iterates of the window drift? */
+static bool drifts(const Search *h) {
+    for (int64_t k = 0; k < h->nwatched; k++)
+        if (rhat_plain(h->watched + k * h->window, 1, h->window) > 1.1) return true;
+    return false;
+}
+
+typedef enum Verdict { WORSE, SAME, BETTER } Verdict;
+
+/* The mean of the window against the best so far. */
+static Verdict compare(Search *h) {
     Svi *s = h->s;
-    svi_values(s, h->best, h->noise, COMPARISONS, h->a);
-    svi_values(s, h->mean, h->noise, COMPARISONS, h->b);
-    h->noise += COMPARISONS;
+    svi_values(s, h->best, h->noise, h->comparisons, h->a);
+    svi_values(s, h->mean, h->noise, h->comparisons, h->b);
+    h->noise += (uint32_t)h->comparisons;
     OnlineMoments d = {0};
     double level = 0;
-    for (int k = 0; k < COMPARISONS; k++) {
+    bool finite = true;
+    for (int k = 0; k < h->comparisons; k++) {
         moments_add(&d, h->b[k] - h->a[k]);
-        level += fabs(h->a[k]) / COMPARISONS;
+        level += fabs(h->a[k]) / h->comparisons;
+        finite &= isfinite(h->b[k]);
     }
-    double error = sqrt(moments_var(&d) / COMPARISONS);
-    if (!isfinite(d.mean)) { /* where the best is not finite, anything finite is better */
-        bool good = true;
-        for (int k = 0; k < COMPARISONS; k++) good &= isfinite(h->b[k]);
-        return *at_all = good;
-    }
-    *at_all = d.mean > 0;
-    return d.mean > fmax(2 * error, fmax(TOLERANCE, 1e-6 * level));
+    if (!isfinite(d.mean)) return finite ? BETTER : WORSE; /* where the best is not finite, anything finite is better */
+    double error = sqrt(moments_var(&d) / h->comparisons);
+    if (d.mean > fmax(TOLERANCE, 1e-6 * level) && (d.mean > 2 * error || drifts(h))) return BETTER;
+    return d.mean < -2 * error && d.mean < -TOLERANCE ? WORSE : SAME;
 }
 
 /* True: the user has interrupted. */
@@ -52,18 +65,20 @@ static bool run_window(Search *h) {
     Job *job = s->job;
     long count = 0;
     memset(h->mean, 0, sizeof(double) * (size_t)h->size);
-    for (long k = 1; k <= h->window; k++) {
+    for (long k = 0; k < h->window; k++) {
         double elbo = svi_step(s, (uint32_t)++h->steps);
         fit_trace_add(job->fit, elbo);
         svi_update(s, h->rate);
         job->fit->report.steps = h->steps;
-        if (s->size != h->size) return true; /* new parameters: the caller starts over */
-        if (2 * k > h->window) {
+        if (s->size != h->size) return false; /* new parameters: the caller starts over */
+        const double *now = s->pair->params->values;
+        for (int64_t i = 0; i < h->nwatched; i++) h->watched[i * h->window + k] = now[watched_param(h, i)];
+        if (3 * k >= h->window) {
             count++;
-            for (int64_t i = 0; i < h->size; i++) h->mean[i] += (s->pair->params->values[i] - h->mean[i]) / (double)count;
+            for (int64_t i = 0; i < h->size; i++) h->mean[i] += (now[i] - h->mean[i]) / (double)count;
         }
         if (job_progress(job, h->steps, 0, elbo)) {
-            if (count == 0) memcpy(h->mean, s->pair->params->values, sizeof(double) * (size_t)h->size);
+            if (count == 0) memcpy(h->mean, now, sizeof(double) * (size_t)h->size);
             return true;
         }
     }
@@ -72,39 +87,47 @@ static bool run_window(Search *h) {
 
 static void search_reserve(Search *h) {
     h->size = h->s->size;
+    h->nwatched = h->size < WATCHED ? h->size : WATCHED;
     size_t bytes = sizeof(double) * (size_t)h->size;
     h->best = arena_copy(h->s->arena, h->s->pair->params->values, bytes + 1);
     h->mean = arena_alloc(h->s->arena, bytes + 1);
 }
 
+static void set_window(Search *h, long window) {
+    h->window = window;
+    h->watched = ARENA_ARRAY(h->s->arena, double, WATCHED * window);
+}
+
 void svi_until_done(Svi *s) {
     Fit *f = s->job->fit;
-    Search h = {.s = s, .window = FIRST_WINDOW, .rate = 1, .noise = STEP_CHECK};
-    h.a = ARENA_ARRAY(s->arena, double, 2 * COMPARISONS);
-    h.b = h.a + COMPARISONS;
+    Search h = {.s = s, .rate = 1, .noise = STEP_CHECK};
+    h.comparisons = s->particles < 2 ? 100 : s->particles < 8 ? 50 * s->particles : MAX_COMPARISONS;
+    h.a = ARENA_ARRAY(s->arena, double, 2 * MAX_COMPARISONS);
+    h.b = h.a + MAX_COMPARISONS;
     search_reserve(&h);
+    set_window(&h, FIRST_WINDOW);
     f->report.stop = "converged";
     while (h.stalls < STALLS) {
-        bool interrupted = run_window(&h), better_at_all = false;
+        bool interrupted = run_window(&h);
         if (s->size != h.size) {
             search_reserve(&h);
             continue;
         }
-        if (interrupted) return;
-        bool better = improves(&h, &better_at_all);
-        if (better_at_all) memcpy(h.best, h.mean, sizeof(double) * (size_t)h.size);
-        if (h.steps >= MAX_STEPS) {
+        Verdict v = compare(&h);
+        if (v != WORSE) memcpy(h.best, h.mean, sizeof(double) * (size_t)h.size);
+        if (interrupted) break;
+        if (v == BETTER && h.steps >= MAX_STEPS) {
             f->report.stop = "steps";
             fit_note(f, "the ELBO still improved after %ld steps: give more (steps = %ld)", h.steps, 5 * h.steps);
             break;
         }
-        if (better) {
+        if (v == BETTER) {
             h.stalls = 0;
             continue;
         }
         h.stalls++;
         h.rate *= SHRINK;
-        h.window += h.window / 2;
+        if (h.stalls < STALLS) set_window(&h, 2 * h.window > 3200 ? 3200 : 2 * h.window);
         memcpy(s->pair->params->values, h.best, sizeof(double) * (size_t)h.size);
         svi_restart(s);
     }
