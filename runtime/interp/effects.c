@@ -47,6 +47,7 @@ void effect_param(Interp *in, Handler *h, ParamSite *site) {
             h->param(h, in, site);
             return;
         }
+    if (in->hooks.param && in->hooks.param(in, site)) return;
     if (site->init.kind != VALUE_NONE) {
         site->value = site->init;
         return;

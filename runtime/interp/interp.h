@@ -12,6 +12,7 @@
 #include "lang/lang.h"
 
 struct Handler;
+struct ParamSite;
 
 /* Arguments of a builtin, matched to its signature: values[k] is VALUE_NONE where it was left out; `rest` are those of
  * "...". */
@@ -39,6 +40,7 @@ typedef struct Hooks { /* how the layers above take part; all may be NULL */
     void (*print)(void *self, const char *text);                       /* a print statement's line */
     void (*fit_finished)(void *self, Value fit);
     Value (*model_logpdf)(Interp *in, const Call *call, Value record, Span at); /* logpdf(m, record): infer/ sets it */
+    bool (*param)(Interp *in, struct ParamSite *site); /* parameters outside an inference: infer/ sets it; false: unknown */
 } Hooks;
 
 struct Interp {
@@ -61,10 +63,11 @@ struct Interp {
     const Builtin **builtins;
     int nbuiltins;
     Hooks hooks;
+    bool full_print;         /* print never abbreviates: --json, or not a terminal */
     Value *overlay;          /* data that the run at work draws anew, by global slot; NULL: none */
     struct AxisTable *axes;  /* axes are interned: the same plate is the same pointer in model and guide */
     int dist_level;          /* members of distributions at work, one inside the other */
-    char *stack_base;        /* where the C stack stood when evaluation began */
+    uintptr_t stack_base;    /* where the C stack stood when evaluation began */
     size_t stack_limit;      /* bytes of it that evaluation may use */
     struct Session *session; /* private to session.c */
     void *infer;             /* the state of the layer above (latest fit, ...) */

@@ -132,7 +132,9 @@ static void run_range(PlateRun *r) {
             ctx_raise(in->ctx, ERROR_PROGRAM, p->span, "give the inner one another name", "the plate `%s` runs inside a plate of the same name", name);
     if (in->nplates >= MAX_AXES - 2)
         ctx_raise(in->ctx, ERROR_PROGRAM, p->span, NULL, "%d plates inside one another; at most %d are possible", in->nplates + 1, MAX_AXES - 2);
-    const Axis *axis = axis_intern(in, AXIS_PLATE, name, first, last < first ? 0 : last - first + 1, 10 + in->nplates);
+    int order = 10; /* the plates around it; the same plate with and without particles is the same axis */
+    for (int k = 0; k < in->nplates; k++) order += in->plates[k]->kind == AXIS_PLATE;
+    const Axis *axis = axis_intern(in, AXIS_PLATE, name, first, last < first ? 0 : last - first + 1, order);
     Mark m = mark_all(in, r->f);
     in->plates[in->nplates++] = axis;
     *index_slot(r) = index_value(in, axis);
