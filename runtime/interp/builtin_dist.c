@@ -1,4 +1,5 @@
 /* Functions on distributions, and the noise primitives of the library. */
+#include <math.h>
 #include <string.h>
 
 #include "interp/builtins.h"
@@ -13,7 +14,10 @@ static Dist *dist_argument(Interp *in, const Args *a, const char *function) {
 static Value dist_draw(Interp *in, const Args *a) { return dist_draw_site(in, dist_argument(in, a, "draw"), NULL, true); }
 
 static Value dist_log_density(Interp *in, const Args *a) {
-    if (a->values[0].kind == VALUE_CALL && in->hooks.model_logpdf) return in->hooks.model_logpdf(in, a->values[0].u.call, a->values[1], a->span);
+    Value m = a->values[0];
+    bool is_model = m.kind == VALUE_FUNCTION && m.u.closure->function->kind == FUNCTION_MODEL;
+    if (is_model) m = interp_call(in, m, 0, NULL, a->span);
+    if (m.kind == VALUE_CALL && in->hooks.model_logpdf) return in->hooks.model_logpdf(in, m.u.call, a->values[1], a->span);
     return dist_logpdf(in, dist_argument(in, a, "logpdf"), a->values[1], true, a->span);
 }
 
@@ -72,6 +76,38 @@ static Value is_set(Interp *in, const Args *a) {
 }
 
 static Value unset(Interp *in, const Args *a) { ctx_raise(in->ctx, ERROR_PROGRAM, a->span, NULL, "`_unset` is not a function"); }
+
+/* -- What distributions that are made of a distribution ask of it -- */
+
+static Support univariate_support(Interp *in, const Args *a) {
+    Dist *d = dist_argument(in, a, "a distribution made of another one");
+    Support s = dist_support(in, d, a->span);
+    if (s.event_rank > 0)
+        ctx_raise(in->ctx, ERROR_PROGRAM, a->span, NULL, "a univariate distribution is needed here; draws of %s are a %s",
+                  d->family->decl->name, lang_type_name(s.kind));
+    return s;
+}
+
+static Value support_low(Interp *in, const Args *a) {
+    Support s = univariate_support(in, a);
+    return s.low.kind == VALUE_NONE ? value_number(-INFINITY) : s.low;
+}
+
+static Value support_high(Interp *in, const Args *a) {
+    Support s = univariate_support(in, a);
+    return s.high.kind == VALUE_NONE ? value_number(INFINITY) : s.high;
+}
+
+/* Plain and infinite throughout: no bound. (A taped bound is one even where it is infinite now.) */
+static Value is_unbounded(Interp *in, const Args *a) {
+    Array x = arg_array(in, a, 0, "a bound");
+    if (var_is_taped(x.var)) return value_bool(false);
+    for (int64_t k = 0, n = shape_size(x.var.value->shape); k < n; k++)
+        if (!isinf(tensor_item(x.var.value, k))) return value_bool(false);
+    return value_bool(true);
+}
+
+static Value is_discrete(Interp *in, const Args *a) { return value_bool(univariate_support(in, a).discrete); }
 
 /* -- Noise: with every axis at work, from the stream of the variable being drawn -- */
 
@@ -137,6 +173,10 @@ const Builtin builtins_dist[] = {
     {"kl", "(p, q)", dist_kl, "the Kullback-Leibler divergence of q from p, in nats, where it has a closed form", 0},
     {"_is_set", "(x)", is_set, "was this parameter given?", 0},
     {"_unset", "()", unset, "the default of a parameter that may be left out", 0},
+    {"_support_low", "(d)", support_low, "the lower end of a univariate support", 0},
+    {"_support_high", "(d)", support_high, "the upper end of a univariate support", 0},
+    {"_unbounded", "(x)", is_unbounded, "is this bound infinite throughout?", 0},
+    {"_is_discrete", "(d)", is_discrete, "are the draws whole numbers?", 0},
     {"_normal", "()", noise_normal, "standard normal noise", 0},
     {"_uniform", "()", noise_uniform, "uniform noise", 0},
     {"_gamma", "(shape)", noise_gamma, "standard gamma draws, with implicit derivatives", 0},

@@ -58,7 +58,7 @@ static Shape leading(Shape s, int n) {
 static void bind_sizes(Interp *in, const Dist *d, Frame *f, const Value *params) {
     for (int k = 0; k < d->family->decl->nparams; k++) {
         const Type *t = d->family->decl->params[k].type;
-        if (!t || t->nsizes == 0 || is_unset(params[k])) continue;
+        if (!t || t->nsizes == 0 || params[k].kind == VALUE_NONE || is_unset(params[k])) continue;
         Shape s = whole_shape(in, params[k], d->span);
         int rank = type_rank(t);
         if (s.rank < rank)
@@ -67,7 +67,9 @@ static void bind_sizes(Interp *in, const Dist *d, Frame *f, const Value *params)
         for (int i = 0; i < t->nsizes; i++) {
             int slot = t->bind_slot ? t->bind_slot[i] : -1;
             int64_t n = s.dim[s.rank - rank + i];
-            if (slot < 0) continue;
+            const Expr *size = t->sizes[i];
+            if (slot < 0 && size && size->kind == EXPR_NAME && size->u.name.ref.kind == REF_LOCAL) slot = size->u.name.ref.slot;
+            if (slot < 0 || (f->slots[slot].kind != VALUE_NONE && f->slots[slot].kind != VALUE_NUMBER)) continue;
             if (f->slots[slot].kind == VALUE_NONE) f->slots[slot] = value_number((double)n);
             else if (f->slots[slot].u.number != (double)n)
                 ctx_raise(in->ctx, ERROR_PROGRAM, d->span, NULL, "%s: `%s` has size %ld where another parameter says %g", d->family->decl->name,
