@@ -84,7 +84,10 @@ static bool run_safely(Density *d, Recorder *r) {
     scope_save(d->in, &saved);
     if (ctx_protect(d->in->ctx, attempt, &a, &e)) return true;
     scope_leave(d->in, &saved);
-    if (e.kind != ERROR_NUMERIC) ctx_reraise(d->in->ctx, &e);
+    if (e.kind == ERROR_NUMERIC) return false;
+    if (!d->defer) ctx_reraise(d->in->ctx, &e);
+    d->failed = true;
+    d->error = e;
     return false;
 }
 
@@ -92,12 +95,16 @@ double density_at(Density *d, const double *x, double *gradient) {
     if (x != d->point && d->size) memcpy(d->point, x, sizeof(double) * (size_t)d->size);
     memset(d->gradient, 0, sizeof(double) * (size_t)d->size);
     d->evaluations++;
-    if (!run_safely(d, &d->recorder)) {
+    if (d->failed || !run_safely(d, &d->recorder)) {
         for (int64_t k = 0; k < d->size && gradient; k++) gradient[k] = NAN;
         return -INFINITY;
     }
     if (gradient && d->size) memcpy(gradient, d->gradient, sizeof(double) * (size_t)d->size);
     return isnan(d->value) ? -INFINITY : d->value;
+}
+
+void density_raise(Density *d) {
+    if (d->failed) ctx_reraise(d->in->ctx, &d->error);
 }
 
 typedef struct Product {

@@ -42,7 +42,10 @@ static void climb_from(Climb *c, double *x) {
     LbfgsOptions options = lbfgs_defaults();
     options.visit = keep_going;
     options.visit_self = c;
+    c->density.defer = true;
     LbfgsResult r = lbfgs_minimize(minus_density, c, c->density.size, x, &options);
+    density_raise(&c->density);
+    c->density.defer = false;
     c->why = lbfgs_status_text(r.status);
     if (r.status == LBFGS_START || !isfinite(r.f)) return;
     c->finite++;
@@ -71,7 +74,7 @@ static void climb(Climb *c, Job *job, int restarts) {
     double *x = ARENA_ARRAY(job->fit->arena, double, n + 1);
     c->best = ARENA_ARRAY(job->fit->arena, double, n + 1);
     for (int k = 0; k < restarts && !job->fit->report.interrupted; k++) {
-        if (k == 0) pair_prior_median(pair, job->in, job->seed, x);
+        if (k == 0) pair_prior_median(pair, job->in, job->seed, x, NULL);
         else if (!pair_prior_point(pair, job->in, key_fold(job->seed, (uint64_t)k), x)) continue;
         if (n > m) memcpy(x + m, pair->params->values, sizeof(double) * (size_t)(n - m));
         climb_from(c, x);

@@ -154,7 +154,7 @@ static void check_run(Pair *pair, Interp *in, uint64_t seed, bool recording) {
     tape->step = STEP_CHECK;
     Scope saved;
     scope_enter(in, &saved, arena, tape, seed);
-    Pass p = {.pair = pair, .checking = true};
+    Pass p = {.pair = pair, .checking = true, .terms = true}; /* scored, so that shapes are checked */
     run(&p, pair, in);
     bool observes = false;
     for (int k = 0; k < p.model.n; k++) observes |= p.model.entries[k].kind == ENTRY_FACTOR || p.model.entries[k].observed;
@@ -186,7 +186,7 @@ static bool prior_point(Pair *pair, Interp *in, Arena *arena, uint64_t seed, uin
     return good;
 }
 
-void pair_prior_median(Pair *pair, Interp *in, uint64_t seed, double *median) {
+void pair_prior_median(Pair *pair, Interp *in, uint64_t seed, double *median, double *spread) {
     int64_t size = pair->latents->size;
     Arena *arena = ctx_arena(in->ctx), *work = ctx_arena(in->ctx);
     arena_defer(pair->arena, (void (*)(void *))arena_free, arena);
@@ -198,6 +198,9 @@ void pair_prior_median(Pair *pair, Interp *in, uint64_t seed, double *median) {
     for (int64_t i = 0; i < size; i++) {
         for (int k = 0; k < n; k++) column[k] = points[k * size + i];
         median[i] = n ? quantile(column, n, 0.5) : 0;
+        if (!spread) continue;
+        double width = n > 3 ? (quantile(column, n, 0.75) - quantile(column, n, 0.25)) / 1.349 : 1;
+        spread[i] = width > 1e-6 && isfinite(width) ? width : 1;
     }
     arena_reset(arena);
     arena_reset(work);

@@ -54,8 +54,9 @@ void pair_check(Pair *p, Interp *in, uint64_t seed);
 /* The same for importance sampling from the prior, whose structure may be random: only that something is observed. */
 void pair_check_prior(Pair *p, Interp *in, uint64_t seed);
 
-/* Median of the unconstrained points of the automatic part, from the prior (and the hand-written part as it stands). */
-void pair_prior_median(Pair *p, Interp *in, uint64_t seed, double *median);
+/* Median and spread (from the quartiles, as a normal's sd) of the unconstrained points of the automatic part, from draws of
+ * the prior (and the hand-written part as it stands). spread may be NULL. */
+void pair_prior_median(Pair *p, Interp *in, uint64_t seed, double *median, double *spread);
 
 /* One such point; false: it is not finite, or the structure is another one. */
 bool pair_prior_point(Pair *p, Interp *in, uint64_t seed, double *point);

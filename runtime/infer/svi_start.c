@@ -1,5 +1,6 @@
 /* Where an automatic guide starts: at the mode of the unconstrained density, found by L-BFGS from the prior's median, with
- * the covariance of the Gaussian there; or, where that is no better, at the prior's median with scale 0.1. */
+ * the covariance of the Gaussian there; or, where that is no better (hierarchical models often have their mode far from
+ * everything else), at the prior's median with 0.1 of the prior's spread. */
 #include <lapacke.h>
 #include <math.h>
 #include <string.h>
@@ -9,20 +10,18 @@
 #include "infer/svi.h"
 
 enum { MAX_DENSE = 400, TRIES = 40 };
-static const double SCALE = 0.1;
+static const double BEGIN = 0.1;
 
 typedef struct Start {
     int64_t n;
     double *loc, *scale, *cholesky; /* scale: of the best factorised Gaussian; cholesky: NULL beyond MAX_DENSE */
+    double begin;                   /* the guide's first scale in these units */
 } Start;
 
 static Start start_new(Arena *a, int64_t n) {
     Start s = {.n = n, .loc = ARENA_ARRAY(a, double, n + 1), .scale = ARENA_ARRAY(a, double, n + 1)};
     if (n <= MAX_DENSE) s.cholesky = ARENA_ARRAY(a, double, n * n + 1);
-    for (int64_t k = 0; k < n; k++) {
-        s.scale[k] = SCALE;
-        if (s.cholesky) s.cholesky[k * n + k] = SCALE;
-    }
+    s.begin = 1;
     return s;
 }
 
@@ -66,12 +65,12 @@ static double rough_elbo(Density *d, const Start *s, uint64_t seed, double *x, d
             z[k] = (t % 2 ? -1 : 1) * stream_normal(&stream);
         }
         for (int64_t i = 0; i < s->n; i++) {
-            x[i] = s->loc[i] + (s->cholesky ? 0 : s->scale[i] * z[i]);
-            for (int64_t j = 0; s->cholesky && j <= i; j++) x[i] += s->cholesky[i * s->n + j] * z[j];
+            x[i] = s->loc[i] + (s->cholesky ? 0 : s->begin * s->scale[i] * z[i]);
+            for (int64_t j = 0; s->cholesky && j <= i; j++) x[i] += s->begin * s->cholesky[i * s->n + j] * z[j];
         }
         sum += density_at(d, x, NULL) / TRIES;
     }
-    for (int64_t k = 0; k < s->n; k++) sum += log(s->cholesky ? s->cholesky[k * s->n + k] : s->scale[k]);
+    for (int64_t k = 0; k < s->n; k++) sum += log(s->begin * (s->cholesky ? s->cholesky[k * s->n + k] : s->scale[k]));
     return sum;
 }
 
@@ -79,11 +78,11 @@ static void set_start(Job *job, const Start *s) {
     Interp *in = job->in;
     Scope saved;
     scope_enter(in, &saved, job->fit->arena, in->tape, in->ctx->seed);
-    const char *names[3] = {"loc", "scale", "cholesky"};
-    Value values[3] = {value_tensor(in, tensor_borrow(in->arena, shape1(s->n), s->loc)),
+    const char *names[4] = {"begin", "loc", "scale", "cholesky"};
+    Value values[4] = {value_number(s->begin), value_tensor(in, tensor_borrow(in->arena, shape1(s->n), s->loc)),
                        value_tensor(in, tensor_borrow(in->arena, shape1(s->n), s->scale))};
-    if (s->cholesky) values[2] = value_tensor(in, tensor_borrow(in->arena, shape2(s->n, s->n), s->cholesky));
-    job->pair->start = value_record(in, s->cholesky ? 3 : 2, names, values);
+    if (s->cholesky) values[3] = value_tensor(in, tensor_borrow(in->arena, shape2(s->n, s->n), s->cholesky));
+    job->pair->start = value_record(in, s->cholesky ? 4 : 3, names, values);
     scope_leave(in, &saved);
 }
 
@@ -92,7 +91,9 @@ void svi_start_automatic(Job *job) {
     int64_t n = pair->latents->size;
     Arena *a = job->fit->arena;
     Start plain = start_new(a, n), found = start_new(a, n);
-    pair_prior_median(pair, job->in, job->seed, plain.loc);
+    pair_prior_median(pair, job->in, job->seed, plain.loc, plain.scale);
+    plain.begin = BEGIN;
+    for (int64_t k = 0; k < n && plain.cholesky; k++) plain.cholesky[k * n + k] = plain.scale[k];
     set_start(job, &plain);
     if (pair->guide || n > 20000) return; /* the rest depends on what the hand-written part draws */
     Density *d = ARENA_NEW(a, Density);
@@ -100,7 +101,10 @@ void svi_start_automatic(Job *job) {
     memcpy(found.loc, plain.loc, sizeof(double) * (size_t)n);
     LbfgsOptions options = lbfgs_defaults();
     options.max_iterations = 500;
+    d->defer = true;
     LbfgsResult r = lbfgs_minimize(minus_density, d, n, found.loc, &options);
+    density_raise(d);
+    d->defer = false;
     double farthest = 0;
     for (int64_t k = 0; k < n; k++) farthest = fmax(farthest, fabs(found.loc[k] - plain.loc[k]));
     bool good = r.status != LBFGS_START && isfinite(r.f) && isfinite(farthest);
