@@ -98,7 +98,8 @@ def run(name):
     fits = [o["fit"] for o in out if "fit" in o]
     if len(fits) != len(rows):
         return [f"{len(fits)} fits, {len(rows)} expected"]
-    return [p for fit, wanted in zip(fits, rows) for p in figures(fit, wanted)] + list(printed([o["print"] for o in out if "print" in o], lines))
+    wrong = [p for fit, wanted in zip(fits, rows) for p in figures(fit, wanted)]
+    return wrong + list(printed([o["print"] for o in out if "print" in o], lines))
 
 
 def main():
