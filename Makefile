@@ -16,11 +16,12 @@ PREFIX ?= /usr/local
 CC := gcc
 WARNINGS := -Wall -Wextra -Werror
 CPPFLAGS := -I. -Iruntime -Ibuild -D_GNU_SOURCE
-CFLAGS := -O2 -g -std=gnu11 -ffp-contract=off -fno-math-errno
+CFLAGS := -O2 -g -std=gnu11 -ffp-contract=off -fno-math-errno -fno-trapping-math -fopenmp-simd
+build/runtime/tape/kernels_%.o build/runtime/base/normals.o: CFLAGS += -O3
 SANITIZE := -O1 -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
-LDLIBS := -lgsl -llapacke -lopenblas -ljansson -lz -lreadline -lm -lpthread
+LDLIBS := -lgsl -llapacke -lopenblas -ljansson -lz -lreadline -lmvec -lm -lpthread
 
-PACKAGES := build-essential flex bison libgsl-dev libopenblas-dev liblapacke-dev check libreadline-dev \
+PACKAGES := build-essential flex bison libgsl-dev libopenblas-openmp-dev liblapacke-dev check libreadline-dev \
             libjansson-dev zlib1g-dev pkg-config python3
 
 # -- Sources: found by themselves; the parser and the embedded library are generated --

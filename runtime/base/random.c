@@ -57,13 +57,6 @@ double stream_uniform(Stream *s) {
     return uniform_of(high, stream_u32(s));
 }
 
-double stream_normal(Stream *s) {
-    stream_refill(s);
-    s->left = 0;
-    double u1 = uniform_of(s->buffer[0], s->buffer[1]), u2 = uniform_of(s->buffer[2], s->buffer[3]);
-    return sqrt(-2 * log(u1)) * cos(2 * M_PI * u2);
-}
-
 /* -- As a generator of GSL: the state is the stream itself, seeding does nothing -- */
 
 static void stream_gsl_set(void *state, unsigned long seed) {

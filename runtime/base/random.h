@@ -30,6 +30,16 @@ double stream_uniform(Stream *s); /* in (0, 1), never 0 or 1: an odd multiple of
  * left of the block before is skipped. */
 double stream_normal(Stream *s);
 
+/* Many normals at once, the same as one by one: a number is in place after normals_flush (or earlier). */
+enum { NORMALS = 64 };
+typedef struct Normals {
+    int n; /* waiting; begins as 0 */
+    uint32_t counter[4][NORMALS], key[2][NORMALS];
+    double *to[NORMALS];
+} Normals;
+void normals_add(Normals *b, Stream *s, double *to); /* the stream's next normal goes to *to */
+void normals_flush(Normals *b);
+
 /* The same stream as a generator for GSL's samplers. The gsl_rng points into *s and is valid while s lives. */
 #include <gsl/gsl_rng.h>
 typedef struct StreamRng {

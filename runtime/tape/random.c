@@ -115,6 +115,17 @@ bool kernel_random(const KernelCall *call) {
         step = call->in[0]->stride[last];
     }
     real *q = out->data;
+    if (call->op == OP_NORMAL) {
+        Normals waiting;
+        waiting.n = 0;
+        do {
+            Stream s = site_stream(call, operands, &w);
+            do normals_add(&waiting, &s, q);
+            while (walk_next(&w, w.streams, w.rank, out, &q, p));
+        } while (walk_next(&w, 0, w.streams, out, &q, p));
+        normals_flush(&waiting);
+        return true;
+    }
     do {
         Stream s = site_stream(call, operands, &w);
         do *q = draw(&s, p, K, step);
