@@ -84,12 +84,17 @@ static Value make_svi(Interp *in, const Args *a) {
     return method_value(in, &c);
 }
 
-/* map(f, xs) is the function on lists; map() and map(restarts) are the method. */
+/* map(f, xs, ...) is the function on lists; map() and map(restarts = n) are the method. */
 static Value make_map(Interp *in, const Args *a) {
     ValueKind first = a->values[0].kind;
     if (first == VALUE_FUNCTION || first == VALUE_BUILTIN || first == VALUE_FAMILY) return builtin_map(in, a);
-    int restarts = first == VALUE_NONE ? 2 : 0;
-    MethodChoice c = {.method = &map_method, .number = (double)argument_count(in, a, restarts, 0, 1, "the number of restarts")};
+    Args restarts = {.values = a->values, .n = 1, .spans = a->spans, .span = a->span};
+    for (int k = 0; k < a->nrest; k++) {
+        if (!a->rest_names[k] || strcmp(a->rest_names[k], "restarts") != 0)
+            ctx_raise(in->ctx, ERROR_PROGRAM, a->span, "map(f, xs) applies f; map(restarts = n) is the method", "`map` takes a function and lists, or `restarts`");
+        restarts.values = &a->rest[k], restarts.spans = &a->span;
+    }
+    MethodChoice c = {.method = &map_method, .number = (double)argument_count(in, &restarts, 0, 0, 1, "the number of restarts")};
     return method_value(in, &c);
 }
 
@@ -366,7 +371,7 @@ const Builtin infer_builtins[] = {
     {"infer", "(model, guide = , method = , steps = , epochs = , batch = , optimizer = , draws = , from = , seed = , discrete = , refine = )",
      call_infer, "fits a model to the data it observes: the posterior of its variables, its learned parameters", 0},
     {"svi", "(objective = , optimizer = )", make_svi, "stochastic variational inference: the guide nearest to the posterior", 0},
-    {"map", "(f = , xs = , restarts = , ...)", make_map, "the method: the point of highest density of the variables as written; of a function and lists: f of every element", 0},
+    {"map", "(f = , xs = , ...)", make_map, "the method: the point of highest density of the variables as written; of a function and lists: f of every element", 0},
     {"laplace", "()", make_laplace, "a Gaussian at the mode, in unconstrained space", 0},
     {"importance", "(n = )", make_importance, "n weighted runs of the guide, or of the prior", 0},
     {"ELBO", "(particles = , kl_weight = )", make_elbo, "the evidence lower bound, as objective of svi", 0},
