@@ -36,6 +36,15 @@ real special_log_gamma_kernel(real a, real x) {
     return a * tilt + 0.5 * log(a / (2 * M_PI)) - special_stirling(a);
 }
 
+/* The kernel itself; for small shapes through Gamma(1 + a), as log a alone would cost digits. Shapes that overflow on the
+ * way count as 1e-300. */
+static real gamma_kernel(real a, real x) {
+    if (a < 1) return a * exp(a * log(x) - x - special_lgamma_diff(1, a));
+    return exp(special_log_gamma_kernel(a, x));
+}
+
+static real clamp_shape(real a) { return fmin(fmax(a, 1e-300), 1e300); }
+
 /* The distance at which phi reaches about 40, where phi(v) = slope v + x E(side v), E(v) = e^v - 1 - v, is convex:
  * Newton's method from an upper or nearly upper bound. side: -1 left, 1 right. */
 static real gamma_reach(real slope, real x, real side) {
@@ -85,7 +94,8 @@ real special_gamma_p(real a, real x) {
     if (isinf(a)) return isinf(x) ? NAN : 0;
     if (x == 0 || isinf(x)) return x == 0 ? 0 : 1;
     if (x >= a && x > 2) return 1 - special_gamma_q(a, x);
-    real kernel = exp(special_log_gamma_kernel(a, x));
+    a = clamp_shape(a);
+    real kernel = gamma_kernel(a, x);
     if (kernel == 0) return x < a ? 0 : 1;
     return fmin(1, kernel * (gamma_is_small(a, x) ? gamma_p_series(a, x) : gamma_side(a, x, -1, 1, 0)));
 }
@@ -95,7 +105,8 @@ real special_gamma_q(real a, real x) {
     if (isinf(a)) return isinf(x) ? NAN : 1;
     if (x == 0 || isinf(x)) return x == 0 ? 1 : 0;
     if (x >= a && x > 2) {
-        real kernel = exp(special_log_gamma_kernel(a, x));
+        a = clamp_shape(a);
+        real kernel = gamma_kernel(a, x);
         return kernel == 0 ? 0 : fmin(1, kernel * gamma_side(a, x, 1, 1, 0));
     }
     real p = special_gamma_p(a, x);
@@ -138,7 +149,8 @@ real special_gamma_draw_grad(real a, real x) {
 real special_gamma_p_da(real a, real x) {
     if (isnan(a) || isnan(x) || !(a > 0) || x < 0) return NAN;
     if (x == 0 || isinf(x) || isinf(a)) return 0;
-    real kernel = exp(special_log_gamma_kernel(a, x));
+    a = clamp_shape(a);
+    real kernel = gamma_kernel(a, x);
     return kernel == 0 ? 0 : -kernel * log_draw_grad(a, x, log(x));
 }
 
@@ -194,12 +206,12 @@ static real beta_panel(const BetaSide *s, real from, real to) {
  * is nothing more once it grows. */
 static real beta_left(const BetaSide *s) {
     real m = s->a * s->y - s->b * s->x, n = s->a + s->b, sum = 0;
-    real width = fmin(1, 10 / (fabs(m) + sqrt(n * s->x * s->y))), bend = 4 + log1p((n + 1) * s->x / s->y);
+    real width = fmin(1, 10 / (fabs(m) + sqrt(n * s->x * s->y))), bend = 4 + fmin(log1p((n + 1) * s->x / s->y), 1500);
     real last = 0;
-    for (real v = 0; v < 1e300; v += width, width = fmin(2 * width, v < bend ? 4 : INFINITY)) {
+    for (real v = 0; v < INFINITY; v += width, width = fmin(2 * width, v < bend ? 4 : INFINITY)) {
         real log_t, log_1mt, phi = beta_phi(s, v + width, &log_t, &log_1mt);
         sum += beta_panel(s, v, v + width);
-        if (phi > 40 && phi > last) break;
+        if ((phi > 40 && phi > last) || isnan(phi)) break;
         last = phi;
     }
     return sum;
@@ -221,6 +233,7 @@ static bool beta_domain(real a, real b, real x) {
 real special_beta_i(real a, real b, real x) {
     if (!beta_domain(a, b, x)) return NAN;
     if (x == 0 || x == 1) return x;
+    a = clamp_shape(a), b = clamp_shape(b);
     real y = 1 - x, kernel = exp(special_log_beta_kernel(a, b, x, y));
     bool lower = a * y >= b * x;
     BetaSide left = {a, b, x, y, 0, WEIGHT_ONE}, right = {b, a, y, x, 0, WEIGHT_ONE};
@@ -231,10 +244,10 @@ real special_beta_i(real a, real b, real x) {
 
 real special_beta_i_da(real a, real b, real x) {
     if (!beta_domain(a, b, x)) return NAN;
-    return x == 0 || x == 1 ? 0 : beta_da(a, b, x, 1 - x);
+    return x == 0 || x == 1 ? 0 : beta_da(clamp_shape(a), clamp_shape(b), x, 1 - x);
 }
 
 real special_beta_i_db(real a, real b, real x) {
     if (!beta_domain(a, b, x)) return NAN;
-    return x == 0 || x == 1 ? 0 : -beta_da(b, a, 1 - x, x);
+    return x == 0 || x == 1 ? 0 : -beta_da(clamp_shape(b), clamp_shape(a), 1 - x, x);
 }
