@@ -34,7 +34,7 @@ int axes_union(Interp *in, int na, const Axis *const *a, int nb, const Axis *con
 
 /* -- One array -- */
 
-Span span_or_here(const Interp *in, Span at) { return at.file >= 0 ? at : in->ctx->span; }
+Span span_or_here(const Interp *in, Span at) { return in->in_library ? in->entered : at.file >= 0 ? at : in->ctx->span; }
 
 Shape array_shape(const Array *a) {
     const Shape *s = &a->var.value->shape;

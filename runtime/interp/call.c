@@ -3,12 +3,20 @@
 
 #include "interp/internal.h"
 #include "interp/session.h"
+#include "interp/stdlib.h"
 
-void enter_call(Interp *in, const char *name, Span at) {
+static bool stack_is_used_up(const Interp *in) {
     char here;
     uintptr_t now = (uintptr_t)&here;
-    size_t used = in->stack_base > now ? in->stack_base - now : now - in->stack_base;
-    if (++in->depth > in->ctx->max_depth || used > in->stack_limit) {
+    return (in->stack_base > now ? in->stack_base - now : now - in->stack_base) > in->stack_limit;
+}
+
+void check_stack(Interp *in, Span at) {
+    if (stack_is_used_up(in)) ctx_raise(in->ctx, ERROR_PROGRAM, at, NULL, "this value holds others too deeply inside one another");
+}
+
+void enter_call(Interp *in, const char *name, Span at) {
+    if (++in->depth > in->ctx->max_depth || stack_is_used_up(in)) {
         in->depth = 0;
         ctx_raise(in->ctx, ERROR_PROGRAM, at, "does the recursion end?", "`%s` calls itself too deeply: more than %d calls inside one another", name,
                   in->ctx->max_depth);
@@ -112,8 +120,9 @@ static void fill_defaults(Interp *in, Frame *f, const Function *fn) {
     }
 }
 
-/* The value of a function's body in a frame whose parameters are bound. */
-Value run_body(Interp *in, Frame *f, const Function *fn, Span at) {
+static bool is_library(Span s) { return s.file >= 0 && s.file < stdlib_nfiles; }
+
+static Value run_own_body(Interp *in, Frame *f, const Function *fn, Span at) {
     enter_call(in, fn->name, at);
     Span span = in->ctx->span;
     Value v;
@@ -124,6 +133,45 @@ Value run_body(Interp *in, Frame *f, const Function *fn, Span at) {
     }
     in->ctx->span = span;
     in->depth--;
+    return v;
+}
+
+typedef struct Entry {
+    Interp *in;
+    Frame *frame;
+    const Function *function;
+    Span at;
+    Value result;
+} Entry;
+
+static void run_entry(void *self) {
+    Entry *e = self;
+    e->result = run_own_body(e->in, e->frame, e->function, e->at);
+}
+
+/* From the program into the library: what goes wrong there, or is recorded on the tape there, is the fault of this call. */
+static Value run_library_body(Interp *in, Frame *f, const Function *fn, Span at) {
+    Entry e = {in, f, fn, at, value_nothing()};
+    Error caught;
+    in->in_library = true;
+    in->entered = at;
+    bool done = ctx_protect(in->ctx, run_entry, &e, &caught);
+    in->in_library = false;
+    if (done) return e.result;
+    if (is_library(caught.span)) caught.span = at;
+    ctx_reraise(in->ctx, &caught);
+}
+
+/* The value of a function's body in a frame whose parameters are bound. */
+Value run_body(Interp *in, Frame *f, const Function *fn, Span at) {
+    bool own = !is_library(fn->span);
+    if (!own && !in->in_library && at.file >= stdlib_nfiles) return run_library_body(in, f, fn, at);
+    if (!own || !in->in_library) return run_own_body(in, f, fn, at);
+    Span entered = in->entered; /* the library calls a function of the program */
+    in->in_library = false;
+    Value v = run_own_body(in, f, fn, at);
+    in->in_library = true;
+    in->entered = entered;
     return v;
 }
 

@@ -60,6 +60,8 @@ struct Interp {
     uint64_t draw_count;     /* of bare draws in this statement */
     int depth;               /* of calls */
     bool library_loading;
+    bool in_library;         /* a function of the standard library is at work ... */
+    Span entered;            /* ... which the program called here */
     const Builtin **builtins;
     int nbuiltins;
     Hooks hooks;
