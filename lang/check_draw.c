@@ -106,11 +106,15 @@ static int leading_plates(const Target *t, const PlateRange **plates, int n) {
     return k;
 }
 
-/* Is the name bound anew in each round of the loop? */
+/* Does the name take other values in each round of the loop, as far as the text tells? */
 typedef struct Search {
+    const Stmt *loop;
     const char *name;
     bool found;
+    int depth; /* of loops whose ranges were looked at */
 } Search;
+
+static bool range_changes(const Search *q, Expr *over);
 
 static bool binds_name(void *self, Stmt *s) {
     Search *q = self;
@@ -125,8 +129,8 @@ static bool binds_name(void *self, Stmt *s) {
     case STMT_SAMPLE:
         q->found |= s->u.sample.target.name == q->name;
         break;
-    case STMT_FOR:
-        q->found |= s->u.for_.name == q->name;
+    case STMT_FOR: /* the same values in every round, but where its range changes */
+        q->found |= s->u.for_.name == q->name && range_changes(q, s->u.for_.over);
         break;
     case STMT_FUNCTION:
         return false;
@@ -136,8 +140,9 @@ static bool binds_name(void *self, Stmt *s) {
     return !q->found;
 }
 
-static bool loop_binds(const Stmt *loop, const char *name) {
-    Search q = {name, loop->kind == STMT_FOR && loop->u.for_.name == name};
+static bool loop_binds(const Stmt *loop, const char *name, int depth) {
+    const char *index = loop->kind == STMT_FOR ? loop->u.for_.name : loop->kind == STMT_REFINE ? loop->u.refine.name : NULL;
+    Search q = {loop, name, index == name, depth};
     Block *body = loop->kind == STMT_FOR ? loop->u.for_.body : loop->kind == STMT_WHILE ? loop->u.while_.body
                                                                                         : loop->u.refine.body;
     walk_block(&(Walk){&q, NULL, binds_name}, body);
@@ -147,6 +152,7 @@ static bool loop_binds(const Stmt *loop, const char *name) {
 typedef struct Change {
     const Stmt *loop;
     bool changes;
+    int depth;
 } Change;
 
 static bool may_change(void *self, Expr *e) {
@@ -154,12 +160,18 @@ static bool may_change(void *self, Expr *e) {
     if (e->kind == EXPR_CALL)
         c->changes = true; /* who knows; the run looks again */
     else if (e->kind == EXPR_NAME)
-        c->changes |= loop_binds(c->loop, e->u.name.name);
+        c->changes |= loop_binds(c->loop, e->u.name.name, c->depth);
     return !c->changes;
 }
 
+static bool range_changes(const Search *q, Expr *over) {
+    Change c = {q->loop, q->depth >= 8, q->depth + 1};
+    walk_expr(&(Walk){&c, may_change, NULL}, over);
+    return c.changes;
+}
+
 static bool changes_in(const Target *t, const Stmt *loop) {
-    Change c = {loop, false};
+    Change c = {loop, false, 0};
     for (int i = 0; i < t->nindices; i++)
         walk_expr(&(Walk){&c, may_change, NULL}, t->indices[i]);
     return c.changes;
@@ -306,9 +318,8 @@ void check_rebinding(Resolver *r, const Target *t) {
                           b->span.line);
         return;
     }
-    int slot = globals_find(r->g, t->name);
-    const Global *g = slot >= 0 ? lang_global(r->g, slot) : NULL;
-    if (!g || g->library || r->options->library || (r->options->interactive && g->span.file != r->file))
+    const Global *g = scope_protected_global(r, t->name);
+    if (!g)
         return;
     const char *where = g->span.file == r->file ? arena_printf(r->arena, "line %d", g->span.line)
                                                 : ctx_source_name(r->ctx, g->span.file);

@@ -7,17 +7,17 @@ static FunctionKind kind_here(const Resolver *r) {
 
 static const char *kind_text(FunctionKind kind) {
     switch (kind) {
-    case FUNCTION_FN: return "a function (fn)";
-    case FUNCTION_NET: return "a net";
-    case FUNCTION_MODEL: return "a model";
-    case FUNCTION_GUIDE: return "a guide";
-    case FUNCTION_LAMBDA: return "a function (->)";
-    case FUNCTION_MEMBER: return "a member of a dist";
+    case FUNCTION_FN: return "in a function (fn)";
+    case FUNCTION_NET: return "in a net";
+    case FUNCTION_MODEL: return "in a model";
+    case FUNCTION_GUIDE: return "in a guide";
+    case FUNCTION_LAMBDA: return "in a function (->)";
+    case FUNCTION_MEMBER: return "in a member of a dist";
     }
     return "";
 }
 
-static const char *place_text(const Resolver *r) { return r->frame ? kind_text(kind_here(r)) : "the top level"; }
+static const char *place_text(const Resolver *r) { return r->frame ? kind_text(kind_here(r)) : "at the top level"; }
 
 static bool in_kind(const Resolver *r, FunctionKind a, FunctionKind b) {
     return r->frame && r->frame->function && (kind_here(r) == a || kind_here(r) == b);
@@ -25,7 +25,7 @@ static bool in_kind(const Resolver *r, FunctionKind a, FunctionKind b) {
 
 static void check_return(Resolver *r, const Stmt *s) {
     if (!r->frame || kind_here(r) == FUNCTION_LAMBDA)
-        resolve_error(r, s->span, "the value of an expression is its last line", "`return` stands in %s; it belongs "
+        resolve_error(r, s->span, "the value of an expression is its last line", "`return` stands %s; it belongs "
                       "to functions with a name", place_text(r));
     else if (r->scope->plate)
         resolve_error(r, s->span, "return behind the plate; a condition selects with if",
@@ -63,7 +63,7 @@ void check_place(Resolver *r, const Stmt *s) {
             resolve_error(r, s->span,
                           r->frame ? "make it a model, and draw from it with ~; or take a number with draw(D)"
                                    : "put it into a model: model m { ... }; or take a number with x = draw(D)",
-                          "`~` stands in %s; it belongs to models and guides", place_text(r));
+                          "`~` stands %s; it belongs to models and guides", place_text(r));
         break;
     case STMT_OBSERVE: case STMT_FACTOR: {
         const char *word = s->kind == STMT_OBSERVE ? "observe" : "factor";
@@ -71,23 +71,23 @@ void check_place(Resolver *r, const Stmt *s) {
             resolve_error(r, s->span, "it belongs to the model", "a guide observes nothing: `%s` stands in the guide %s",
                           word, r->frame->function->name);
         else if (!in_kind(r, FUNCTION_MODEL, FUNCTION_MODEL))
-            resolve_error(r, s->span, NULL, "`%s` stands in %s; it belongs to models", word, place_text(r));
+            resolve_error(r, s->span, NULL, "`%s` stands %s; it belongs to models", word, place_text(r));
         break;
     }
     case STMT_RECORD:
         if (!in_kind(r, FUNCTION_MODEL, FUNCTION_GUIDE))
-            resolve_error(r, s->span, "a name is bound by =", "`:=` stands in %s; it belongs to models and guides",
+            resolve_error(r, s->span, "a name is bound by =", "`:=` stands %s; it belongs to models and guides",
                           place_text(r));
         break;
     case STMT_PARAM:
         if (!in_kind(r, FUNCTION_MODEL, FUNCTION_GUIDE) && !in_kind(r, FUNCTION_NET, FUNCTION_NET))
             resolve_error(r, s->span, in_kind(r, FUNCTION_FN, FUNCTION_FN) ? "write net instead of fn" : NULL,
-                          "`param` stands in %s; it belongs to nets, guides and models", place_text(r));
+                          "`param` stands %s; it belongs to nets, guides and models", place_text(r));
         break;
     case STMT_REFINE:
         if (!in_kind(r, FUNCTION_GUIDE, FUNCTION_GUIDE))
             resolve_error(r, s->span, "an ordinary loop is written for t in 1..K { ... }",
-                          "`refine` stands in %s; it belongs to guides", place_text(r));
+                          "`refine` stands %s; it belongs to guides", place_text(r));
         break;
     case STMT_RETURN:
         check_return(r, s);

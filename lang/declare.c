@@ -114,17 +114,13 @@ static void bind_element(Declarer *d, const Target *t) {
         return;
     for (const Scope *s = d->scope; s; s = s->outer) {
         Binding *own = scope_own(s, t->name);
-        if (own) {
+        if (own && s->frame == d->scope->frame)
             own->how |= BOUND_ASSIGNED;
+        if (own)
             return;
-        }
-        if (s->outer && s->outer->frame != s->frame)
-            break;
     }
-    int slot = globals_find(d->r->g, t->name);
-    bool program = slot >= 0 && (!lang_global(d->r->g, slot)->library || d->r->options->library);
-    if (program && !d->scope->frame)
-        return; /* an element of a global */
+    if (scope_protected_global(d->r, t->name))
+        return;
     Scope *inner = d->scope;
     d->scope = outside_plates(inner, leading_plates(d, t));
     bind(d, t->name, BOUND_ASSIGNED, t->span);

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/strings.h"
+#include "lang/characters.h"
 #include "lang/diagnostics.h"
 #include "lang/globals.h"
 #include "lang/parser.h"
@@ -35,21 +36,6 @@ __attribute__((format(printf, 4, 5))) static void report(Loader *l, Span at, con
     va_end(args);
 }
 
-/* The length of the UTF-8 character at s, or 0: not UTF-8. */
-static size_t character_length(const unsigned char *s, size_t left) {
-    if (s[0] < 0x80)
-        return 1;
-    size_t n = s[0] >= 0xC2 && s[0] < 0xE0 ? 2 : (s[0] & 0xF0) == 0xE0 ? 3 : s[0] >= 0xF0 && s[0] < 0xF5 ? 4 : 0;
-    if (n == 0 || n > left)
-        return 0;
-    for (size_t i = 1; i < n; i++)
-        if ((s[i] & 0xC0) != 0x80)
-            return 0;
-    bool bad = (s[0] == 0xE0 && s[1] < 0xA0) || (s[0] == 0xED && s[1] > 0x9F) || (s[0] == 0xF0 && s[1] < 0x90) ||
-               (s[0] == 0xF4 && s[1] > 0x8F);
-    return bad ? 0 : n;
-}
-
 /* NULL: text in UTF-8 throughout. Else what is wrong, and where. */
 static const char *find_bad_text(const char *text, size_t length, int file, Span *at) {
     int line = 1, column = 1;
@@ -58,7 +44,7 @@ static const char *find_bad_text(const char *text, size_t length, int file, Span
         return "the text is too long for a program";
     }
     for (size_t i = 0, step; i < length; i += step) {
-        step = character_length((const unsigned char *)text + i, length - i);
+        step = character_length(text + i, length - i);
         *at = (Span){file, line, column, line, column + 1};
         if (text[i] == 0)
             return "this is not a text: it holds a NUL byte";

@@ -54,6 +54,17 @@ static void resolve_name(Resolver *r, Expr *e) {
         report_unknown(r, e->u.name.name, e->span, NULL);
 }
 
+/* `x <- 3` and `x == 3` as statements, x bound nowhere: `=` was meant. */
+static void resolve_expression_statement(Resolver *r, Expr *e) {
+    const Expr *left = e->kind == EXPR_BINARY ? e->u.binary.left : NULL;
+    bool arrow = left && e->u.binary.op == BINARY_LT && e->u.binary.right->kind == EXPR_UNARY;
+    if (left && left->kind == EXPR_NAME && (arrow || e->u.binary.op == BINARY_EQ) &&
+        !scope_lookup(r, left->u.name.name).found)
+        report_unknown(r, left->u.name.name, left->span,
+                       arena_printf(r->arena, "to bind it write %s = ...", left->u.name.name));
+    resolve_expr(r, e);
+}
+
 /* A name that is bound here only by ~ or `data` cannot be a function: a call of it means the function of that name, if
  * there is one. */
 static Found find_callee(Resolver *r, const char *name) {
@@ -196,9 +207,10 @@ static void resolve_guide_head(Resolver *r, Function *f) {
 }
 
 /* The parameters take the first slots; a default sees those before it. */
-static void bind_params(Resolver *r, Param *params, int n) {
+static void bind_params(Resolver *r, Param *params, int n, bool defaults) {
     for (int i = 0; i < n; i++) {
-        resolve_expr(r, params[i].default_value);
+        if (defaults)
+            resolve_expr(r, params[i].default_value);
         params[i].slot = scope_bind(r, r->scope, params[i].name, BOUND_ARGUMENT, params[i].span)->slot;
     }
 }
@@ -206,7 +218,7 @@ static void bind_params(Resolver *r, Param *params, int n) {
 /* With the resolver inside a function: its body. The frame and the scope are the function's. */
 static void resolve_inside(Resolver *r, Function *f) {
     check_params(r, f->params, f->nparams);
-    bind_params(r, f->params, f->nparams);
+    bind_params(r, f->params, f->nparams, true);
     if (f->model_name)
         resolve_guide_head(r, f);
     declare_body(r, r->scope, f->body, f->expr);
@@ -245,8 +257,8 @@ static void bind_sizes(Resolver *r, Type *t) {
     }
 }
 
-static void bind_dist_frame(Resolver *r, DistDecl *d) {
-    bind_params(r, d->params, d->nparams);
+static void bind_dist_frame(Resolver *r, DistDecl *d, bool head) {
+    bind_params(r, d->params, d->nparams, head);
     for (int i = 0; i < d->nparams; i++)
         bind_sizes(r, d->params[i].type);
 }
@@ -258,7 +270,7 @@ static void resolve_dist(Resolver *r, DistDecl *d) {
         Frame frame = {.function = i < 0 ? NULL : d->members[i]};
         r->frame = &frame;
         r->scope = scope_new(r, outer, &frame, NULL);
-        bind_dist_frame(r, d);
+        bind_dist_frame(r, d, i < 0);
         if (i < 0) {
             for (int k = 0; k < d->nparams; k++)
                 resolve_type(r, d->params[k].type);
@@ -344,7 +356,10 @@ static void resolve_refine(Resolver *r, Stmt *s) {
 static void resolve_stmt(Resolver *r, Stmt *s) {
     check_place(r, s);
     switch (s->kind) {
-    case STMT_EXPR: case STMT_FACTOR: case STMT_RETURN:
+    case STMT_EXPR:
+        resolve_expression_statement(r, s->u.expr);
+        break;
+    case STMT_FACTOR: case STMT_RETURN:
         resolve_expr(r, s->u.expr);
         break;
     case STMT_ASSIGN:

@@ -95,6 +95,8 @@ Found scope_lookup(Resolver *r, const char *name);
 /* In the scopes of the function at work only. */
 Found scope_lookup_in_function(Resolver *r, const char *name);
 bool scope_binds_below(const Scope *s, const char *name, unsigned how); /* in the plates of s, at any depth */
+/* The global that a function may not bind again; NULL: none, or one of the library or of an earlier line. */
+const Global *scope_protected_global(Resolver *r, const char *name);
 const char *scope_nearest(Resolver *r, const char *name);
 int scope_add_slot(Resolver *r, Frame *f, const char *name);
 int scope_add_place(Resolver *r);

@@ -106,6 +106,13 @@ Found scope_lookup(Resolver *r, const char *name) {
     return (Found){.found = false};
 }
 
+const Global *scope_protected_global(Resolver *r, const char *name) {
+    int slot = globals_find(r->g, name);
+    const Global *g = slot >= 0 ? lang_global(r->g, slot) : NULL;
+    bool earlier_line = g && r->options->interactive && g->span.file != r->file;
+    return g && !g->library && !r->options->library && !earlier_line ? g : NULL;
+}
+
 bool scope_binds_below(const Scope *s, const char *name, unsigned how) {
     for (const Scope *c = s->children; c; c = c->sibling) {
         const Binding *b = scope_own(c, name);

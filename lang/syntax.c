@@ -143,21 +143,26 @@ static const char *hint_for(Parser *p, int k) {
         return "a statement goes on in the next line when its line ends with an operator";
     if ((t->kind == EQ || t->kind == NE || t->kind == '<' || t->kind == LE || t->kind == '>' || t->kind == GE))
         return "comparisons are not chained: write a < b and b < c";
-    if (t->kind == RECORDS && t->bracket >= 0)
-        return NULL;
+    if (t->kind == '=' && t->bracket == first->bracket)
+        return "a name, or a name with indices, stands left of `=`; `==` compares";
     if (t->kind == '}' && t->bracket < 0)
         return "no { is open here";
-    if (t->kind == ')' && t->bracket >= 0 && p->tokens[t->bracket].kind == BLOCK_OPEN)
-        return "no ( is open here";
+    if ((t->kind == ')' || t->kind == ']') && (t->bracket < 0 || p->tokens[t->bracket].kind == BLOCK_OPEN))
+        return t->kind == ')' ? "no ( is open here" : "no [ is open here";
     return hint_on_brackets(p, k);
 }
 
-/* Go on at the end of the statement: a separator or the `}` of the same block. */
+/* Go on at the end of the statement: a separator or the `}` of the same block. A `{` that begins a line was meant as
+ * the block of the head above it. */
 static void skip_statement(Parser *p, int k) {
     const Token *at = &p->tokens[k];
-    if (at->kind == SEPARATOR || at->closes_block)
+    bool block_below = at->kind == SEPARATOR && !at->name && p->tokens[k + 1].kind == RECORD_OPEN;
+    if ((at->kind == SEPARATOR && !block_below) || at->closes_block)
         return;
     int i = k + 1;
+    if (block_below)
+        for (i = k + 2; i < p->ntokens - 1 && p->tokens[i].bracket != at->bracket;)
+            i++;
     while (i < p->ntokens - 1 && !(p->tokens[i].block == at->block &&
                                    (p->tokens[i].kind == SEPARATOR || p->tokens[i].closes_block)))
         i++;

@@ -117,8 +117,10 @@ static int close_bracket(Arranger *a, int kind) {
             return open;
         }
         if (brace)
-            break;
+            return 0;
     }
+    if (kind == '}') /* none is open: whatever it was meant for, it ends what is */
+        a->nopen = 0;
     return 0;
 }
 
