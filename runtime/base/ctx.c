@@ -31,7 +31,6 @@ Ctx *ctx_new(void) {
     c->session = ctx_arena(c);
     c->span = SPAN_NONE;
     c->seed = 1;
-    c->threads = 1;
     c->max_depth = 1000;
     return c;
 }

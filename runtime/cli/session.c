@@ -3,6 +3,7 @@
 #include <cblas.h>
 #include <unistd.h>
 
+#include "base/team.h"
 #include "cli/program.h"
 
 static void show_warning(void *self, Span span, const char *message, const char *hint) {
@@ -65,7 +66,7 @@ int session_run(const Options *o, void *self, int (*body)(Session *s)) {
     s.arena = ctx_arena(s.ctx);
     screen_open(&s.screen, s.ctx, s.arena, o->quiet, o->json);
     s.ctx->seed = o->seed;
-    s.ctx->threads = o->threads;
+    s.ctx->team = team_new(o->threads);
     openblas_set_num_threads(1); /* its sums depend on the number of threads; ours must not */
     s.ctx->max_bytes = memory_of_machine();
     s.ctx->on_warning = show_warning;
@@ -80,6 +81,7 @@ int session_run(const Options *o, void *self, int (*body)(Session *s)) {
         interp_free(s.interp);
     }
     arena_free(s.arena);
+    team_free(s.ctx->team);
     ctx_free(s.ctx);
     return g.code;
 }

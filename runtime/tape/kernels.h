@@ -14,6 +14,7 @@ typedef void RowFn(int64_t n, real *out, const real *const in[], const int64_t s
 /* What is the same for all operations of one run. */
 typedef struct KernelEnv {
     uint32_t step, particle;
+    struct Team *team; /* for work that is large enough; NULL: one thread */
 } KernelEnv;
 
 typedef struct KernelCall {
@@ -67,6 +68,9 @@ typedef struct EwLoop {
 } EwLoop;
 void ew_prepare(EwLoop *loop, Op op, const Tensor *out, int n, const Tensor *const *in);
 void ew_run(const EwLoop *loop);
+/* The same, shared out when it is large. */
+void ew_run_shared(const EwLoop *loop, struct Team *team);
+enum { SHARED_ELEMENTS = 1 << 16 }; /* from here on elementwise work repays waking others (some 10 us) */
 /* to (any strides, no overlap) = from, same shape. */
 void tensor_assign(const Tensor *to, const Tensor *from);
 

@@ -1,6 +1,7 @@
 /* Elementwise kernels: one line function per row of ops.def, and the loop that takes tensors apart into lines. */
 #include <math.h>
 
+#include "base/team.h"
 #include "tape/kernels.h"
 #include "tape/special.h"
 
@@ -156,6 +157,35 @@ void ew_run(const EwLoop *loop) {
             for (int k = 0; k < n; k++) in[k] -= loop->stride[k][d] * (loop->dim[d] - 1);
         }
     }
+}
+
+typedef struct SharedLoop {
+    const EwLoop *loop;
+    int64_t piece; /* indices of the first dimension in one part */
+} SharedLoop;
+
+static void run_piece(void *arg, int k) {
+    const SharedLoop *s = arg;
+    EwLoop part = *s->loop;
+    int64_t start = k * s->piece, inner = 1;
+    for (int d = 1; d < part.rank; d++) inner *= part.dim[d];
+    if (part.dim[0] > start + s->piece) part.dim[0] = start + s->piece;
+    part.dim[0] -= start;
+    part.out += start * inner;
+    for (int j = 0; j < part.n; j++) part.in[j] += start * part.stride[j][0];
+    ew_run(&part);
+}
+
+void ew_run_shared(const EwLoop *loop, struct Team *team) {
+    int64_t size = 1;
+    for (int d = 0; d < loop->rank; d++) size *= loop->dim[d];
+    if (!team || size < SHARED_ELEMENTS || loop->dim[0] < 2) {
+        ew_run(loop);
+        return;
+    }
+    int64_t inner = size / loop->dim[0];
+    SharedLoop s = {loop, (SHARED_ELEMENTS / 4 + inner - 1) / inner};
+    team_run(team, (int)((loop->dim[0] + s.piece - 1) / s.piece), run_piece, &s);
 }
 
 static void assign_block(const Tensor *to, const Tensor *from, int k, real *p, const real *q) {

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/team.h"
 #include "tape/kernels.h"
 
 /* Below this many multiplications the loops win over the call. */
@@ -74,6 +75,34 @@ static void small_product(int64_t n, int64_t m, int64_t K, const real *a, int64_
         }
 }
 
+/* A large product by blocks of rows (or columns, of which there are then more). The blocks are fixed by the shape: BLAS may
+ * round differently for other shapes, and the numbers must not depend on the number of threads. */
+enum { BLOCK = 128 };
+typedef struct Product {
+    int64_t n, m, K, lda, ldb;
+    bool ta, tb, by_rows;
+    const real *a, *b;
+    real *out;
+} Product;
+
+static void product_block(void *arg, int k) {
+    const Product *p = arg;
+    int64_t start = (int64_t)k * BLOCK, all = p->by_rows ? p->n : p->m, count = all - start < BLOCK ? all - start : BLOCK;
+    int64_t n = p->by_rows ? count : p->n, m = p->by_rows ? p->m : count;
+    const real *a = p->by_rows ? p->a + start * (p->ta ? 1 : p->lda) : p->a;
+    const real *b = p->by_rows ? p->b : p->b + start * (p->tb ? p->ldb : 1);
+    real *out = p->out + (p->by_rows ? start * p->m : start);
+    cblas_dgemm(CblasRowMajor, p->ta ? CblasTrans : CblasNoTrans, p->tb ? CblasTrans : CblasNoTrans, (int)n, (int)m, (int)p->K, 1, a,
+                (int)p->lda, b, (int)p->ldb, 0, out, (int)p->m);
+}
+
+static void product(Product *p, struct Team *team) {
+    p->by_rows = p->n >= p->m;
+    int64_t blocks = ((p->by_rows ? p->n : p->m) + BLOCK - 1) / BLOCK;
+    bool wide = (double)p->n * (double)p->m * (double)p->K >= 4e6; /* some 100 us */
+    team_run(wide ? team : NULL, (int)blocks, product_block, p);
+}
+
 bool kernel_matmul(const KernelCall *call) {
     const Tensor *a = call->in[0], *b = call->in[1], *out = call->out;
     int ra = a->shape.rank, rb = b->shape.rank, ro = out->shape.rank;
@@ -93,8 +122,8 @@ bool kernel_matmul(const KernelCall *call) {
             cblas_dgemv(CblasRowMajor, tb ? CblasNoTrans : CblasTrans, (int)(tb ? m : K), (int)(tb ? K : m), 1, w.in[1],
                         (int)ldb, w.in[0], (int)(K > 1 ? a->stride[ra - 1] : 1), 0, w.to, 1);
         else
-            cblas_dgemm(CblasRowMajor, ta ? CblasTrans : CblasNoTrans, tb ? CblasTrans : CblasNoTrans, (int)n, (int)m,
-                        (int)K, 1, w.in[0], (int)lda, w.in[1], (int)ldb, 0, w.to, (int)m);
+            product(&(Product){.n = n, .m = m, .K = K, .lda = lda, .ldb = ldb, .ta = ta, .tb = tb, .a = w.in[0], .b = w.in[1], .out = w.to},
+                    call->env->team);
     }
     return true;
 }

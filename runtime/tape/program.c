@@ -84,7 +84,7 @@ static void address_values(Program *p) {
 /* -- Instructions -- */
 
 static bool run_loop(const Work *w) {
-    ew_run(&w->loop);
+    ew_run_shared(&w->loop, w->call.env->team);
     return true;
 }
 
@@ -103,7 +103,7 @@ static bool run_guard(const Work *w) {
 static void emit_elementwise(Program *p, Instr *i, const Step *s, const Tensor *const *in) {
     EwLoop loop;
     ew_prepare(&loop, s->op, p->plan.values[s->out].tensor, s->n, in);
-    if (loop.rank == 1) {
+    if (loop.rank == 1 && loop.dim[0] < SHARED_ELEMENTS) {
         *i = (Instr){.row = loop.row, .n = loop.dim[0], .out = loop.out};
         for (int k = 0; k < s->n; k++) {
             i->in[k] = loop.in[k];
@@ -113,7 +113,7 @@ static void emit_elementwise(Program *p, Instr *i, const Step *s, const Tensor *
         return;
     }
     Work *w = ARENA_NEW(p->arena, Work);
-    *w = (Work){.run = run_loop, .loop = loop};
+    *w = (Work){.run = run_loop, .loop = loop, .call = {.env = &p->env}};
     for (int k = 0; k < s->n; k++) resolve(p, s->in[k], &w->loop.in[k]);
     i->work = w;
 }
@@ -198,7 +198,7 @@ static inline bool instr_run(const Instr *i) {
 }
 
 RunStatus program_run(Program *p, const RunInputs *in) {
-    p->env = (KernelEnv){in->step, in->particle};
+    p->env = (KernelEnv){in->step, in->particle, p->plan.ctx->team};
     if (memcmp(p->slots, in->slots, sizeof p->slots) != 0) patch_inputs(p, in);
     for (const Instr *i = p->instrs, *end = i + p->ninstrs; i < end; i++)
         if (!instr_run(i)) return RUN_GUARD_FAILED;

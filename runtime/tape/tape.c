@@ -145,7 +145,7 @@ static Tensor *compute_elementwise(const Operands *o, Shape shape) {
     }
     EwLoop loop;
     ew_prepare(&loop, o->op, out, o->n, o->in);
-    ew_run(&loop);
+    ew_run_shared(&loop, o->ctx->team);
     return out;
 }
 
@@ -157,7 +157,7 @@ static Tensor *compute_call(Tape *t, const Operands *o, Shape shape) {
         if (copy) in[k] = tensor_dense(t->ctx, t->arena, in[k]);
     }
     char why[WHY_SIZE] = "it could not be computed";
-    KernelEnv env = {t->step, t->particle};
+    KernelEnv env = {t->step, t->particle, t->ctx->team};
     Tensor *out = tensor_new(t->ctx, t->arena, shape);
     KernelCall call = {.op = o->op, .out = out, .n = o->n, .in = in, .attr = o->attr, .env = &env, .why = why};
     if (!op_kernel(o->op)(&call)) ctx_raise_here(t->ctx, ERROR_PROGRAM, "%s: %s", op_info(o->op)->name, why);
