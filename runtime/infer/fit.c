@@ -209,12 +209,14 @@ typedef struct DrawRun {
     DrawStore *draws;
     Arena *arena;
     double *elbo; /* of the run at work */
+    bool point;   /* the guide is a point */
 } DrawRun;
 
 static void *record_draw(Recorder *r, void *self) {
     DrawRun *d = self;
     Pass p;
     pass_run(&p, d->pair, r->in, NULL, true);
+    d->point = p.point_guide && !d->pair->guide;
     recorder_output(r, pass_elbo(&p, r->in, 1), d->elbo);
     return draws_plan(d->draws, &p.model, TRACE_LATENT | TRACE_RECORDED, r, d->arena);
 }
@@ -241,5 +243,10 @@ void fit_take_draws(Job *job, long ndraws) {
     f->report.elbo = m.mean;
     f->report.elbo_mcse = sqrt(moments_var(&m) / (double)ndraws);
     if (finite < ndraws) fit_note(f, "the log density is not finite at %ld of %ld draws", ndraws - finite, ndraws);
+    if (d->point) {
+        f->point = true;
+        f->report.verdict = "a point: nothing is said of its uncertainty, and the ELBO lacks the entropy";
+        return;
+    }
     fit_judge(f, psis_khat(log_ratios, ndraws, NULL), ndraws, "a richer guide, more steps, or importance(n) may help");
 }

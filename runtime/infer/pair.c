@@ -56,6 +56,7 @@ static Array draw_point(Pass *p, Interp *in) {
     *s = (Site){.name = "automatic@", .text = pair->guide_name, .dist = d.u.dist, .data = value_none(), .value = value_none(), .span = at,
                 .value_span = at};
     bool flows = d.u.dist->family->reparameterised;
+    p->point_guide = strcmp(d.u.dist->family->decl->name, "Delta") == 0;
     s->value = dist_draw_site(in, d.u.dist, s, flows);
     if (p->terms) {
         terms_add(&p->logq, in, dist_logpdf(in, dist_detach(in, d.u.dist), s->value, false, at), p->particles);
@@ -215,10 +216,12 @@ bool pair_prior_point(Pair *pair, Interp *in, uint64_t seed, double *point) {
 }
 
 const char *automatic_name(Interp *in, Value automatic) {
-    (void)in;
     if (automatic.kind != VALUE_FUNCTION) return "automatic guide";
-    /* `fn auto_normal(scale) = start -> ...`: the closure's environment is the call of auto_normal. */
-    const Closure *c = automatic.u.closure;
-    if (c->function->kind == FUNCTION_LAMBDA && c->environment && c->environment->function) return c->environment->function->name;
-    return c->function->name;
+    const Function *f = automatic.u.closure->function;
+    /* `fn auto_normal(scale) = start -> ...`: the function whose value the lambda is */
+    for (int k = 0; k < lang_globals_count(in->names) && f->kind == FUNCTION_LAMBDA; k++) {
+        const Function *g = lang_global(in->names, k)->function;
+        if (g && g->expr && g->expr->kind == EXPR_LAMBDA && g->expr->u.lambda == f) return g->name;
+    }
+    return f->name;
 }

@@ -36,6 +36,7 @@ typedef struct Pass {
     const Axis *particles;   /* NULL: one */
     bool checking;           /* the first run: guide and model are compared */
     bool terms;              /* sums are wanted */
+    bool point_guide;        /* the automatic guide is a point */
     bool at_point;           /* the automatic part is not drawn: it is input SLOT_POINT */
 } Pass;
 

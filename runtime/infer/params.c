@@ -57,6 +57,18 @@ static Shape full_shape(int naxes, const Axis *const *axes, Shape event) {
     return s;
 }
 
+/* A random initial value that was drawn among particles: all start from the first one's. */
+static Value first_particle(Interp *in, Value v, Span at) {
+    if (v.kind != VALUE_ARRAY) return v;
+    for (int k = 0; k < v.u.array->naxes; k++) {
+        const Axis *axis = v.u.array->axes[k];
+        if (axis->kind != AXIS_PARTICLE) continue;
+        Value one = value_number(1);
+        return array_index(in, array_axis_to_event(in, v, axis), 1, &one, &at, at);
+    }
+    return v;
+}
+
 /* The initial value in unconstrained space, written to s->values. */
 static void initialise(ParamStore *s, Interp *in, const ParamInfo *p, const ParamSite *site) {
     double *to = s->values + p->offset;
@@ -71,7 +83,7 @@ static void initialise(ParamStore *s, Interp *in, const ParamInfo *p, const Para
     }
     memset(to, 0, sizeof(double) * (size_t)p->size);
     if (site->init.kind == VALUE_NONE) return;
-    Value v = array_expand_axes(in, site->init, p->naxes, p->axes);
+    Value v = array_expand_axes(in, first_particle(in, site->init, p->span), p->naxes, p->axes);
     Array a = value_array(in, v, p->span, "an initial value");
     Shape together;
     if (a.naxes != p->naxes || !shape_broadcast(array_shape(&a), p->event, &together) || !shape_equal(together, p->event))
