@@ -1,4 +1,5 @@
 /* A guide against its model, as far as the text tells; the rest is looked at before the first step. */
+#include <math.h>
 #include <string.h>
 
 #include "base/strings.h"
@@ -30,7 +31,9 @@ static bool has_finite_support(Resolver *r, const Expr *callee) {
     if (callee->u.name.ref.kind != REF_GLOBAL)
         return false;
     const DistDecl *d = lang_global(r->g, callee->u.name.ref.slot)->dist;
-    return d && (d->support->kind == TYPE_INT || d->support->kind == TYPE_BOOL);
+    const Expr *high = d ? d->support->high : NULL;
+    bool bounded = high && !(high->kind == EXPR_NUMBER && isinf(high->u.number));
+    return d && (d->support->kind == TYPE_BOOL || (d->support->kind == TYPE_INT && bounded));
 }
 
 /* A call of a distribution by its name, repeated or not. */

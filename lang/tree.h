@@ -58,7 +58,7 @@ struct Expr {
         double number;
         struct { const char *text; size_t length; } string; /* escapes undone */
         bool boolean;
-        struct { const char *name; Ref ref; /* (r) */ } name;
+        struct { const char *name; Ref ref; /* (r) slot -1: the argument of `error` names a site of the model alone */ } name;
         struct { UnaryOp op; Expr *operand; } unary;
         struct { BinaryOp op; Expr *left, *right; } binary;
         struct { Expr *first, *last; } range;
@@ -95,7 +95,7 @@ typedef struct Param {
     const char *name;
     Span span;
     Type *type;            /* of dist parameters; NULL elsewhere */
-    Expr *default_value;   /* or NULL */
+    Expr *default_value;   /* or NULL; evaluated in the frame of the function called, sees the parameters before it */
     int slot;              /* (r) in the frame */
 } Param;
 
@@ -110,7 +110,7 @@ struct Function {
     /* guides: `guide q(args) for m with auto { ... }` */
     const char *model_name;
     Span model_span;
-    Ref model_ref;         /* (r) */
+    Ref model_ref;         /* (r) seen from the guide's frame, as `with` is */
     Expr *with;            /* or NULL */
     int nslots;            /* (r) size of the frame: parameters, locals, indices of plates */
     const char **slot_names; /* (r) */
@@ -173,7 +173,7 @@ struct Stmt {
         struct { Expr *condition; Block *then, *otherwise; } if_; /* otherwise may be NULL */
         struct { Target *targets; int ntargets; const char *name; int slot; /* (r) */ Expr *over; Block *body; } refine;
         struct { DistDecl *decl; Ref ref; /* (r) */ } dist;
-        struct { const char *path; struct Module *module; } import; /* (r) */
+        struct { const char *path; struct Module *module; /* (r) NULL: it was imported before */ } import;
     } u;
 };
 

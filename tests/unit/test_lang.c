@@ -419,6 +419,7 @@ static const struct { const char *text; int line; const char *words; } STATIC_ER
     /* guides */
     {"model m { a ~ Normal(0, 1); b ~ Normal(0, 1) }\nguide q for m { a ~ Normal(0, 1) }", 2, "q b m"},
     {"model m { a ~ Normal(0, 1) }\nguide q for m {\n a ~ Normal(0, 1)\n c ~ Normal(0, 1) }", 4, "c q m a"},
+    {"dist D(p: unit) on int(0, inf) { logpdf(k) = k }\nmodel m { k ~ D(0.5) }\nguide q for m { }", 3, "q k m"},
     {"guide q for m {\n c ~ Normal(0, 1) }\nmodel m { a ~ Normal(0, 1) }", 1, "q a m"},
     {"model m { a ~ Normal(0, 1) }\nguide q for m with auto_normal() { c ~ Normal(0, 1) }", 2, "c q m"},
     {"model m(x) { a ~ Normal(0, 1) }\nguide q(x) for m { a ~ Normal(0, 1)\n x ~ Normal(0, 1) }", 3, "observes x argument q"},
@@ -467,6 +468,7 @@ static const char *const FINE[] = {
     "model outer(J) { z ~ Normal(0, 1); return z }\nmodel m { e ~ outer(3) }\nguide q for m { }",
     "model m { if true { a ~ Normal(0, 1) } }\nguide q for m { }",
     "model m { k ~ Categorical([0.5, 0.5]) }\nguide q for m { }", /* summed out */
+    "dist D(p: unit) on int(0, 3) { logpdf(k) = k }\nmodel m { k ~ D(0.5) }\nguide q for m { }",
     "model m { a ~ Normal(0, 1) }\nguide q for m with auto_normal()",
     "model m { a ~ Normal(0, 1) }\nguide q for m { if true { a ~ Normal(0, 1) } else { a ~ Normal(1, 1) } }",
     "model m(x) { x ~ Normal(0, 1) }\nguide q(z) for m { v = 0; refine v for t in 1..2 { v = v + error(x) + gradient(v) } }",
