@@ -58,6 +58,14 @@ static Value dist_icdf(Interp *in, const Args *a) { return at_point(in, a, "icdf
 static Value dist_variance(Interp *in, const Args *a) { return dist_member(in, dist_argument(in, a, "variance"), "variance", 0, NULL, a->span); }
 static Value dist_entropy(Interp *in, const Args *a) { return dist_member(in, dist_argument(in, a, "entropy"), "entropy", 0, NULL, a->span); }
 
+/* v, once for every copy of a repeated distribution: D[3] has three divergences. */
+static Value repeated(Interp *in, Value v, Shape repeat, Span at) {
+    if (repeat.rank == 0) return v;
+    int rank = value_event_shape(in, v, at).rank;
+    for (int k = 0; k < rank; k++) repeat.dim[repeat.rank++] = 1;
+    return array_binary(in, BINARY_ADD, v, value_tensor(in, tensor_zeros(in->ctx, in->arena, repeat)), at);
+}
+
 static Value dist_kl(Interp *in, const Args *a) {
     Dist *p = dist_argument(in, a, "kl");
     if (a->values[1].kind != VALUE_DIST)
@@ -67,7 +75,11 @@ static Value dist_kl(Interp *in, const Args *a) {
     if (f.kind != VALUE_FUNCTION)
         ctx_raise(in->ctx, ERROR_PROGRAM, a->span, "estimate it: mean of logpdf(p, x) - logpdf(q, x) over draws x of p",
                   "the divergence of %s from %s has no closed form here", p->family->decl->name, q);
-    return interp_call(in, f, 2, a->values, a->span);
+    Shape repeat = p->repeat, other = a->values[1].u.dist->repeat;
+    if (!shape_broadcast(repeat, other, &repeat))
+        ctx_raise(in->ctx, ERROR_PROGRAM, a->span, NULL, "copies of shapes %s and %s have no divergence from one another",
+                  shape_text(in->arena, p->repeat), shape_text(in->arena, other));
+    return repeated(in, interp_call(in, f, 2, a->values, a->span), repeat, a->span);
 }
 
 static Value is_set(Interp *in, const Args *a) {
