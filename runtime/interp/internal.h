@@ -10,6 +10,7 @@ typedef enum Flow { FLOW_NEXT, FLOW_RETURN } Flow;
 Value eval(Interp *in, Frame *f, const Expr *e);
 Flow exec_block(Interp *in, Frame *f, const Block *b, Value *last);
 Flow exec(Interp *in, Frame *f, const Stmt *s, Value *last);
+void poll_interrupt(Interp *in); /* in loops and calls: raises when the user has interrupted */
 Value *slot_of(Interp *in, Frame *f, Ref ref); /* a local's or global's place; not for builtins */
 Value read_slot(Interp *in, Value *slot, const char *name, Span at);
 /* The values of indices: VALUE_NONE for `:`. */
@@ -22,6 +23,7 @@ Value call_function(Interp *in, const Closure *c, int n, const Value *args, cons
 Value call_value(Interp *in, Value callee, int n, const Value *args, const char *const *names, const Span *spans, Span at,
                  Frame *caller, int place);
 void enter_call(Interp *in, const char *name, Span at); /* counts depth, refuses what is too deep */
+void check_stack(Interp *in, Span at); /* on the way into a value: refuses what is too deep */
 
 /* plate.c */
 Flow exec_plate(Interp *in, Frame *f, const Stmt *s, Value *last);
@@ -32,6 +34,9 @@ void exec_sample(Interp *in, Frame *f, const Stmt *s);
 void exec_observe(Interp *in, Frame *f, const Stmt *s);
 void exec_record(Interp *in, Frame *f, const Stmt *s);
 void exec_param(Interp *in, Frame *f, const Stmt *s);
+
+/* missing.c: a site whose data are missing may have to be drawn, or its plate to run element by element. */
+void observe_missing(Interp *in, const Function *fn, const Target *t, Site *s);
 
 /* dists.c */
 Family *family_new(Interp *in, Arena *a, const DistDecl *d);

@@ -129,9 +129,13 @@ void exec_sample(Interp *in, Frame *f, const Stmt *s) {
     *site = (Site){.dist = as_dist(in, d, s->u.sample.dist->span), .span = s->span, .value_span = t->span,
                    .observed = s->u.sample.role == ROLE_OBSERVED, .data = value_none(), .value = value_none()};
     site->nindex = full_address(in, t->name, own, t->nindices, &site->name, site->index, t->span);
-    if (site->observed) site->data = data_at(in, f, t);
+    bool data = site->observed;
+    if (data) {
+        site->data = data_at(in, f, t);
+        observe_missing(in, f->function, t, site);
+    }
     effect_sample(in, in->handler, site);
-    if (!site->observed) cells_set(in, slot_of(in, f, t->ref), t->name, t->nindices, own, site->value, t->span);
+    if (!data) cells_set(in, slot_of(in, f, t->ref), t->name, t->nindices, own, site->value, t->span);
     else if (!same_data(site->value, site->data)) hide_data(in, f, t, own, site->value);
 }
 

@@ -1,0 +1,57 @@
+/* Missing data. Elements of an observation that nothing else depends on drop out of the density; where the model reads
+ * the data elsewhere (y[t - 1]), each missing element becomes a variable like any other.
+ */
+#include <math.h>
+#include <string.h>
+
+#include "interp/internal.h"
+#include "lang/walk.h"
+
+typedef struct Reading {
+    const char *name;
+    Ref ref;
+    bool found;
+} Reading;
+
+/* Sizes do not depend on what is missing. */
+static bool asks_for_size(const Expr *e) {
+    static const char *const names[] = {"len", "nrow", "ncol", "shape", "size", "is_missing", "is_observed"};
+    if (e->kind != EXPR_CALL || e->u.call.callee->kind != EXPR_NAME || e->u.call.n != 1) return false;
+    for (size_t k = 0; k < sizeof names / sizeof *names; k++)
+        if (strcmp(e->u.call.callee->u.name.name, names[k]) == 0) return true;
+    return false;
+}
+
+static bool look(void *self, Expr *e) {
+    Reading *r = self;
+    if (asks_for_size(e)) return false;
+    if (e->kind == EXPR_NAME && e->u.name.ref.kind == r->ref.kind && e->u.name.ref.slot == r->ref.slot && strcmp(e->u.name.name, r->name) == 0)
+        r->found = true;
+    return true;
+}
+
+static bool is_read(const Function *fn, const Target *t) {
+    Reading r = {t->name, t->ref, false};
+    Walk w = {.self = &r, .expr = look};
+    walk_function(&w, (Function *)fn);
+    return r.found;
+}
+
+void observe_missing(Interp *in, const Function *fn, const Target *t, Site *s) {
+    if (s->data.kind != VALUE_ARRAY || !s->data.u.array->missing || !is_read(fn, t)) return;
+    const Tensor *x = s->data.u.array->var.value;
+    int64_t n = shape_size(x->shape), missing = 0;
+    for (int64_t i = 0; i < n; i++) missing += isnan(tensor_item(x, i));
+    if (missing == 0) return;
+    if (missing == n) {
+        s->observed = false;
+        return;
+    }
+    for (int k = s->nindex - 1; k >= 0; k--)
+        if (s->index[k].axis) {
+            in->split = s->index[k].axis;
+            ctx_raise(in->ctx, ERROR_ELEMENTWISE, s->span, NULL, "some elements of `%s` are missing and others depend on them", t->name);
+        }
+    ctx_raise(in->ctx, ERROR_PROGRAM, s->span, "observe it element by element, in a plate or a `for`",
+              "`%s` is partly missing, and the model reads it elsewhere", t->name);
+}
