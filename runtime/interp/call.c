@@ -16,6 +16,7 @@ void check_stack(Interp *in, Span at) {
 }
 
 void enter_call(Interp *in, const char *name, Span at) {
+    poll_interrupt(in);
     if (++in->depth > in->ctx->max_depth || stack_is_used_up(in)) {
         in->depth = 0;
         ctx_raise(in->ctx, ERROR_PROGRAM, at, "does the recursion end?", "`%s` calls itself too deeply: more than %d calls inside one another", name,

@@ -4,9 +4,11 @@
 #include "interp/cells.h"
 #include "interp/internal.h"
 
-/* A long loop of plain computation ends at an interrupt; inference has its own polling and keeps what it reached. */
-static void poll_interrupt(Interp *in) {
-    if (in->ctx->interrupted && *in->ctx->interrupted && !in->handler)
+/* Long computation ends at an interrupt; inference has its own polling and keeps what it reached, unless one of its steps
+ * has no end and the interrupt is repeated. */
+void poll_interrupt(Interp *in) {
+    int asked = in->ctx->interrupted ? *in->ctx->interrupted : 0;
+    if (asked > 1 || (asked && !in->handler))
         ctx_raise(in->ctx, ERROR_INTERRUPT, in->ctx->span, NULL, "interrupted");
 }
 

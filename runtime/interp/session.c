@@ -8,7 +8,6 @@
 
 #include "dist/constraint.h"
 #include "interp/builtins.h"
-#include "interp/cells.h"
 #include "interp/internal.h"
 #include "interp/stdlib.h"
 
@@ -90,8 +89,8 @@ static void add_operations(Interp *in) {
 Interp *interp_new(Ctx *c, const Builtin *const *tables) {
     Interp *in = ARENA_NEW(c->session, Interp);
     in->ctx = c;
-    in->keep = arena_new();
-    in->arena = arena_new();
+    in->keep = ctx_arena(c);
+    in->arena = ctx_arena(c);
     in->tape = tape_new(c, in->arena, false);
     in->session = ARENA_NEW(in->keep, struct Session);
     int most = count_tables(interp_builtin_tables) + count_tables(tables) + OP_COUNT;
@@ -123,99 +122,6 @@ Value interp_lookup(Interp *in, const char *name) {
     for (int k = 0; k < in->nbuiltins; k++)
         if (strcmp(in->builtins[k]->name, name) == 0) return (Value){VALUE_BUILTIN, .u.builtin = in->builtins[k]};
     return value_none();
-}
-
-/* -- Carrying values over -- */
-
-typedef struct Kept { /* frames already carried over, so that cycles end */
-    Frame *from[64], *to[64];
-    int n;
-} Kept;
-
-static Value keep_value(Interp *in, Arena *to, Value v, Kept *kept);
-
-static Value *keep_values(Interp *in, Arena *to, const Value *values, int n, Kept *kept) {
-    Value *copy = ARENA_ARRAY(to, Value, n + 1);
-    for (int k = 0; k < n; k++) copy[k] = keep_value(in, to, values[k], kept);
-    return copy;
-}
-
-static Frame *keep_frame(Interp *in, Arena *to, Frame *f, Kept *kept) {
-    if (!f) return NULL;
-    for (int k = 0; k < kept->n; k++)
-        if (kept->from[k] == f) return kept->to[k];
-    Frame *copy = ARENA_NEW(to, Frame);
-    *copy = *f;
-    if (kept->n < 64) kept->from[kept->n] = f, kept->to[kept->n++] = copy;
-    copy->outer = keep_frame(in, to, f->outer, kept);
-    copy->slots = keep_values(in, to, f->slots, f->nslots, kept);
-    copy->result = value_nothing();
-    if (f->param_path) copy->param_path = arena_strdup(to, f->param_path);
-    return copy;
-}
-
-static Value keep_value(Interp *in, Arena *to, Value v, Kept *kept) {
-    switch (v.kind) {
-    case VALUE_ARRAY: {
-        Array *a = arena_copy(to, v.u.array, sizeof(Array));
-        a->var = var_constant(tensor_keep(in->ctx, to, v.u.array->var.value));
-        return (Value){VALUE_ARRAY, .u.array = a};
-    }
-    case VALUE_STRING: {
-        String *s = arena_copy(to, v.u.string, sizeof(String));
-        char *text = arena_alloc(to, s->length + 1);
-        memcpy(text, s->text, s->length);
-        s->text = text;
-        return (Value){VALUE_STRING, .u.string = s};
-    }
-    case VALUE_RANGE: return (Value){VALUE_RANGE, .u.range = arena_copy(to, v.u.range, sizeof(Range))};
-    case VALUE_TUPLE:
-    case VALUE_LIST: {
-        List *l = ARENA_NEW(to, List);
-        *l = (List){keep_values(in, to, v.u.list->items, v.u.list->n, kept), v.u.list->n};
-        return (Value){v.kind, .u.list = l};
-    }
-    case VALUE_RECORD: {
-        Record *r = ARENA_NEW(to, Record);
-        *r = (Record){ARENA_ARRAY(to, const char *, v.u.record->n + 1), keep_values(in, to, v.u.record->values, v.u.record->n, kept), v.u.record->n};
-        for (int k = 0; k < r->n; k++) r->names[k] = arena_strdup(to, v.u.record->names[k]);
-        return (Value){VALUE_RECORD, .u.record = r};
-    }
-    case VALUE_CELLS: return keep_value(in, to, cells_whole(in, v.u.cells, in->ctx->span), kept);
-    case VALUE_FUNCTION: {
-        Closure *c = ARENA_NEW(to, Closure);
-        *c = (Closure){v.u.closure->function, keep_frame(in, to, v.u.closure->environment, kept)};
-        return (Value){VALUE_FUNCTION, .u.closure = c};
-    }
-    case VALUE_CALL: {
-        Call *c = ARENA_NEW(to, Call);
-        Value closure = keep_value(in, to, (Value){VALUE_FUNCTION, .u.closure = v.u.call->closure}, kept);
-        *c = (Call){closure.u.closure, keep_values(in, to, v.u.call->arguments, v.u.call->n, kept), v.u.call->n};
-        return (Value){VALUE_CALL, .u.call = c};
-    }
-    case VALUE_FAMILY: return (Value){VALUE_FAMILY, .u.family = arena_copy(to, v.u.family, sizeof(Family))};
-    case VALUE_DIST: {
-        Dist *d = arena_copy(to, v.u.dist, sizeof(Dist));
-        d->family = arena_copy(to, d->family, sizeof(Family));
-        d->params = keep_values(in, to, d->params, d->family->decl->nparams, kept);
-        return (Value){VALUE_DIST, .u.dist = d};
-    }
-    case VALUE_OBJECT: {
-        Object *o = arena_copy(to, v.u.object, sizeof(Object));
-        if (o->type->keep) o->data = o->type->keep(in, o->data, to);
-        return (Value){VALUE_OBJECT, .u.object = o};
-    }
-    case VALUE_NONE:
-    case VALUE_NOTHING:
-    case VALUE_NUMBER:
-    case VALUE_BUILTIN: return v;
-    }
-    return v;
-}
-
-Value value_keep(Interp *in, Arena *to, Value v) {
-    Kept kept = {.n = 0};
-    return keep_value(in, to, v, &kept);
 }
 
 /* -- Data -- */
@@ -332,6 +238,24 @@ static size_t stack_available(const char *here) {
     return left;
 }
 
+/* A statement at work. */
+typedef struct Running {
+    Interp *in;
+    const Stmt *statement;
+    const Value *before; /* the globals as they were */
+    Value last;
+} Running;
+
+/* What the statement bound outlives its arena. */
+static void run_statement(void *self) {
+    Running *r = self;
+    Interp *in = r->in;
+    if (r->statement->kind == STMT_DATA) bind_data(in, r->statement);
+    else exec(in, NULL, r->statement, &r->last);
+    for (int k = 0; k < in->nglobals; k++)
+        if (memcmp(&r->before[k], &in->globals[k], sizeof(Value)) != 0) in->globals[k] = value_keep(in, in->keep, in->globals[k]);
+}
+
 void interp_run_statement(Interp *in, const Stmt *s, Value *result) {
     char here;
     if (!in->stack_limit) in->stack_limit = stack_available(&here);
@@ -344,14 +268,15 @@ void interp_run_statement(Interp *in, const Stmt *s, Value *result) {
     arena_reset(in->arena);
     in->tape = tape_new(in->ctx, in->arena, false);
     in->handler = NULL, in->nplates = 0, in->address = NULL, in->draw = NULL, in->depth = 0, in->overlay = NULL, in->dist_level = 0;
-    Value *before = arena_copy(in->arena, in->globals, sizeof(Value) * (size_t)(in->nglobals + 1));
-    Value last = value_nothing();
     in->ctx->span = s->span;
-    if (s->kind == STMT_DATA) bind_data(in, s);
-    else exec(in, NULL, s, &last);
-    for (int k = 0; k < in->nglobals; k++)
-        if (memcmp(&before[k], &in->globals[k], sizeof(Value)) != 0) in->globals[k] = value_keep(in, in->keep, in->globals[k]);
-    if (result) *result = last;
+    Value *before = arena_copy(in->arena, in->globals, sizeof(Value) * (size_t)in->nglobals);
+    Running r = {in, s, before, value_nothing()};
+    Error caught;
+    if (!ctx_protect(in->ctx, run_statement, &r, &caught)) { /* nothing is bound to what the next statement's reset frees */
+        memcpy(in->globals, before, sizeof(Value) * (size_t)in->nglobals);
+        ctx_reraise(in->ctx, &caught);
+    }
+    if (result) *result = r.last;
 }
 
 void interp_run_module(Interp *in, const Module *m) {

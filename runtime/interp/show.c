@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "interp/array.h"
+#include "interp/internal.h"
 
 enum { DIGITS = 6, LONG = 20, ENDS = 3 };
 
@@ -120,6 +121,8 @@ static void show_object(Interp *in, const Object *o, Buf *out) {
 }
 
 static void show_inner(Interp *in, Value v, Buf *out, bool full) {
+    check_stack(in, in->ctx->span);
+    poll_interrupt(in);
     if (v.kind == VALUE_STRING)
         buf_add_json_string(out, v.u.string->text);
     else
