@@ -89,7 +89,8 @@ static void search_reserve(Search *h) {
     h->size = h->s->size;
     h->nwatched = h->size < WATCHED ? h->size : WATCHED;
     size_t bytes = sizeof(double) * (size_t)h->size;
-    h->best = arena_copy(h->s->arena, h->s->pair->params->values, bytes + 1);
+    h->best = arena_alloc(h->s->arena, bytes + 1);
+    if (bytes) memcpy(h->best, h->s->pair->params->values, bytes);
     h->mean = arena_alloc(h->s->arena, bytes + 1);
 }
 
