@@ -1,0 +1,284 @@
+/* Optimizers by their first steps, worked out by hand, and by where they arrive; schedules; clipping; L-BFGS. */
+#include <check.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "infer/lbfgs.h"
+#include "infer/optimizer.h"
+
+/* -- First-order optimizers -- */
+
+/* Two steps from (1, -2) with the gradients (0.5, -3) and (0.25, 4). */
+static void two_steps(const char *name, const double *option, double *x) {
+    const double grads[2][2] = {{0.5, -3}, {0.25, 4}};
+    const Optimizer *o = optimizer_find(name);
+    ck_assert_ptr_nonnull(o);
+    double state[8] = {0};
+    ck_assert_int_le(optimizer_state_size(o, 2), 8);
+    x[0] = 1, x[1] = -2;
+    for (int t = 1; t <= 2; t++) optimizer_update(o, option, state, 2, x, grads[t - 1], t);
+}
+
+START_TEST(adam_takes_the_steps_of_the_paper) {
+    double x[2];
+    two_steps("adam", (const double[]){0.1, 0.9, 0.999, 1e-8}, x);
+    const double g[2][2] = {{0.5, 0.25}, {-3, 4}}, start[2] = {1, -2};
+    for (int i = 0; i < 2; i++) {
+        double a = g[i][0], b = g[i][1];
+        double m = (0.9 * 0.1 * a + 0.1 * b) / (1 - 0.81), v = (0.999 * 0.001 * a * a + 0.001 * b * b) / (1 - 0.998001);
+        double expected = start[i] - 0.1 * a / (fabs(a) + 1e-8) - 0.1 * m / (sqrt(v) + 1e-8);
+        ck_assert_double_eq_tol(x[i], expected, 1e-12);
+    }
+    double y[2];
+    two_steps("adamw", (const double[]){0.1, 0.9, 0.999, 1e-8, 0}, y);
+    ck_assert_mem_eq(x, y, sizeof x);
+    double step = 0.1 * 0.5 / (0.5 + 1e-8), one[1] = {1}, state[2] = {0};
+    optimizer_update(optimizer_find("adamw"), (const double[]){0.1, 0.9, 0.999, 1e-8, 0.5}, state, 1, one,
+                     (const double[]){0.5}, 1);
+    ck_assert_double_eq_tol(one[0], 1 - step - 0.1 * 0.5, 1e-14);
+}
+END_TEST
+
+START_TEST(sgd_and_rmsprop_take_their_steps) {
+    double x[2];
+    two_steps("sgd", (const double[]){0.1, 0, 0}, x);
+    ck_assert_double_eq_tol(x[0], 1 - 0.1 * 0.75, 1e-15);
+    two_steps("sgd", (const double[]){0.1, 0.9, 0}, x);
+    ck_assert_double_eq_tol(x[1], -2 + 0.1 * 3 - 0.1 * (4 - 0.9 * 3), 1e-15);
+    two_steps("sgd", (const double[]){0.1, 0.9, 1}, x);
+    ck_assert_double_eq_tol(x[1], -2 + 0.1 * (3 + 0.9 * 3) - 0.1 * (4 + 0.9 * (4 - 0.9 * 3)), 1e-15);
+    two_steps("rmsprop", (const double[]){0.1, 0.9, 0, 0}, x);
+    double v = (0.9 * 0.1 * 9 + 0.1 * 16) / (1 - 0.81);
+    ck_assert_double_eq_tol(x[1], -2 + 0.1 - 0.1 * 4 / sqrt(v), 1e-14);
+    two_steps("rmsprop", (const double[]){0.1, 0.9, 0, 0.5}, x);
+    ck_assert_double_eq_tol(x[1], -2 + 0.1 - 0.1 * (4 / sqrt(v) - 0.5), 1e-14);
+}
+END_TEST
+
+/* f = sum k (x_k - k)^2 / 2, each optimizer with its defaults and a falling rate. */
+START_TEST(every_optimizer_finds_the_minimum_of_a_quadratic) {
+    enum { N = 10, STEPS = 4000 };
+    int count;
+    const Optimizer *table = optimizer_table(&count);
+    ck_assert_int_ge(count, 4);
+    for (int k = 0; k < count; k++) {
+        const Optimizer *o = &table[k];
+        double option[MAX_OPTIONS], x[N] = {0}, grad[N], *state = calloc((size_t)optimizer_state_size(o, N), sizeof(double));
+        optimizer_defaults(o, option);
+        ck_assert_int_eq(optimizer_option(o, "lr"), 0);
+        int decay = optimizer_option(o, "weight_decay");
+        if (decay >= 0) option[decay] = 0;
+        Schedule s = {.kind = SCHEDULE_COSINE, .final = 0, .total = STEPS};
+        for (int t = 1; t <= STEPS; t++) {
+            for (int i = 0; i < N; i++) grad[i] = (i + 1) * (x[i] - (i + 1));
+            option[0] = 0.05 * schedule_factor(&s, t);
+            optimizer_update(o, option, state, N, x, grad, t);
+        }
+        for (int i = 0; i < N; i++) ck_assert_msg(fabs(x[i] - (i + 1)) < 1e-4, "%s: x[%d] = %.10g", o->name, i, x[i]);
+        free(state);
+    }
+}
+END_TEST
+
+START_TEST(options_are_found_by_name_and_within_their_bounds) {
+    int count;
+    const Optimizer *table = optimizer_table(&count);
+    for (int k = 0; k < count; k++) {
+        ck_assert_ptr_eq(optimizer_find(table[k].name), &table[k]);
+        for (int i = 0; i < table[k].noptions; i++) {
+            const NumberOption *o = &table[k].options[i];
+            ck_assert_int_eq(optimizer_option(&table[k], o->name), i);
+            ck_assert(o->low <= o->value && o->value <= o->high);
+        }
+    }
+    ck_assert_ptr_null(optimizer_find("adamm"));
+    ck_assert_int_eq(optimizer_option(&table[0], "rate"), -1);
+}
+END_TEST
+
+START_TEST(schedules_rise_and_fall) {
+    Schedule s = {.kind = SCHEDULE_CONSTANT};
+    ck_assert_double_eq(schedule_factor(&s, 1), 1);
+    ck_assert_double_eq(schedule_factor(&s, 1000), 1);
+    s = (Schedule){.kind = SCHEDULE_EXPONENTIAL, .final = 0.01, .total = 100};
+    ck_assert_double_eq_tol(schedule_factor(&s, 50), 0.1, 1e-15);
+    ck_assert_double_eq_tol(schedule_factor(&s, 100), 0.01, 1e-15);
+    ck_assert_double_eq_tol(schedule_factor(&s, 500), 0.01, 1e-15);
+    s = (Schedule){.kind = SCHEDULE_COSINE, .final = 0.2, .total = 110, .warmup = 10};
+    ck_assert_double_eq_tol(schedule_factor(&s, 1), 0.1, 1e-15);
+    ck_assert_double_eq_tol(schedule_factor(&s, 10), 1, 1e-15);
+    ck_assert_double_eq_tol(schedule_factor(&s, 60), 0.6, 1e-15);
+    ck_assert_double_eq_tol(schedule_factor(&s, 110), 0.2, 1e-15);
+    ck_assert_int_eq(schedule_find("exponential"), SCHEDULE_EXPONENTIAL);
+    ck_assert_int_eq(schedule_find("linear"), -1);
+}
+END_TEST
+
+START_TEST(gradients_are_clipped_by_norm) {
+    double g[] = {3, -4};
+    ck_assert_double_eq(gradient_clip(g, 2, 10), 5);
+    ck_assert_double_eq(g[1], -4);
+    ck_assert_double_eq(gradient_clip(g, 2, 1), 5);
+    ck_assert_double_eq_tol(g[0], 0.6, 1e-15);
+    ck_assert_double_eq_tol(g[1], -0.8, 1e-15);
+    double huge[] = {3e200, 4e200};
+    ck_assert_double_eq_tol(gradient_clip(huge, 2, 1) / 5e200, 1, 1e-15);
+    ck_assert_double_eq_tol(huge[0], 0.6, 1e-15);
+    double bad[] = {NAN, 1};
+    ck_assert_double_nan(gradient_clip(bad, 2, 1));
+    ck_assert_double_eq(bad[1], 1);
+}
+END_TEST
+
+/* -- L-BFGS -- */
+
+typedef struct Problem {
+    int n;
+    int evaluations;
+} Problem;
+
+static double rosenbrock(void *self, const double *x, double *grad) {
+    Problem *p = self;
+    double f = 0;
+    p->evaluations++;
+    memset(grad, 0, sizeof(double) * (size_t)p->n);
+    for (int i = 0; i + 1 < p->n; i++) {
+        double a = x[i + 1] - x[i] * x[i], b = 1 - x[i];
+        f += 100 * a * a + b * b;
+        grad[i] += -400 * a * x[i] - 2 * b;
+        grad[i + 1] += 200 * a;
+    }
+    return f;
+}
+
+START_TEST(lbfgs_solves_rosenbrock) {
+    static const int sizes[] = {2, 10, 100};
+    for (size_t k = 0; k < sizeof sizes / sizeof *sizes; k++) {
+        Problem p = {.n = sizes[k]};
+        double x[100];
+        for (int i = 0; i < p.n; i++) x[i] = i % 2 ? 1 : -1.2;
+        LbfgsResult r = lbfgs_minimize(rosenbrock, &p, p.n, x, NULL);
+        ck_assert_msg(lbfgs_converged(r.status), "%s", lbfgs_status_text(r.status));
+        ck_assert_int_eq(r.evaluations, p.evaluations);
+        if (p.n == 2) ck_assert_int_lt(r.evaluations, 80);
+        if (r.f < 1) {
+            for (int i = 0; i < p.n; i++) ck_assert_double_eq_tol(x[i], 1, 1e-6);
+        } else { /* the other local minimum, near (-1, 1, 1, ...) */
+            ck_assert_double_eq_tol(r.f, 3.9866, 1e-3);
+        }
+    }
+}
+END_TEST
+
+/* Condition number 1e4, an offset that hides the last digits of the decrease. */
+static double stiff(void *self, const double *x, double *grad) {
+    const Problem *p = self;
+    double f = 0;
+    for (int i = 0; i < p->n; i++) {
+        double scale = pow(1e4, (double)i / (p->n - 1)), d = x[i] - i;
+        f += 0.5 * scale * d * d;
+        grad[i] = scale * d;
+    }
+    return f + 1e3;
+}
+
+START_TEST(lbfgs_solves_a_stiff_quadratic) {
+    Problem p = {.n = 20};
+    double x[20] = {0};
+    LbfgsResult r = lbfgs_minimize(stiff, &p, p.n, x, NULL);
+    ck_assert_msg(lbfgs_converged(r.status), "%s", lbfgs_status_text(r.status));
+    ck_assert_double_eq_tol(r.f, 1e3, 1e-8);
+    for (int i = 0; i < 20; i++) ck_assert_double_eq_tol(x[i], i, 2e-4);
+}
+END_TEST
+
+/* -log of a Gamma density, defined for x > 0 only and steep near 0; NaN outside, inf for large x. */
+static double half_line(void *self, const double *x, double *grad) {
+    (void)self;
+    grad[0] = x[0] > 1e3 ? INFINITY : 1 - 2 / x[0];
+    return x[0] > 1e3 ? INFINITY : x[0] - 2 * log(x[0]);
+}
+
+START_TEST(lbfgs_backs_off_where_the_function_is_not_defined) {
+    static const double starts[] = {1e-6, 0.1, 5, 999};
+    for (size_t k = 0; k < sizeof starts / sizeof *starts; k++) {
+        double x = starts[k];
+        LbfgsOptions o = lbfgs_defaults();
+        o.first_step = 1e6;
+        LbfgsResult r = lbfgs_minimize(half_line, NULL, 1, &x, &o);
+        ck_assert_msg(lbfgs_converged(r.status), "from %g: %s", starts[k], lbfgs_status_text(r.status));
+        ck_assert_double_eq_tol(x, 2, 1e-6);
+    }
+    double x = -1;
+    ck_assert_int_eq(lbfgs_minimize(half_line, NULL, 1, &x, NULL).status, LBFGS_START);
+    ck_assert_double_eq(x, -1);
+}
+END_TEST
+
+static double downhill(void *self, const double *x, double *grad) {
+    (void)self;
+    grad[0] = -1;
+    return -x[0];
+}
+
+static double kink(void *self, const double *x, double *grad) {
+    (void)self;
+    grad[0] = x[0] < 0 ? -1 : 1;
+    return fabs(x[0]);
+}
+
+static bool stop_at_two(void *self, int iteration, double f, const double *x, const double *grad) {
+    double *last = self;
+    (void)x, (void)grad;
+    ck_assert_double_le(f, *last);
+    *last = f;
+    return iteration < 2;
+}
+
+START_TEST(lbfgs_says_why_it_stopped) {
+    double x[2] = {0.3, 0};
+    LbfgsOptions o = lbfgs_defaults();
+    LbfgsResult r = lbfgs_minimize(downhill, NULL, 1, x, &o);
+    ck_assert_msg(!lbfgs_converged(r.status) || r.f < -1e6, "an unbounded function: %s at %g", lbfgs_status_text(r.status), r.f);
+    x[0] = 0.3;
+    r = lbfgs_minimize(kink, NULL, 1, x, &o);
+    ck_assert_int_ne(r.status, LBFGS_GRADIENT);
+    ck_assert_double_lt(fabs(x[0]), 0.3);
+    Problem p = {.n = 2};
+    double last = INFINITY;
+    x[0] = -1.2, x[1] = 1;
+    o.visit = stop_at_two, o.visit_self = &last;
+    r = lbfgs_minimize(rosenbrock, &p, 2, x, &o);
+    ck_assert_int_eq(r.status, LBFGS_STOPPED);
+    ck_assert_int_eq(r.iterations, 2);
+    x[0] = -1.2, x[1] = 1;
+    o = lbfgs_defaults(), o.max_iterations = 3;
+    r = lbfgs_minimize(rosenbrock, &p, 2, x, &o);
+    ck_assert_int_eq(r.status, LBFGS_ITERATIONS);
+    ck_assert_int_eq(r.iterations, 3);
+    x[0] = x[1] = 1;
+    r = lbfgs_minimize(rosenbrock, &p, 2, x, NULL);
+    ck_assert_int_eq(r.status, LBFGS_GRADIENT);
+    ck_assert_int_eq(r.iterations, 0);
+    p.n = 0;
+    ck_assert_int_eq(lbfgs_minimize(rosenbrock, &p, 0, x, NULL).status, LBFGS_GRADIENT);
+}
+END_TEST
+
+int main(void) {
+    static const TTest *const *const tests[] = {
+        &adam_takes_the_steps_of_the_paper, &sgd_and_rmsprop_take_their_steps,
+        &every_optimizer_finds_the_minimum_of_a_quadratic, &options_are_found_by_name_and_within_their_bounds,
+        &schedules_rise_and_fall, &gradients_are_clipped_by_norm, &lbfgs_solves_rosenbrock, &lbfgs_solves_a_stiff_quadratic,
+        &lbfgs_backs_off_where_the_function_is_not_defined, &lbfgs_says_why_it_stopped};
+    Suite *suite = suite_create("optimizer");
+    TCase *tcase = tcase_create("optimizer");
+    for (size_t k = 0; k < sizeof tests / sizeof *tests; k++) tcase_add_test(tcase, *tests[k]);
+    suite_add_tcase(suite, tcase);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
