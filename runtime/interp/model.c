@@ -80,6 +80,21 @@ static Value data_at(Interp *in, Frame *f, const Target *t) {
     return array_index(in, whole, t->nindices, indices, spans, t->span);
 }
 
+/* A plate that ends before the data do leaves the rest unobserved. */
+static void warn_unobserved(Interp *in, Frame *f, const Target *t, const Index *index) {
+    const Value *slot = slot_of(in, f, t->ref);
+    if (slot->kind != VALUE_ARRAY) return;
+    const Array *a = slot->u.array;
+    for (int k = 0; k < t->nindices && a->naxes + k < a->var.value->shape.rank; k++) {
+        int64_t n = a->var.value->shape.dim[a->naxes + k];
+        const Axis *plate = index[k].axis;
+        if (!plate || plate->first + plate->size - 1 >= n || plate->size == 0) continue;
+        session_warn_once(in, t->span, arena_printf(in->arena, "write %s in 1..%ld to observe all", plate->name, (long)n),
+                          "the plate `%s` ends at %ld, `%s` has %ld elements: the rest is not observed", plate->name,
+                          (long)(plate->first + plate->size - 1), t->name, (long)n);
+    }
+}
+
 /* -- Models inside models -- */
 
 Value interp_run_call(Interp *in, const Call *call, Span at) {
@@ -132,6 +147,7 @@ void exec_sample(Interp *in, Frame *f, const Stmt *s) {
     bool data = site->observed;
     if (data) {
         site->data = data_at(in, f, t);
+        warn_unobserved(in, f, t, own);
         observe_missing(in, f->function, t, site);
     }
     effect_sample(in, in->handler, site);

@@ -4,6 +4,8 @@
 
 #include <math.h>
 #include <pthread.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "dist/constraint.h"
@@ -22,6 +24,8 @@ struct Session {
     BuiltinParams *params; /* by that number */
     Supplied *supplied;
     int nsupplied;
+    Span *warned; /* places that have been warned about */
+    int nwarned;
 };
 
 /* -- Builtins -- */
@@ -215,6 +219,22 @@ static void bind_data(Interp *in, const Stmt *s) {
     }
     if (v.kind == VALUE_RANGE) v = value_tensor(in, value_array(in, v, s->span, s->u.data.name).var.value);
     in->globals[s->u.data.slot] = v;
+}
+
+void session_warn_once(Interp *in, Span at, const char *hint, const char *format, ...) {
+    struct Session *s = in->session;
+    for (int k = 0; k < s->nwarned; k++)
+        if (memcmp(&s->warned[k], &at, sizeof at) == 0) return;
+    Span *more = ARENA_ARRAY(in->keep, Span, s->nwarned + 1);
+    if (s->nwarned) memcpy(more, s->warned, sizeof at * (size_t)s->nwarned);
+    more[s->nwarned++] = at;
+    s->warned = more;
+    char text[512];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    ctx_warn(in->ctx, at, hint, "%s", text);
 }
 
 /* -- Statements -- */
