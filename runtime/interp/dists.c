@@ -217,7 +217,7 @@ typedef struct Batch {
 static Batch batch_axes(Interp *in, Shape s, Span at) {
     Batch b = {.n = s.rank};
     if (s.rank > MAX_AXES) ctx_raise(in->ctx, ERROR_PROGRAM, at, NULL, "a distribution with %d batch dimensions; at most %d are possible", s.rank, MAX_AXES);
-    for (int k = 0; k < s.rank; k++) b.axes[k] = axis_intern(in, AXIS_EVENT, "batch", 1, s.dim[k], 1000 + 16 * in->dist_level + k);
+    for (int k = 0; k < s.rank; k++) b.axes[k] = axis_intern(in, AXIS_EVENT, "batch", 1, s.dim[k], (1 << 28) + 16 * in->dist_level + k);
     return b;
 }
 

@@ -39,6 +39,8 @@ typedef struct Axis {
     const char *name;  /* plates: qualified by the nested model they stand in: "effect.j" */
     int64_t first, size; /* the indices are first .. first + size - 1 */
     int order;         /* position among the dimensions: particles, plates from outer to inner, enumerated, event */
+    const struct Axis *const *within; /* AXIS_ENUM: the plates of the variable, one variable per element */
+    int nwithin;
 } Axis;
 
 enum { MAX_AXES = 8 };

@@ -1,0 +1,175 @@
+#include "infer/summing.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "interp/array.h"
+
+enum { MOST_VALUES = 10000 };
+static const double BUDGET = 2e7; /* terms of one sum; some 0.2 s and 160 MB */
+
+void summing_init(Summing *s, SumPlan *plan, bool markers) { *s = (Summing){.plan = plan, .markers = markers}; }
+
+const char *summing_excluded(const SumPlan *plan, const char *name) {
+    for (int k = 0; k < plan->nexcluded; k++)
+        if (strcmp(plan->excluded[k].name, name) == 0) return plan->excluded[k].why;
+    return NULL;
+}
+
+bool has_summed_axis(Value v) {
+    for (int k = 0; v.kind == VALUE_ARRAY && k < v.u.array->naxes; k++)
+        if (v.u.array->axes[k]->kind == AXIS_ENUM) return true;
+    return false;
+}
+
+static void exclude(SumPlan *plan, const char *name, const char *why) {
+    SumNote *more = ARENA_ARRAY(plan->arena, SumNote, plan->nexcluded + 1);
+    if (plan->nexcluded) memcpy(more, plan->excluded, sizeof *more * (size_t)plan->nexcluded);
+    more[plan->nexcluded++] = (SumNote){arena_strdup(plan->arena, name), arena_strdup(plan->arena, why)};
+    plan->excluded = more;
+}
+
+/* The ends of a finite support, plain and the same for all elements (or the widest of them). */
+static bool finite_support(Interp *in, const Dist *d, double *low, double *high, Span at) {
+    if (!d->family->discrete) return false;
+    Support s = dist_support(in, d, at);
+    if (s.event_rank > 0 || !value_is_numeric(s.low) || !value_is_numeric(s.high)) return false;
+    double *ends[2] = {low, high};
+    for (int k = 0; k < 2; k++) {
+        Value v = k ? s.high : s.low;
+        if (v.kind == VALUE_ARRAY && (var_is_taped(v.u.array->var) || has_summed_axis(v))) return false;
+        Array a = value_array(in, v, at, "an end of a support");
+        int64_t n = shape_size(a.var.value->shape);
+        for (int64_t i = 0; i < n; i++) {
+            double x = tensor_item(a.var.value, i);
+            if (i == 0 || (k ? x > *ends[k] : x < *ends[k])) *ends[k] = x;
+        }
+        if (n == 0 || !isfinite(*ends[k])) return false;
+    }
+    return *high >= *low && *high - *low < MOST_VALUES;
+}
+
+static const Axis *new_axis(Summing *s, Interp *in, const Site *site, double low, double high) {
+    const Axis **within = ARENA_ARRAY(in->arena, const Axis *, site->nindex + 1);
+    int n = 0;
+    for (int k = 0; k < site->nindex; k++)
+        if (site->index[k].axis) within[n++] = site->index[k].axis;
+    Axis *a = ARENA_NEW(in->arena, Axis);
+    *a = (Axis){.kind = AXIS_ENUM, .name = site->name, .first = (int64_t)low, .size = (int64_t)(high - low) + 1,
+                .order = FIRST_ENUM_ORDER + s->n, .within = within, .nwithin = n};
+    return a;
+}
+
+static Value all_values(Interp *in, const Axis *axis) {
+    Tensor *t = tensor_new(in->ctx, in->arena, shape1(axis->size));
+    for (int64_t k = 0; k < axis->size; k++) t->data[k] = (real)(axis->first + k);
+    return (Value){VALUE_ARRAY, .u.array = arena_copy(in->arena, &(Array){.var = var_constant(t), .naxes = 1, .axes = {axis}, .index_of = axis},
+                                                     sizeof(Array))};
+}
+
+/* Zeros with the plates and the axis; as variables of the tape. */
+static Value marker(Interp *in, const Axis *axis, Var *var) {
+    const Axis *axes[MAX_AXES];
+    Shape shape = SHAPE_SCALAR;
+    int n = 0;
+    for (int k = 0; k < axis->nwithin; k++) axes[n++] = axis->within[k], shape.dim[shape.rank++] = axis->within[k]->size;
+    axes[n++] = axis, shape.dim[shape.rank++] = axis->size;
+    *var = tape_variable(in->tape, var_constant(tensor_zeros(in->ctx, in->arena, shape)));
+    return value_var(in, *var, n, axes);
+}
+
+bool summing_answer(Summing *s, Interp *in, Site *site, Entry *e, int entry) {
+    double low, high;
+    if (!s->plan || !finite_support(in, site->dist, &low, &high, site->span) || summing_excluded(s->plan, site->name)) return false;
+    if (dist_event_shape(in, site->dist, site->span).rank > 0) {
+        exclude(s->plan, site->name, "it is drawn as a whole array: draw its elements one by one, in a plate");
+        return false;
+    }
+    if (s->n == s->capacity) {
+        s->capacity = s->capacity ? 2 * s->capacity : 16;
+        SummedSite *more = ARENA_ARRAY(in->arena, SummedSite, s->capacity);
+        if (s->n) memcpy(more, s->list, sizeof *more * (size_t)s->n);
+        s->list = more;
+    }
+    SummedSite *one = &s->list[s->n];
+    *one = (SummedSite){.entry = entry, .axis = new_axis(s, in, site, low, high)};
+    site->value = all_values(in, one->axis);
+    Value lp = dist_logpdf(in, site->dist, site->value, false, site->span);
+    lp = array_expand_axes(in, lp, 1, &one->axis);
+    if (one->axis->nwithin) lp = array_expand_axes(in, lp, one->axis->nwithin, one->axis->within);
+    if (s->markers) lp = array_binary(in, BINARY_ADD, lp, marker(in, one->axis, &one->marker), site->span);
+    e->log_density = one->log_prior = lp;
+    s->n++;
+    return true;
+}
+
+bool summing_learn(SumPlan *plan, Interp *in, const Error *e) {
+    const Axis *axis = in->split;
+    if (e->kind != ERROR_ELEMENTWISE || !axis || !plan) return false;
+    if (axis->kind == AXIS_ENUM) {
+        exclude(plan, axis->name, arena_printf(in->arena, "%s (line %d)", e->message, e->span.line));
+        return true;
+    }
+    if (axis->kind != AXIS_PLATE) return false;
+    for (int k = 0; k < plan->nplates; k++)
+        if (strcmp(plan->plates[k], axis->name) == 0) return false;
+    const char **more = ARENA_ARRAY(plan->arena, const char *, plan->nplates + 1);
+    if (plan->nplates) memcpy(more, plan->plates, sizeof *more * (size_t)plan->nplates);
+    more[plan->nplates++] = arena_strdup(plan->arena, axis->name);
+    plan->plates = more;
+    return true;
+}
+
+/* -- After the run -- */
+
+static Elimination eliminate_all(const Summing *s, Interp *in, const Trace *model, Op op, Span at) {
+    Value *factors = ARENA_ARRAY(in->arena, Value, model->n + 1);
+    const Axis **vars = ARENA_ARRAY(in->arena, const Axis *, s->n + 1);
+    int n = 0;
+    for (int k = 0; k < model->n; k++)
+        if (has_summed_axis(model->entries[k].log_density)) factors[n++] = model->entries[k].log_density;
+    for (int k = 0; k < s->n; k++) vars[k] = s->list[k].axis;
+    return eliminate(in, op, n, factors, s->n, vars, BUDGET, at);
+}
+
+void summing_finish(Summing *s, Interp *in, const Trace *model, Span at) {
+    if (s->n > 0) s->elimination = eliminate_all(s, in, model, OP_LOGSUMEXP, at);
+}
+
+void summing_probabilities(const Summing *s, Interp *in, Trace *model, Var y) {
+    Var *markers = ARENA_ARRAY(in->arena, Var, s->n + 1), *out = ARENA_ARRAY(in->arena, Var, s->n + 1);
+    for (int k = 0; k < s->n; k++) markers[k] = s->list[k].marker;
+    tape_grad(in->tape, y, NULL, s->n, markers, out);
+    for (int k = 0; k < s->n; k++) {
+        const Axis *axis = s->list[k].axis;
+        model->entries[s->list[k].entry].value = value_var(in, out[k], axis->nwithin, axis->within);
+    }
+}
+
+void summing_decode(const Summing *s, Interp *in, const Trace *model, bool best, uint64_t key, Value *values, Span at) {
+    Elimination e = best ? eliminate_all(s, in, model, OP_REDUCE_MAX, at) : s->elimination;
+    eliminate_back(in, &e, s->n, best, key, values, at);
+}
+
+int summing_notes(const Summing *s, const Trace *model, Arena *a, const char ***notes) {
+    *notes = ARENA_ARRAY(a, const char *, s->n + 1);
+    int n = 0;
+    for (int k = 0; k < s->n; k++) {
+        const SummedSite *one = &s->list[k];
+        const char *name = one->axis->name;
+        bool first = true;
+        int64_t count = 0;
+        for (int j = 0; j < s->n; j++) {
+            if (strcmp(s->list[j].axis->name, name) != 0) continue;
+            first &= j >= k;
+            int64_t elements = 1;
+            for (int i = 0; i < s->list[j].axis->nwithin; i++) elements *= s->list[j].axis->within[i]->size;
+            count += elements;
+        }
+        if (!first) continue;
+        const char *text = address_text(model->in, name, model->entries[one->entry].index, one->axis->nwithin ? model->entries[one->entry].nindex : 0);
+        (*notes)[n++] = count == 1 ? arena_printf(a, "%s summed out: %ld values", text, (long)one->axis->size)
+                                   : arena_printf(a, "%s summed out: %ld values x %ld", text, (long)one->axis->size, (long)count);
+    }
+    return n;
+}

@@ -1,0 +1,64 @@
+/* Discrete latents summed out: which variables, the axes they become while the model runs, and what is known of them
+ * afterwards.
+ *
+ * A latent of finite support that the guide does not draw takes all its values at once, along an axis of its own
+ * (AXIS_ENUM). What a run cannot do with such a value (it decides a loop bound, say) is learned: the variable is drawn from
+ * then on, or its plate runs element by element.
+ */
+#ifndef INFER_SUMMING_H
+#define INFER_SUMMING_H
+
+#include "infer/eliminate.h"
+#include "infer/handlers.h"
+
+typedef struct SumNote {
+    const char *name;
+    const char *why; /* NULL for plates */
+} SumNote;
+
+/* What has been learned; lives with the pair. */
+typedef struct SumPlan {
+    Arena *arena;
+    SumNote *excluded; /* variables that cannot be summed out */
+    int nexcluded;
+    const char **plates; /* that run element by element */
+    int nplates;
+} SumPlan;
+
+typedef struct SummedSite {
+    int entry;          /* in the model's trace */
+    const Axis *axis;
+    Value log_prior;    /* with the axis and the plates (and the marker) */
+    Var marker;         /* zeros [plates..., K]: the gradient of the log joint with respect to it is the posterior */
+} SummedSite;
+
+/* One run. */
+typedef struct Summing {
+    SumPlan *plan;
+    bool markers;
+    SummedSite *list;
+    int n, capacity;
+    Elimination elimination;
+} Summing;
+
+void summing_init(Summing *s, SumPlan *plan, bool markers);
+/* Gives the site all its values and e->log_density, or false: it is not of finite support, or not to be summed out. */
+bool summing_answer(Summing *s, Interp *in, Site *site, Entry *e, int entry);
+/* A run stopped because something needed one plain value: true when another run can do better. */
+bool summing_learn(SumPlan *plan, Interp *in, const Error *e);
+/* Why the variable is not summed out, or NULL. */
+const char *summing_excluded(const SumPlan *plan, const char *name);
+
+/* The log densities of the run's entries that have summed axes, eliminated: what is left to add up is in s->elimination.rest. */
+void summing_finish(Summing *s, Interp *in, const Trace *model, Span at);
+bool has_summed_axis(Value v);
+
+/* After summing_finish, with markers: values of the trace's entries become probabilities [.., K] given the log joint y. */
+void summing_probabilities(const Summing *s, Interp *in, Trace *model, Var y);
+/* Joint draws, or the best joint assignment: value of site k. */
+void summing_decode(const Summing *s, Interp *in, const Trace *model, bool best, uint64_t key, Value *values, Span at);
+
+/* "k[n] summed out: 3 values x 200": one note per name; n notes into `notes`. */
+int summing_notes(const Summing *s, const Trace *model, Arena *a, const char ***notes);
+
+#endif
