@@ -104,7 +104,7 @@ static const Optimizer table[] = {
     {.name = "adamw", .help = "Adam with decoupled weight decay", .state_per_param = 2, .update = adamw_update,
      .noptions = 5, .options = {RATE(1e-3), BETA1, BETA2, EPSILON,
                                 {"weight_decay", 0.01, 0, INFINITY, "pull towards 0, times the rate"}}},
-    {.name = "rmsprop", .help = "steps scaled by the root mean square gradient", .state_per_param = 2, .update = rmsprop_update,
+    {.name = "rmsprop", .help = "steps over the root mean square gradient", .state_per_param = 2, .update = rmsprop_update,
      .noptions = 4, .options = {RATE(1e-2), {"decay", 0.9, 0, 1 - 1e-12, "decay of the mean squared gradient"}, EPSILON,
                                 {"momentum", 0, 0, 1 - 1e-12, "part of the last step that is kept"}}},
     {.name = "sgd", .help = "stochastic gradient descent", .state_per_param = 1, .update = sgd_update,
