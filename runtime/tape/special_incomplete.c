@@ -1,15 +1,15 @@
 /* Incomplete gamma and beta functions, their derivatives by the shapes, and implicit derivatives of gamma draws.
  *
- * GSL's Q(a, x) loses five digits near a = x = 0.2, its incomplete beta loses digits with the shapes (1e-10 at 1e5), and
- * it has no derivatives by the shapes. All of them come from one idea. In u = log t (gamma) or
+ * GSL's Q(a, x) loses five digits near a = x = 0.2, its incomplete beta loses digits with the shapes (1e-10 at 1e5),
+ * and it has no derivatives by the shapes. All of them come from one idea. In u = log t (gamma) or
  * u = logit t (beta) the density is log-concave and entire near the axis, and with v the distance from x in u
  *
  *   P(a, x)     = D integral_0^inf exp(-phi(v)) dv,   phi(v) = a v + x (e^-v - 1),   D = x^a e^-x / Gamma(a)
  *   dP/da(a, x) = D integral_0^inf exp(-phi(v)) (log t - E log t) dv
  *
  * to the left of x, and likewise to the right, where the integral is 1 - P, or minus the same derivative since the
- * whole integrates to 0. The integrand keeps its sign to the left of exp(E log t), and to the right of it: taking the side
- * that x is on, nothing cancels. Gauss-Legendre on the stretch where exp(-phi) > e^-40 does the rest.
+ * whole integrates to 0. The integrand keeps its sign to the left of exp(E log t), and to the right of it: taking the
+ * side that x is on, nothing cancels. Gauss-Legendre on the stretch where exp(-phi) > e^-40 does the rest.
  */
 #include <math.h>
 #include <stdbool.h>

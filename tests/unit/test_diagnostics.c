@@ -39,8 +39,8 @@ static const ChainsRow chains_rows[] = {
 };
 
 static void check_close(double got, double expected, const char *what, int row) {
-    ck_assert_msg(fabs(got - expected) <= 1e-11 * fabs(expected), "row %d, %s: expected %.15g, got %.15g", row, what, expected,
-                  got);
+    ck_assert_msg(fabs(got - expected) <= 1e-11 * fabs(expected), "row %d, %s: expected %.15g, got %.15g", row, what,
+                  expected, got);
 }
 
 START_TEST(chains_agree_with_the_definitions) {

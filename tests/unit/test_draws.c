@@ -265,7 +265,8 @@ int main(void) {
         &gamma_draws_follow_their_law, &implicit_gamma_gradients_match_the_quantile_function,
         &implicit_gradients_estimate_the_derivative_of_a_mean, &poisson_draws_follow_their_law,
         &poisson_draws_at_a_huge_rate_are_normal, &binomial_draws_follow_their_law,
-        &small_counts_have_exact_frequencies, &von_mises_draws_follow_their_law, &categories_come_with_their_probabilities, &impossible_parameters_give_nan};
+        &small_counts_have_exact_frequencies, &von_mises_draws_follow_their_law,
+        &categories_come_with_their_probabilities, &impossible_parameters_give_nan};
     Suite *suite = suite_create("draws");
     TCase *tcase = tcase_create("draws");
     for (size_t k = 0; k < sizeof tests / sizeof *tests; k++) tcase_add_test(tcase, *tests[k]);

@@ -273,7 +273,8 @@ int main(void) {
         &adam_takes_the_steps_of_the_paper, &sgd_and_rmsprop_take_their_steps,
         &every_optimizer_finds_the_minimum_of_a_quadratic, &options_are_found_by_name_and_within_their_bounds,
         &schedules_rise_and_fall, &gradients_are_clipped_by_norm, &lbfgs_solves_rosenbrock,
-        &lbfgs_solves_a_stiff_quadratic, &lbfgs_backs_off_where_the_function_is_not_defined, &lbfgs_says_why_it_stopped};
+        &lbfgs_solves_a_stiff_quadratic, &lbfgs_backs_off_where_the_function_is_not_defined,
+        &lbfgs_says_why_it_stopped};
     Suite *suite = suite_create("optimizer");
     TCase *tcase = tcase_create("optimizer");
     for (size_t k = 0; k < sizeof tests / sizeof *tests; k++) tcase_add_test(tcase, *tests[k]);
