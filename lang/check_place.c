@@ -35,8 +35,10 @@ static void check_return(Resolver *r, const Stmt *s) {
 static void check_plate(Resolver *r, const Stmt *s) {
     const PlateRange *around[64];
     int n = scope_plates(r->scope, around, 64);
-    if (n + s->u.plate.n > 64)
+    if (n + s->u.plate.n > 64) {
         resolve_error(r, s->span, NULL, "there are more than 64 plates inside one another");
+        return;
+    }
     for (int i = 0; i < s->u.plate.n; i++) {
         const PlateRange *p = &s->u.plate.ranges[i];
         bool twice = false;

@@ -5,8 +5,8 @@
 /* The formulas are those of the Stan Reference Manual, chapter "Constraint Transforms", rearranged so that
  * logarithms are taken of what is multiplied: nothing under- or overflows before the value itself does. */
 
-static const real HAIR = 1e-10;      /* how far inside a value on the boundary is moved, relative to the scale at hand */
-static const real TOLERANCE = 1e-8;  /* sums and symmetries that plain values may miss */
+static const real HAIR = 1e-10;     /* how far inside a value on the boundary is moved, relative to the scale at hand */
+static const real TOLERANCE = 1e-8; /* sums and symmetries that plain values may miss */
 
 typedef struct Row {
     const char *name;
@@ -106,7 +106,8 @@ static Var interval_forward(Tape *t, const Constraint *k, Var u, Var *log_jacobi
 /* logit((x - low) / (high - low)) */
 static Var interval_inverse(Tape *t, const Constraint *k, Var x) {
     Var hair = op2(t, OP_MUL, op2(t, OP_SUB, k->high, k->low), var_number(t, HAIR));
-    Var above = move_inside(t, op2(t, OP_SUB, x, k->low), hair), below = move_inside(t, op2(t, OP_SUB, k->high, x), hair);
+    Var above = move_inside(t, op2(t, OP_SUB, x, k->low), hair);
+    Var below = move_inside(t, op2(t, OP_SUB, k->high, x), hair);
     return op2(t, OP_SUB, op1(t, OP_LOG, above), op1(t, OP_LOG, below));
 }
 
@@ -162,7 +163,8 @@ static Var simplex_inverse(Tape *t, const Constraint *k, Var x) {
     int64_t m = last_dim(x) - 1;
     if (m == 0) return op_slice(t, x, dim, 0, 0, 1);
     Var inside = move_inside(t, x, var_number(t, HAIR));
-    Var odds = op2(t, OP_SUB, op1(t, OP_LOG, op_slice(t, inside, dim, 0, m, 1)), op1(t, OP_LOG, sums_behind(t, inside)));
+    Var here = op_slice(t, inside, dim, 0, m, 1);
+    Var odds = op2(t, OP_SUB, op1(t, OP_LOG, here), op1(t, OP_LOG, sums_behind(t, inside)));
     return op2(t, OP_ADD, odds, vector_constant(t, m, stick_offset));
 }
 
@@ -245,7 +247,8 @@ static Shape corr_free_shape(Ctx *c, Shape x) {
 /* The n with n (n + 1) / 2 = m. */
 static int64_t triangle_side(Tape *t, int64_t m) {
     int64_t n = (int64_t)((sqrt(8.0 * (double)m + 1) - 1) / 2 + 0.5);
-    if (n * (n + 1) / 2 != m) ctx_raise_here(t->ctx, ERROR_PROGRAM, "%lld numbers do not fill a triangle", (long long)m);
+    if (n * (n + 1) / 2 != m)
+        ctx_raise_here(t->ctx, ERROR_PROGRAM, "%lld numbers do not fill a triangle", (long long)m);
     return n;
 }
 

@@ -25,12 +25,12 @@ double psis_ess(const double *log_weights, int64_t n);
 double ess_mean(const double *draws, int64_t nchains, int64_t ndraws); /* of the draws as they are */
 double ess_bulk(const double *draws, int64_t nchains, int64_t ndraws); /* rank-normalised */
 double ess_tail(const double *draws, int64_t nchains, int64_t ndraws); /* of the 5% and 95% quantiles: the smaller */
-double rhat(const double *draws, int64_t nchains, int64_t ndraws);     /* rank-normalised, the larger of bulk and folded */
+double rhat(const double *draws, int64_t nchains, int64_t ndraws);     /* rank-normalised: the larger of bulk, folded */
 double rhat_plain(const double *draws, int64_t nchains, int64_t ndraws); /* split, of the draws as they are */
 
 double mcse_mean(const double *draws, int64_t nchains, int64_t ndraws); /* Monte Carlo standard error of the mean */
 
-/* Quantile of n draws, type 7 (R's and NumPy's default). The second takes them sorted. NaN among them, or n = 0: NaN. */
+/* Quantile of n draws, type 7 (R's and NumPy's default). The second takes them sorted. NaN among them or n = 0: NaN. */
 double quantile(const double *draws, int64_t n, double p);
 double quantile_sorted(const double *sorted, int64_t n, double p);
 

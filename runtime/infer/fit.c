@@ -84,15 +84,24 @@ bool job_progress(Job *job, long step, long steps, double objective) {
 
 /* -- Judging -- */
 
-void fit_judge(Fit *f, double khat, long n, const char *remedy) {
+static const double NEGLIGIBLE = 0.1; /* KL(q, p) is about sd^2 / 2: 0.005 */
+static const double LARGE = 30;       /* such an sd is that of rare draws far outside */
+
+void fit_judge(Fit *f, double khat, long n, double sd, const char *remedy) {
     double limit = psis_khat_limit(n);
     f->report.khat = khat;
-    f->report.reliable = !(khat > limit) && !isnan(khat);
-    if (isnan(khat)) f->report.verdict = "not to be trusted: the log density is not finite at some draws";
+    f->report.reliable = (!(khat > limit) && !isnan(khat)) || sd < NEGLIGIBLE;
+    if (sd < NEGLIGIBLE && !(khat < 0.5))
+        f->report.verdict = arena_printf(f->arena, "good: log p - log q varies by %.2g only, whatever the shape of its tail", sd);
+    else if (isnan(khat)) f->report.verdict = "not to be trusted: the log density is not finite at some draws";
     else if (khat > limit)
         f->report.verdict = arena_printf(f->arena, "not to be trusted: k-hat %.2f is above %.2f, the posterior is not covered; %s", khat, limit, remedy);
     else if (khat > 0.5) f->report.verdict = arena_printf(f->arena, "usable: k-hat %.2f is below %.2f", khat, limit);
     else f->report.verdict = isinf(khat) ? "good: all weights are equal" : arena_printf(f->arena, "good: k-hat %.2f is below 0.5", khat);
+    if (sd > LARGE) {
+        f->report.reliable = false;
+        f->report.verdict = arena_printf(f->arena, "not to be trusted: log p - log q varies by %.3g between draws; %s", sd, remedy);
+    }
     if (f->report.interrupted) f->report.verdict = arena_printf(f->arena, "interrupted; %s", f->report.verdict);
 }
 
@@ -248,5 +257,6 @@ void fit_take_draws(Job *job, long ndraws) {
         f->report.verdict = "a point: nothing is said of its uncertainty, and the ELBO lacks the entropy";
         return;
     }
-    fit_judge(f, psis_khat(log_ratios, ndraws, NULL), ndraws, "a richer guide, more steps, or importance(n) may help");
+    fit_judge(f, psis_khat(log_ratios, ndraws, NULL), ndraws, sqrt(moments_var(&m)),
+              "a richer guide, more steps, or importance(n) may help");
 }

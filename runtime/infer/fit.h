@@ -96,7 +96,7 @@ double clock_seconds(void);
 bool job_progress(Job *job, long step, long steps, double objective);
 /* Fresh draws from guide and model: elbo, its error, k-hat, draws of all variables; sets the verdict. */
 void fit_take_draws(Job *job, long ndraws);
-/* The verdict on draws with this k-hat from so many of them. */
-void fit_judge(Fit *f, double khat, long n, const char *remedy);
+/* The verdict on draws with this k-hat from so many of them; `sd` of log p - log q (NaN: of weights without a meaning). */
+void fit_judge(Fit *f, double khat, long n, double sd, const char *remedy);
 
 #endif

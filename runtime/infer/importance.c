@@ -143,7 +143,7 @@ void importance_run(Job *job) {
     double ess = psis_ess(smoothed, w.n);
     take_draws(&w, resample(&w, smoothed, job->ndraws), job->ndraws);
     f->ess = fmin(ess, (double)job->ndraws);
-    fit_judge(f, khat, w.n, "a guide nearer to the posterior, or more runs");
+    fit_judge(f, khat, w.n, NAN, "a guide nearer to the posterior, or more runs");
     fit_note(f, "%ld runs are worth %.0f draws of the posterior; %ld were resampled", w.n, ess, job->ndraws);
     arena_reset(w.arena);
 }

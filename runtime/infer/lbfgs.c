@@ -1,5 +1,5 @@
-/* Limited-memory BFGS: Nocedal and Wright, Numerical Optimization (2006), algorithms 7.4 and 7.5, with a bracketing line
- * search for the strong Wolfe conditions.
+/* Limited-memory BFGS: Nocedal and Wright, Numerical Optimization (2006), algorithms 7.4 and 7.5, with a bracketing
+ * line search for the strong Wolfe conditions.
  *
  * GSL's vector_bfgs2 is too weak here: it remembers one pair only, gives up ("not making progress") at the first line
  * search that rounding spoils, and takes an inf or NaN from the function as a value to interpolate. Log densities
@@ -141,7 +141,8 @@ static bool line_search(Lbfgs *l, double a, double slope) {
         bool finite = evaluate(l, &l->trial);
         Step now = {a, finite ? l->trial.f : INFINITY, finite ? dot(l->trial.grad, l->direction, l->n) : NAN};
         bool decreases = finite && now.f <= start.f + c1 * a * slope;
-        bool flat = finite && now.f <= start.f + rounding && now.slope <= (2 * c1 - 1) * slope && now.slope >= c2 * slope;
+        bool flat = finite && now.f <= start.f + rounding && now.slope <= (2 * c1 - 1) * slope
+                    && now.slope >= c2 * slope;
         if ((decreases || flat) && (!found || now.f <= l->best.f)) {
             point_swap(&l->trial, &l->best);
             found = true;

@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* f(x), and its gradient into grad. inf or NaN (value or gradient) where it cannot be computed: the search backs off. */
+/* f(x), and its gradient into grad. inf or NaN (value or gradient) where it cannot be computed: the search backs off */
 typedef double (*LbfgsFunction)(void *self, const double *x, double *grad);
 
 /* Called after each accepted iterate, the starting point included (iteration 0). False stops the search. */
@@ -16,7 +16,7 @@ typedef struct LbfgsOptions {
     int max_iterations;    /* 2000 */
     int max_line_search;   /* evaluations in one line search, 40 */
     double tol_grad;       /* stop when max |grad| <= tol_grad * max(1, |f|), 1e-8 */
-    double tol_rel_f;      /* stop when the decrease, relative to max(|f|, 1), stays below this for three steps, 1e-13 */
+    double tol_rel_f;      /* stop when the decrease, relative to max(|f|, 1), stays below this for 3 steps, 1e-13 */
     double tol_rel_x;      /* stop when no coordinate moves by more than this relative to max(|x|, 1), 1e-14 */
     double first_step;     /* length of the first step, at most; 1 */
     LbfgsVisit visit;      /* or NULL */

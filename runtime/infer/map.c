@@ -190,7 +190,8 @@ void laplace_run(Job *job) {
     f->report.log_density = c->value;
     if (!f->report.interrupted) f->report.stop = c->converged ? "converged" : lbfgs_status_text(c->status);
     fit_note(f, "log evidence by Laplace's formula: %.6g", c->value + 0.5 * (double)n * log(2 * M_PI) - log_det);
-    fit_judge(f, psis_khat(log_ratios, job->ndraws, NULL), job->ndraws, "svi() fits a Gaussian to more than the curvature at the mode");
+    fit_judge(f, psis_khat(log_ratios, job->ndraws, NULL), job->ndraws, sqrt(moments_var(&m)),
+              "svi() fits a Gaussian to more than the curvature at the mode");
     recorder_forget(r);
     recorder_forget(&c->density.recorder);
     recorder_forget(&c->density.hessian);

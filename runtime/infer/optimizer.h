@@ -51,8 +51,8 @@ typedef struct Schedule {
 int schedule_find(const char *name);
 double schedule_factor(const Schedule *s, int64_t t);
 
-/* Scales grad so that its Euclidean norm is at most `limit` (limit <= 0: no clipping). Gives the norm before. A gradient
- * whose norm is not finite is left as it is. */
+/* Scales grad so that its Euclidean norm is at most `limit` (limit <= 0: no clipping). Gives the norm before. A
+ * gradient whose norm is not finite is left as it is. */
 double gradient_clip(double *grad, int64_t n, double limit);
 double gradient_norm(const double *grad, int64_t n); /* without overflow */
 

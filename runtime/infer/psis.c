@@ -1,5 +1,5 @@
-/* Pareto-smoothed importance sampling: Vehtari, Simpson, Gelman, Yao, Gabry (JMLR 2024), with the generalised Pareto fit of
- * Zhang and Stephens (Technometrics 51, 2009) and the weak prior on k of the R package loo. */
+/* Pareto-smoothed importance sampling: Vehtari, Simpson, Gelman, Yao, Gabry (JMLR 2024), with the generalised Pareto
+ * fit of Zhang and Stephens (Technometrics 51, 2009) and the weak prior on k of the R package loo. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>

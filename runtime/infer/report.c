@@ -203,8 +203,10 @@ static const char *stop_text(const char *stop) {
     return stop;
 }
 
-static const char *khat_text(double khat) {
+static const char *khat_text(const FitReport *r) {
+    double khat = r->khat;
     if (khat < 0.5) return "good";
+    if (khat >= 0.7 && r->reliable) return "of differences that are negligible";
     if (khat < 0.7) return "usable";
     if (khat < 1) return "poor: the approximation misses part of the posterior";
     return "bad: the approximation and the posterior differ";
@@ -240,9 +242,9 @@ static void add_objectives(const FitReport *r, Arena *a, Buf *out) {
     }
     if (!isnan(r->khat)) {
         if (isfinite(r->khat))
-            buf_printf(out, "%sk-hat %.2f (%s)", gap, r->khat, khat_text(r->khat));
+            buf_printf(out, "%sk-hat %.2f (%s)", gap, r->khat, khat_text(r));
         else
-            buf_printf(out, "%sk-hat %s (%s)", gap, number_text(a, r->khat, -1), khat_text(r->khat));
+            buf_printf(out, "%sk-hat %s (%s)", gap, number_text(a, r->khat, -1), khat_text(r));
     }
 }
 

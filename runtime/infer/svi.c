@@ -3,6 +3,8 @@
 #include <math.h>
 #include <string.h>
 
+static const double OUTLIER = 10;
+
 enum { PATIENCE = 10, SCORED_PARTICLES = 8, AUTOMATIC_PARTICLES = 8 };
 
 /* -- Recording the objective -- */
@@ -181,13 +183,25 @@ double svi_step(Svi *s, uint32_t step) {
     }
 }
 
+/* Rare draws from heavy tails have gradients that throw Adam off for a long time: under automatic guides norms are cut at
+ * some times their running geometric mean. */
+static void cut_outlier(Svi *s) {
+    double norm = gradient_norm(s->direction, s->size);
+    if (!(norm > 0)) return;
+    double level = s->updates ? exp(s->log_norm) : norm, limit = OUTLIER * level;
+    if (norm > limit) gradient_clip(s->direction, s->size, limit);
+    double weight = fmax(0.05, 1.0 / (double)(s->updates + 1));
+    s->log_norm = (1 - weight) * (s->updates ? s->log_norm : 0) + weight * log(fmin(norm, limit));
+}
+
 void svi_update(Svi *s, double rate_factor) {
     OptimizerChoice *o = &s->job->optimizer;
     double option[MAX_OPTIONS];
     memcpy(option, o->option, sizeof option);
+    if (o->clip > 0) gradient_clip(s->direction, s->size, o->clip);
+    else if (s->pair->automatic.kind != VALUE_NONE) cut_outlier(s);
     s->updates++;
     option[0] *= rate_factor;
-    if (o->clip > 0) gradient_clip(s->direction, s->size, o->clip);
     optimizer_update(o->optimizer, option, s->state, s->size, s->pair->params->values, s->direction, s->updates);
 }
 

@@ -24,6 +24,7 @@ typedef struct Svi {
     double *state, *direction;
     int64_t size;          /* parameters known to it */
     int64_t updates;
+    double log_norm;       /* running mean of the log of the gradient's norm */
 } Svi;
 
 /* One estimate of the ELBO and, in s->direction, minus its gradient. Raises where it is not finite time and again. */

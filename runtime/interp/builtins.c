@@ -142,5 +142,6 @@ Shape shape_of_values(Interp *in, int n, const Value *values, Span at, int *wild
             add_size(in, &s, value_to_int(in, array_index(in, values[k], 1, &index, NULL, at), at, "a size"), at, wild);
         }
     }
+    if (!wild || *wild < 0) tensor_check_size(in->ctx, in->arena, s);
     return s;
 }

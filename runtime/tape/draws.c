@@ -1,5 +1,6 @@
 /* Samplers on a stream. GSL's would do for small parameters only: its gamma sampler builds on a normal of 24 random
- * bits, its Poisson and binomial count in unsigned int (rates and n beyond 4e9 come out wrong), and it has no von Mises. */
+ * bits, its Poisson and binomial count in unsigned int (rates and n beyond 4e9 come out wrong), and it has no von
+ * Mises. */
 #include "tape/draws.h"
 
 #include <math.h>
@@ -99,8 +100,8 @@ real draw_binomial(Stream *s, real n, real p) {
 
 /* -- The circle -- */
 
-/* Best and Fisher, Applied Statistics 28 (1979): rejection from a wrapped Cauchy. Beyond 1e8 the law is N(0, 1/kappa) to
- * 1e-9 and the cosine has no digits left; below 1e-8 it is uniform to 1e-8. */
+/* Best and Fisher, Applied Statistics 28 (1979): rejection from a wrapped Cauchy. Beyond 1e8 the law is N(0, 1/kappa)
+ * to 1e-9 and the cosine has no digits left; below 1e-8 it is uniform to 1e-8. */
 real draw_von_mises(Stream *s, real kappa) {
     if (!(kappa >= 0)) return NAN;
     if (kappa < 1e-8) return M_PI * (2 * stream_uniform(s) - 1);

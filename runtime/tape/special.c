@@ -181,8 +181,8 @@ real special_i1_over_i0(real x) {
     if (z < 1e-8) return x / 2;
     if (z > 1e16) return copysign(1, x);
     gsl_sf_result i0, i1;
-    if (gsl_sf_bessel_I0_scaled_e(z, &i0) != GSL_SUCCESS || gsl_sf_bessel_I1_scaled_e(z, &i1) != GSL_SUCCESS) return NAN;
-    return copysign(i1.val / i0.val, x);
+    bool good = gsl_sf_bessel_I0_scaled_e(z, &i0) == GSL_SUCCESS && gsl_sf_bessel_I1_scaled_e(z, &i1) == GSL_SUCCESS;
+    return good ? copysign(i1.val / i0.val, x) : NAN;
 }
 
 /* -- Logarithms -- */

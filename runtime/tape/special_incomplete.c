@@ -1,15 +1,15 @@
 /* Incomplete gamma and beta functions, their derivatives by the shapes, and implicit derivatives of gamma draws.
  *
- * GSL's Q(a, x) loses five digits near a = x = 0.2, its incomplete beta loses digits with the shapes (1e-10 at 1e5), and it
- * has no derivatives by the shapes. All of them come from one idea. In u = log t (gamma) or
+ * GSL's Q(a, x) loses five digits near a = x = 0.2, its incomplete beta loses digits with the shapes (1e-10 at 1e5),
+ * and it has no derivatives by the shapes. All of them come from one idea. In u = log t (gamma) or
  * u = logit t (beta) the density is log-concave and entire near the axis, and with v the distance from x in u
  *
- *   P(a, x)     = D integral_0^inf exp(-phi(v)) dv,             phi(v) = a v + x (e^-v - 1),       D = x^a e^-x / Gamma(a)
+ *   P(a, x)     = D integral_0^inf exp(-phi(v)) dv,   phi(v) = a v + x (e^-v - 1),   D = x^a e^-x / Gamma(a)
  *   dP/da(a, x) = D integral_0^inf exp(-phi(v)) (log t - E log t) dv
  *
- * to the left of x, and likewise to the right, where the integral is 1 - P, or minus the same derivative since the whole
- * integrates to 0. The integrand keeps its sign to the left of exp(E log t), and to the right of it: taking the side
- * that x is on, nothing cancels. Gauss-Legendre on the stretch where exp(-phi) > e^-40 does the rest.
+ * to the left of x, and likewise to the right, where the integral is 1 - P, or minus the same derivative since the
+ * whole integrates to 0. The integrand keeps its sign to the left of exp(E log t), and to the right of it: taking the
+ * side that x is on, nothing cancels. Gauss-Legendre on the stretch where exp(-phi) > e^-40 does the rest.
  */
 #include <math.h>
 #include <stdbool.h>
@@ -36,8 +36,8 @@ real special_log_gamma_kernel(real a, real x) {
     return a * tilt + 0.5 * log(a / (2 * M_PI)) - special_stirling(a);
 }
 
-/* The kernel itself; for small shapes through Gamma(1 + a), as log a alone would cost digits. Shapes that overflow on the
- * way count as 1e-300. */
+/* The kernel itself; for small shapes through Gamma(1 + a), as log a alone would cost digits. Shapes that overflow on
+ * the way count as 1e-300. */
 static real gamma_kernel(real a, real x) {
     if (a < 1) return a * exp(a * log(x) - x - special_lgamma_diff(1, a));
     return exp(special_log_gamma_kernel(a, x));
@@ -113,8 +113,8 @@ real special_gamma_q(real a, real x) {
     return p < 0.5 || x > 2 ? 1 - p : fmax(0, gamma_q_series(a, x));
 }
 
-/* -dP/da / D for small x: P = D sum x^n / (a (a+1) ... (a+n)), differentiated term by term (the logarithm of a term by a
- * is log x - digamma(a+n+1)). The terms have one sign up to x = 0.5 or so and cancel little up to 2. */
+/* -dP/da / D for small x: P = D sum x^n / (a (a+1) ... (a+n)), differentiated term by term (the logarithm of a term by
+ * a is log x - digamma(a+n+1)). The terms have one sign up to x = 0.5 or so and cancel little up to 2. */
 static real gamma_series(real a, real x, real logx) {
     real term = 1 / a, psi = special_digamma(a + 1), sum = term * (psi - logx);
     for (int n = 1; n < 1000; n++) {
@@ -177,7 +177,8 @@ typedef struct BetaSide {
 } BetaSide;
 
 /* phi(v); *log_t = log(x/t), *log_1mt = log((1-t)/(1-x)). Above x = 1/2 from the other end: with w = y (e^v - 1),
- * log(x/t) = log1p(w), phi = -b v + (a + b) log1p(w). Near v = 0 the linear parts, which may cancel, are taken together. */
+ * log(x/t) = log1p(w), phi = -b v + (a + b) log1p(w). Near v = 0 the linear parts, which may cancel, are taken
+ * together. */
 static real beta_phi(const BetaSide *s, real v, real *log_t, real *log_1mt) {
     real n = s->a + s->b, m = s->a * s->y - s->b * s->x;
     if (s->x <= 0.5) {

@@ -100,9 +100,18 @@ static _Noreturn void raise_too_large(Ctx *c, Arena *a, Shape shape) {
                    shape_text(a, shape), bytes / 1e6);
 }
 
-Tensor *tensor_new(Ctx *c, Arena *a, Shape shape) {
+void tensor_check_size(Ctx *c, Arena *a, Shape shape) {
     int64_t n = shape_size(shape);
-    if (n > INT64_MAX / 16 || (c->max_bytes && (size_t)n > c->max_bytes / sizeof(real))) raise_too_large(c, a, shape);
+    Shape spread = shape; /* strides of an array without elements must not overflow either */
+    for (int k = 0; k < shape.rank; k++)
+        if (shape.dim[k] == 0) spread.dim[k] = 1;
+    if (shape_size(spread) > INT64_MAX / 16 || (c->max_bytes && (size_t)n > c->max_bytes / sizeof(real)))
+        raise_too_large(c, a, shape);
+}
+
+Tensor *tensor_new(Ctx *c, Arena *a, Shape shape) {
+    tensor_check_size(c, a, shape);
+    int64_t n = shape_size(shape);
     Tensor *t = tensor_header(a, shape);
     if (n <= ARENA_NUMBERS) {
         t->data = ARENA_ARRAY(a, real, n);

@@ -46,6 +46,8 @@ typedef struct Tensor {
     int64_t stride[MAX_RANK];
 } Tensor;
 
+/* Raises when an array of this shape would pass ctx->max_bytes, also where a view would hold it. */
+void tensor_check_size(Ctx *c, Arena *a, Shape shape);
 /* Fresh, dense, uninitialised. Raises when the size passes ctx->max_bytes or memory. */
 Tensor *tensor_new(Ctx *c, Arena *a, Shape shape);
 Tensor *tensor_zeros(Ctx *c, Arena *a, Shape shape);

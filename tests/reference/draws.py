@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 """Draws against what is known of their distribution.
 
-For each family 20,000 draws with a fixed seed: mean and variance against mean() and variance() at 5 standard errors, the
-empirical distribution function against cdf() (Kolmogorov and Smirnov's statistic, critical value at 1e-6), every log density
-finite; and the gradient of the draws by the parameters, on average, against the gradient of mean(), or, where the draw is a
-quantile, draw by draw. Batches of distributions must behave like their members one by one.
-With texts as arguments only the families whose text contains one of them are tested.
+For each family 20,000 draws with a fixed seed: mean and variance against mean() and variance() at 5 standard
+errors, the empirical distribution function against cdf() (Kolmogorov and Smirnov's statistic, critical value at
+1e-6), every log density finite; and the gradient of the draws by the parameters, on average, against the gradient
+of mean(), or, where the draw is a quantile, draw by draw. Batches of distributions must behave like their members
+one by one. With texts as arguments only the families whose text contains one of them are tested.
 """
 import bisect
 import math
@@ -139,7 +139,8 @@ def check_batch(template, row):
 
 def main(names):
     passed = failed = 0
-    rows = [(check, t, row) for check, table in ((check_family, DRAWS), (check_quantile, QUANTILE), (check_batch, BATCHES))
+    tables = ((check_family, DRAWS), (check_quantile, QUANTILE), (check_batch, BATCHES))
+    rows = [(check, t, row) for check, table in tables
             for t, row in table.items() if not names or any(n in t for n in names)]
     for check, template, row in rows:
         try:

@@ -1,10 +1,10 @@
 """The families of the standard library, as the tests of their densities and of their draws use them.
 
-REFERENCE: a table of reference values -> how the distribution is written with that table's parameters, and what of the table
-the family does not offer in closed form. `shift`: the table counts categories from 0.
+REFERENCE: a table of reference values -> how the distribution is written with that table's parameters, and what of
+the table the family does not offer in closed form. `shift`: the table counts categories from 0.
 
-DRAWS: a distribution -> its parameters that rdraw() is differentiated by, with their values. Further names in the text are
-plain. To test a new family: a row in each.
+DRAWS: a distribution -> its parameters that rdraw() is differentiated by, with their values. Further names in the
+text are plain. To test a new family: a row in each.
 """
 
 REFERENCE = {
@@ -52,12 +52,16 @@ REFERENCE = {
     "poisson_log": dict(make="Poisson(log_rate = {eta})", without="entropy"),
     "negative_binomial_2": dict(make="NegativeBinomial({mu}, {phi})", without="entropy"),
     "negative_binomial_2_log": dict(make="NegativeBinomial(log_mean = {eta}, dispersion = {phi})", without="entropy"),
-    "negative_binomial_alpha_beta": dict(make="NegativeBinomial(total_count = {alpha}, logits = -log({beta}))", without="entropy"),
-    "negative_binomial_probs": dict(make="NegativeBinomial(total_count = {total_count}, p = {probs})", without="entropy"),
-    "negative_binomial_logits": dict(make="NegativeBinomial(total_count = {total_count}, logits = {logits})", without="entropy"),
+    "negative_binomial_alpha_beta": dict(make="NegativeBinomial(total_count = {alpha}, logits = -log({beta}))",
+                                         without="entropy"),
+    "negative_binomial_probs": dict(make="NegativeBinomial(total_count = {total_count}, p = {probs})",
+                                    without="entropy"),
+    "negative_binomial_logits": dict(make="NegativeBinomial(total_count = {total_count}, logits = {logits})",
+                                     without="entropy"),
     "geometric": dict(make="Geometric({probs})"),
     "zero_inflated_poisson": dict(make="ZeroInflatedPoisson({gate}, {rate})", without="entropy"),
-    "zero_inflated_negative_binomial_2": dict(make="ZeroInflatedNegativeBinomial({gate}, {mu}, {phi})", without="entropy"),
+    "zero_inflated_negative_binomial_2": dict(make="ZeroInflatedNegativeBinomial({gate}, {mu}, {phi})",
+                                              without="entropy"),
     "hypergeometric": dict(make="Hypergeometric({n}, {K}, {Ntot})", without="cdf sf entropy"),
     "ordered_logistic": dict(make="OrderedLogistic({eta}, {cutpoints})", shift=1),
     "ordered_probit": dict(make="OrderedProbit({eta}, {cutpoints})", shift=1),
@@ -171,7 +175,8 @@ BATCHES = {
     "Normal({loc}, {scale})": (dict(loc=[1, 2, 3], scale=[2, 1, 0.5]), [0.5, 1, 2]),
     "StudentT({df}, {loc}, 2)": (dict(df=[1, 20, 3], loc=[2, 1, 0.5]), [0.5, 1, 2]),
     "Truncated(Normal({loc}, 1), {low}, 3)": (dict(loc=[1, 2, 3], low=[0.5, -1, 0.5]), [0.6, 1, 2]),
-    "Truncated(Exponential({rate}), {low}, {high})": (dict(rate=[1, 2, 3], low=[0.5, 0, 0.5], high=[1.5, 2, "inf"]), [0.6, 1, 2]),
+    "Truncated(Exponential({rate}), {low}, {high})": 
+        (dict(rate=[1, 2, 3], low=[0.5, 0, 0.5], high=[1.5, 2, "inf"]), [0.6, 1, 2]),
     "Truncated(Poisson({rate}), {low})": (dict(rate=[1, 2, 3], low=[1, 0, 3]), [2, 1, 4]),
     "Censored(Normal({loc}, 1), {low}, 3)": (dict(loc=[1, 2, 3], low=[0.5, -1, 0.5]), [0.5, 1, 3]),
     "Mixture({w}, Normal({loc}, {scale}))": (dict(w=[[0.5, 0.5], [0.3, 0.7], [0.2, 0.8]], loc=[[0, 1], [2, 3], [1, -1]],
@@ -184,9 +189,13 @@ BATCHES = {
     "OrderedLogistic({eta}, {c})": (dict(eta=[0.5, 1, -1], c=[[0, 1], [0.5, 2], [-1, 1]]), [1, 2, 3]),
     "Dirichlet({c})": (dict(c=[[1, 2], [0.5, 2], [1, 1]]), [[0.5, 0.5], [0.2, 0.8], [0.1, 0.9]]),
     "Multinomial(4, {p})": (dict(p=[[0.2, 0.8], [0.5, 0.5], [0.1, 0.9]]), [[1, 3], [2, 2], [0, 4]]),
-    "MultivariateNormal({loc}, cholesky = [[1, 0], [0.5, 2]])": (dict(loc=[[1, 2], [0.5, 2], [1, 1]]), [[0.5, 0.5], [0, 1], [3, 4]]),
-    "MultivariateNormal({loc}, {cov})": (dict(loc=[[1, 2], [0.5, 2]], cov=[[[1, 0.5], [0.5, 2]], [[2, 0], [0, 1]]]), [[0.5, 0.5], [0, 1]]),
-    "MultivariateNormal({loc}, precision = {q})": (dict(loc=[[1, 2], [0.5, 2]], q=[[[1, 0.5], [0.5, 2]], [[2, 0], [0, 1]]]), [[0.5, 0.5], [0, 1]]),
+    "MultivariateNormal({loc}, cholesky = [[1, 0], [0.5, 2]])": 
+        (dict(loc=[[1, 2], [0.5, 2], [1, 1]]), [[0.5, 0.5], [0, 1], [3, 4]]),
+    "MultivariateNormal({loc}, {cov})": 
+        (dict(loc=[[1, 2], [0.5, 2]], cov=[[[1, 0.5], [0.5, 2]], [[2, 0], [0, 1]]]), [[0.5, 0.5], [0, 1]]),
+    "MultivariateNormal({loc}, precision = {q})": 
+        (dict(loc=[[1, 2], [0.5, 2]], q=[[[1, 0.5], [0.5, 2]], [[2, 0], [0, 1]]]), [[0.5, 0.5], [0, 1]]),
     "LKJCholesky(2, {c})": (dict(c=[1, 3]), [[[1, 0], [0.6, 0.8]], [[1, 0], [-0.8, 0.6]]]),
-    "Wishart({df}, {s})": (dict(df=[4, 5], s=[[[1, 0.5], [0.5, 2]], [[2, 0], [0, 1]]]), [[[1, 0.2], [0.2, 1]], [[3, 1], [1, 2]]]),
+    "Wishart({df}, {s})": 
+        (dict(df=[4, 5], s=[[[1, 0.5], [0.5, 2]], [[2, 0], [0, 1]]]), [[[1, 0.2], [0.2, 1]], [[3, 1], [1, 2]]]),
 }

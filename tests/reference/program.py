@@ -41,7 +41,8 @@ def evaluate(expressions, setup="", seed=1):
         lines.append('write("%s", concat(sizes, %s))' % (out, ", ".join(names)))
         with open(source, "w") as f:
             f.write("\n".join(lines) + "\n")
-        run = subprocess.run([PPL, "run", "--json", "--seed", str(seed), source], capture_output=True, text=True, timeout=300)
+        command = [PPL, "run", "--json", "--seed", str(seed), source]
+        run = subprocess.run(command, capture_output=True, text=True, timeout=300)
         if run.returncode != 0 or not os.path.exists(out):
             return "exit %d: %s" % (run.returncode, run.stderr.strip()[:1500])
         numbers = read_npy(out)

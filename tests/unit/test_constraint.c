@@ -195,7 +195,8 @@ static Var objective(const Constraint *k, Var u) {
     int64_t n = shape_size(x.value->shape);
     Tensor *weights = tensor_new(ctx, ctx->session, x.value->shape);
     for (int64_t i = 0; i < n; i++) weights->data[i] = (real)(i + 1);
-    return op2(tape, OP_ADD, op_sum_all(tape, op2(tape, OP_MUL, x, var_constant(weights))), op_sum_all(tape, log_jacobian));
+    Var sum = op_sum_all(tape, op2(tape, OP_MUL, x, var_constant(weights)));
+    return op2(tape, OP_ADD, sum, op_sum_all(tape, log_jacobian));
 }
 
 START_TEST(gradients_agree_with_finite_differences) {
@@ -245,8 +246,9 @@ START_TEST(copies_are_transformed_one_by_one) {
         Var back = constraint_inverse(tape, &k, x);
         for (int copy = 0; copy < 6; copy++) {
             Var one = constraint_forward(tape, &k, numbers(shape_of_free(&k, p->nu), u + copy * p->nu), NULL);
-            for (int e = 0; e < p->nx; e++) assert_near(tensor_item(x.value, copy * p->nx + e), tensor_item(one.value, e), 1e-14);
-            for (int c = 0; c < p->nu; c++) assert_near(tensor_item(back.value, copy * p->nu + c), u[copy * p->nu + c], 1e-8);
+            int x0 = copy * p->nx, u0 = copy * p->nu;
+            for (int e = 0; e < p->nx; e++) assert_near(tensor_item(x.value, x0 + e), tensor_item(one.value, e), 1e-14);
+            for (int c = 0; c < p->nu; c++) assert_near(tensor_item(back.value, u0 + c), u[u0 + c], 1e-8);
         }
     }
     close_tape();
@@ -316,7 +318,8 @@ START_TEST(the_smallest_sizes_work) {
         {CONSTRAINT_SIMPLEX, 1}, {CONSTRAINT_ORDERED, 1}, {CONSTRAINT_COV, 2}, {CONSTRAINT_CORR_CHOLESKY, 2}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         Constraint k = {.kind = cases[i].kind};
-        Shape x_shape = cases[i].rank == 1 ? shape1(1) : shape2(1, 1), u_shape = constraint_free_shape(ctx, &k, x_shape);
+        Shape x_shape = cases[i].rank == 1 ? shape1(1) : shape2(1, 1);
+        Shape u_shape = constraint_free_shape(ctx, &k, x_shape);
         Var u = numbers(u_shape, (double[]){0}), log_jacobian, x = constraint_forward(tape, &k, u, &log_jacobian);
         ck_assert(shape_equal(x.value->shape, x_shape));
         ck_assert_double_eq(tensor_item(x.value, 0), k.kind == CONSTRAINT_ORDERED ? 0 : 1);

@@ -28,14 +28,19 @@ typedef struct ChainsRow {
 } ChainsRow;
 
 static const ChainsRow chains_rows[] = {
-    {4, 101, 0.6, 0, 1.01716848333396, 1.01689648665001, 90.7871937280913, 90.0766423756678, 169.801938167837, 0.0382136909831415},
-    {2, 64, -0.4, 0, 0.987731520016582, 0.986681821814679, 269.722876114927, 269.722876114927, 106.424318072215, 0.0197252540949297},
-    {3, 50, 0.9, 1, 1.91753372488518, 2.18803531094909, 4.77354602128704, 5.29266017007279, 20.2281738004693, 0.426067811924938},
-    {1, 80, 0.3, 0, 1.00722731414778, 0.996081754455661, 48.1073539345752, 49.3096376487863, 57.6218744378485, 0.0403257054490566},
+    {4, 101, 0.6, 0, 1.01716848333396, 1.01689648665001, 90.7871937280913,
+     90.0766423756678, 169.801938167837, 0.0382136909831415},
+    {2, 64, -0.4, 0, 0.987731520016582, 0.986681821814679, 269.722876114927,
+     269.722876114927, 106.424318072215, 0.0197252540949297},
+    {3, 50, 0.9, 1, 1.91753372488518, 2.18803531094909, 4.77354602128704,
+     5.29266017007279, 20.2281738004693, 0.426067811924938},
+    {1, 80, 0.3, 0, 1.00722731414778, 0.996081754455661, 48.1073539345752,
+     49.3096376487863, 57.6218744378485, 0.0403257054490566},
 };
 
 static void check_close(double got, double expected, const char *what, int row) {
-    ck_assert_msg(fabs(got - expected) <= 1e-11 * fabs(expected), "row %d, %s: expected %.15g, got %.15g", row, what, expected, got);
+    ck_assert_msg(fabs(got - expected) <= 1e-11 * fabs(expected), "row %d, %s: expected %.15g, got %.15g", row, what,
+                  expected, got);
 }
 
 START_TEST(chains_agree_with_the_definitions) {
@@ -57,7 +62,8 @@ static double *normal_chains(double shift, double scale) {
     double *x = malloc(sizeof(double) * CHAINS * DRAWS);
     for (uint32_t c = 0; c < CHAINS; c++) {
         Stream s = stream_at(42, c, 0, 0);
-        for (int i = 0; i < DRAWS; i++) x[c * DRAWS + (uint32_t)i] = stream_normal(&s) * (c == 0 ? scale : 1) + shift * c;
+        double *chain = x + c * DRAWS;
+        for (int i = 0; i < DRAWS; i++) chain[i] = stream_normal(&s) * (c == 0 ? scale : 1) + shift * c;
     }
     return x;
 }

@@ -103,7 +103,9 @@ typedef struct Counts {
 
 static real poisson_draw(Stream *s, real rate, real b) { (void)b; return draw_poisson(s, rate); }
 static real poisson_cdf(real k, real rate, real b) { (void)b; return k < 0 ? 0 : special_gamma_q(k + 1, rate); }
-static real binomial_cdf(real k, real n, real p) { return k < 0 ? 0 : k >= n ? 1 : special_beta_i(n - k, k + 1, 1 - p); }
+static real binomial_cdf(real k, real n, real p) {
+    return k < 0 ? 0 : k >= n ? 1 : special_beta_i(n - k, k + 1, 1 - p);
+}
 
 /* Chi-square over cells about a quarter of a standard deviation wide, those that expect fewer than 10 joined. */
 static void check_counts(Counts c) {
@@ -128,7 +130,8 @@ static void check_counts(Counts c) {
     }
     if (expected > 0) chi2 += (seen - expected) * (seen - expected) / expected; /* a rest, expects less: harmless */
     real limit = gsl_cdf_chisq_Qinv(FAILURE, fmax(cells - 1, 1));
-    ck_assert_msg(chi2 < limit, "%s(%g, %g): chi-square %g of %d cells is above %g", c.what, c.a, c.b, chi2, cells, limit);
+    ck_assert_msg(chi2 < limit, "%s(%g, %g): chi-square %g of %d cells is above %g", c.what, c.a, c.b, chi2, cells,
+                  limit);
 }
 
 START_TEST(poisson_draws_follow_their_law) {
@@ -261,8 +264,9 @@ int main(void) {
     static const TTest *const *const tests[] = {
         &gamma_draws_follow_their_law, &implicit_gamma_gradients_match_the_quantile_function,
         &implicit_gradients_estimate_the_derivative_of_a_mean, &poisson_draws_follow_their_law,
-        &poisson_draws_at_a_huge_rate_are_normal, &binomial_draws_follow_their_law, &small_counts_have_exact_frequencies,
-        &von_mises_draws_follow_their_law, &categories_come_with_their_probabilities, &impossible_parameters_give_nan};
+        &poisson_draws_at_a_huge_rate_are_normal, &binomial_draws_follow_their_law,
+        &small_counts_have_exact_frequencies, &von_mises_draws_follow_their_law,
+        &categories_come_with_their_probabilities, &impossible_parameters_give_nan};
     Suite *suite = suite_create("draws");
     TCase *tcase = tcase_create("draws");
     for (size_t k = 0; k < sizeof tests / sizeof *tests; k++) tcase_add_test(tcase, *tests[k]);

@@ -64,7 +64,8 @@ START_TEST(every_optimizer_finds_the_minimum_of_a_quadratic) {
     ck_assert_int_ge(count, 4);
     for (int k = 0; k < count; k++) {
         const Optimizer *o = &table[k];
-        double option[MAX_OPTIONS], x[N] = {0}, grad[N], *state = calloc((size_t)optimizer_state_size(o, N), sizeof(double));
+        double option[MAX_OPTIONS], x[N] = {0}, grad[N];
+        double *state = calloc((size_t)optimizer_state_size(o, N), sizeof(double));
         optimizer_defaults(o, option);
         ck_assert_int_eq(optimizer_option(o, "lr"), 0);
         int decay = optimizer_option(o, "weight_decay");
@@ -240,7 +241,8 @@ START_TEST(lbfgs_says_why_it_stopped) {
     double x[2] = {0.3, 0};
     LbfgsOptions o = lbfgs_defaults();
     LbfgsResult r = lbfgs_minimize(downhill, NULL, 1, x, &o);
-    ck_assert_msg(!lbfgs_converged(r.status) || r.f < -1e6, "an unbounded function: %s at %g", lbfgs_status_text(r.status), r.f);
+    ck_assert_msg(!lbfgs_converged(r.status) || r.f < -1e6, "an unbounded function: %s at %g",
+                  lbfgs_status_text(r.status), r.f);
     x[0] = 0.3;
     r = lbfgs_minimize(kink, NULL, 1, x, &o);
     ck_assert_int_ne(r.status, LBFGS_GRADIENT);
@@ -270,8 +272,9 @@ int main(void) {
     static const TTest *const *const tests[] = {
         &adam_takes_the_steps_of_the_paper, &sgd_and_rmsprop_take_their_steps,
         &every_optimizer_finds_the_minimum_of_a_quadratic, &options_are_found_by_name_and_within_their_bounds,
-        &schedules_rise_and_fall, &gradients_are_clipped_by_norm, &lbfgs_solves_rosenbrock, &lbfgs_solves_a_stiff_quadratic,
-        &lbfgs_backs_off_where_the_function_is_not_defined, &lbfgs_says_why_it_stopped};
+        &schedules_rise_and_fall, &gradients_are_clipped_by_norm, &lbfgs_solves_rosenbrock,
+        &lbfgs_solves_a_stiff_quadratic, &lbfgs_backs_off_where_the_function_is_not_defined,
+        &lbfgs_says_why_it_stopped};
     Suite *suite = suite_create("optimizer");
     TCase *tcase = tcase_create("optimizer");
     for (size_t k = 0; k < sizeof tests / sizeof *tests; k++) tcase_add_test(tcase, *tests[k]);

@@ -1,4 +1,5 @@
-/* Special functions against values of 50 digits (mpmath), here and, where it is at hand, in the reference collection. */
+/* Special functions against values of 50 digits (mpmath), here and, where it is at hand, in the reference
+ * collection. */
 #include <check.h>
 #include <float.h>
 #include <math.h>
@@ -322,8 +323,8 @@ START_TEST(probabilities_stay_in_their_range_and_grow) {
                 real x = a / sum + z * sd, i1 = special_beta_i(a, b, x);
                 if (!(x > 0 && x < 1)) continue;
                 ck_assert_msg(i1 >= last - 1e-12 && i1 <= 1, "I(%g, %g, %g) = %g after %g", a, b, x, i1, last);
-                ck_assert_msg(special_beta_i_da(a, b, x) <= 0 && special_beta_i_db(a, b, x) >= 0, "I_a, I_b(%g, %g, %g)",
-                              a, b, x);
+                ck_assert_msg(special_beta_i_da(a, b, x) <= 0 && special_beta_i_db(a, b, x) >= 0, "I_a(%g, %g, %g)", a,
+                              b, x);
                 last = i1;
             }
         }
