@@ -1,4 +1,5 @@
 #include "infer/latents.h"
+#include "infer/summing.h"
 
 #include <math.h>
 #include <string.h>
@@ -86,6 +87,7 @@ static bool is_noncentred(Interp *in, const Dist *d) {
     if (slot < 0 || !lang_global(in->names, slot)->library || lang_global(in->names, slot)->dist != decl) return false;
     for (size_t k = 0; k < sizeof location_scale / sizeof *location_scale; k++) known |= strcmp(decl->name, location_scale[k]) == 0;
     int loc = param_place(d, "loc"), scale = param_place(d, "scale");
+    if (loc >= 0 && scale >= 0 && (has_summed_axis(d->params[loc]) || has_summed_axis(d->params[scale]))) return false;
     return known && loc >= 0 && scale >= 0 && (depends_on_run(d->params[loc]) || depends_on_run(d->params[scale]));
 }
 
@@ -118,14 +120,26 @@ static void append_drawn(Latents *l, Interp *in, int k, const Dist *d, Value x) 
     latents_invert(l, in, k, d, x, l->drawn + l->list[k].offset);
 }
 
+/* A draw given the first value of each summed variable. */
+static Value without_summed(Interp *in, Value v, Span at) {
+    while (has_summed_axis(v)) {
+        int k = 0;
+        while (v.u.array->axes[k]->kind != AXIS_ENUM) k++;
+        Value first = value_number(1);
+        v = array_index(in, array_axis_to_event(in, v, v.u.array->axes[k]), 1, &first, &at, at);
+    }
+    return v;
+}
+
 void latents_discover(Latents *l, Trace *t, Interp *in, Site *s, Entry *e) {
     Support p = dist_support(in, s->dist, s->span);
     const char *text = address_text(in, s->name, s->index, s->nindex);
     if (p.discrete || p.kind == TYPE_INT || p.kind == TYPE_BOOL)
         ctx_raise(in->ctx, ERROR_PROGRAM, s->span, "write a guide that draws it, or use importance(n)",
-                  "`%s` is discrete (%s): `%s` is for continuous variables, and summing out is not there yet", text, s->dist->family->decl->name,
+                  "`%s` is discrete (%s) with infinitely many values: it can neither be summed out nor covered by `%s`", text, s->dist->family->decl->name,
                   l->method);
-    trace_draw_forward(t, in, s, e);
+    s->value = without_summed(in, dist_draw_site(in, s->dist, s, false), s->span);
+    if (t->score) e->log_density = dist_logpdf(in, s->dist, s->value, false, s->span);
     Array x = value_array(in, s->value, s->span, "a draw");
     LatentSite site = {.name = arena_strdup(l->arena, s->name), .nindex = s->nindex, .naxes = x.naxes, .event = array_shape(&x),
                        .full = x.var.value->shape, .offset = l->size, .span = s->span};

@@ -73,11 +73,20 @@ static Array draw_point(Pass *p, Interp *in) {
 
 /* -- The model's part -- */
 
+static void refuse_discrete(const Pair *pair, Interp *in, const Site *s) {
+    const char *why = summing_excluded(&pair->sums, s->name);
+    if (why)
+        ctx_raise(in->ctx, ERROR_PROGRAM, s->span, "write a guide that draws it, or use importance(n)", "`%s` is discrete and cannot be summed out: %s",
+                  address_text(in, s->name, s->index, s->nindex), why);
+}
+
 static void model_latent(Trace *t, Interp *in, Site *s, Entry *e) {
     Pass *p = t->self;
     Pair *pair = p->pair;
     Value v = pair->guide ? trace_value(&p->guide, s->name, s->index, s->nindex, s->span) : value_none();
     if (v.kind == VALUE_NONE) {
+        if (!pair->prior && summing_answer(&p->summing, in, s, e, t->n)) return;
+        if (!pair->prior) refuse_discrete(pair, in, s);
         if (pair->automatic.kind != VALUE_NONE && p->checking) latents_discover(pair->latents, t, in, s, e);
         else if (pair->automatic.kind != VALUE_NONE) latents_answer(&p->point, in, s, e);
         else if (pair->prior) s->value = dist_draw_site(in, s->dist, s, false); /* its own guide: both terms cancel */
@@ -96,11 +105,17 @@ static void add_terms(Pass *p, Interp *in) {
     }
     for (int k = 0; k < p->model.n; k++) {
         const Entry *e = &p->model.entries[k];
+        if (has_summed_axis(e->log_density)) continue;
         terms_add(e->kind == ENTRY_SAMPLE && !e->observed ? &p->prior : &p->likelihood, in, e->log_density, p->particles);
     }
+    summing_finish(&p->summing, in, &p->model, p->pair->span);
+    for (int k = 0; k < p->summing.elimination.nrest; k++) terms_add(&p->likelihood, in, p->summing.elimination.rest[k], p->particles);
 }
 
-static void run(Pass *p, Pair *pair, Interp *in) {
+static void run_once(Pass *p, Pair *pair, Interp *in) {
+    pair->sums.arena = pair->arena;
+    summing_init(&p->summing, &pair->sums, p->markers);
+    in->elementwise = pair->sums.plates, in->nelementwise = pair->sums.nplates;
     params_push(&p->reader, pair->params, in);
     trace_init(&p->guide, in, p->terms, guide_latent, p);
     p->guide.observed = guide_observed;
@@ -123,6 +138,40 @@ static void run(Pass *p, Pair *pair, Interp *in) {
     params_pop(&p->reader);
 }
 
+typedef struct Run {
+    Pass *p;
+    Pair *pair;
+    Interp *in;
+} Run;
+
+static void run_caught(void *self) {
+    Run *r = self;
+    run_once(r->p, r->pair, r->in);
+}
+
+/* A run that stops at a summed variable teaches what not to sum out; then it starts over. */
+static void run(Pass *p, Pair *pair, Interp *in) {
+    if (pair->prior) {
+        run_once(p, pair, in);
+        return;
+    }
+    Pass start = *p;
+    Latents layout = pair->latents ? *pair->latents : (Latents){0};
+    int nodes = in->tape->nnodes;
+    Run r = {p, pair, in};
+    Error e;
+    Scope saved;
+    scope_save(in, &saved);
+    while (!ctx_protect(in->ctx, run_caught, &r, &e)) {
+        if (!summing_learn(&pair->sums, in, &e)) ctx_reraise(in->ctx, &e);
+        scope_leave(in, &saved);
+        tape_truncate(in->tape, nodes);
+        *p = start;
+        if (pair->latents) *pair->latents = layout;
+    }
+    in->nelementwise = 0;
+}
+
 void pass_run(Pass *p, Pair *pair, Interp *in, const Axis *particles, bool terms) {
     *p = (Pass){.pair = pair, .particles = particles, .terms = terms};
     run(p, pair, in);
@@ -133,6 +182,16 @@ void pass_run_at_point(Pass *p, Pair *pair, Interp *in) {
     *p = (Pass){.pair = pair, .terms = true, .at_point = true};
     run(p, pair, in);
     add_terms(p, in);
+}
+
+void pass_run_marked(Pass *p, Pair *pair, Interp *in) {
+    *p = (Pass){.pair = pair, .terms = true, .markers = true};
+    run(p, pair, in);
+    add_terms(p, in);
+}
+
+void pass_probabilities(Pass *p, Interp *in) {
+    if (p->summing.n > 0) summing_probabilities(&p->summing, in, &p->model, terms_total(&p->likelihood, in));
 }
 
 Var pass_log_joint(const Pass *p, Interp *in) {

@@ -11,6 +11,7 @@
 #include "infer/latents.h"
 #include "infer/params.h"
 #include "infer/recorder.h"
+#include "infer/summing.h"
 
 typedef struct Pair {
     Interp *in;
@@ -23,6 +24,7 @@ typedef struct Pair {
     Latents *latents;        /* of the automatic part */
     ParamStore *params;
     bool prior;              /* no guide: the model draws forward (importance sampling) */
+    SumPlan sums;            /* discrete latents that the guide leaves out are summed out */
     Span span;               /* of the call of infer */
 } Pair;
 
@@ -31,6 +33,7 @@ typedef struct Pass {
     Trace guide, model;
     ParamReader reader;
     PointRun point;
+    Summing summing;
     Terms likelihood, prior; /* observations and factors; latents */
     Terms logq, score;       /* score: of guide sites that no gradient flows through */
     const Axis *particles;   /* NULL: one */
@@ -38,12 +41,17 @@ typedef struct Pass {
     bool terms;              /* sums are wanted */
     bool point_guide;        /* the automatic guide is a point */
     bool at_point;           /* the automatic part is not drawn: it is input SLOT_POINT */
+    bool markers;            /* the posterior of what is summed out is wanted: pass_probabilities */
 } Pass;
 
 /* Run guide, then model, on in->tape. in->plates holds `particles` when it is not NULL. */
 void pass_run(Pass *p, Pair *pair, Interp *in, const Axis *particles, bool terms);
 /* The same with the automatic part's point given. */
 void pass_run_at_point(Pass *p, Pair *pair, Interp *in);
+/* pass_run, with markers. */
+void pass_run_marked(Pass *p, Pair *pair, Interp *in);
+/* The summed variables' entries in p->model get their probabilities as values: [indices..., values]. */
+void pass_probabilities(Pass *p, Interp *in);
 /* log p, and log p - log q with the second and third part weighed. */
 Var pass_log_joint(const Pass *p, Interp *in);
 Var pass_elbo(const Pass *p, Interp *in, double kl_weight);

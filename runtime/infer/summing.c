@@ -151,25 +151,30 @@ void summing_decode(const Summing *s, Interp *in, const Trace *model, bool best,
     eliminate_back(in, &e, s->n, best, key, values, at);
 }
 
+typedef struct NameCount {
+    const SummedSite *first;
+    int64_t elements;
+} NameCount;
+
 int summing_notes(const Summing *s, const Trace *model, Arena *a, const char ***notes) {
-    *notes = ARENA_ARRAY(a, const char *, s->n + 1);
+    NameCount *names = ARENA_ARRAY(a, NameCount, s->n + 1);
     int n = 0;
     for (int k = 0; k < s->n; k++) {
         const SummedSite *one = &s->list[k];
-        const char *name = one->axis->name;
-        bool first = true;
-        int64_t count = 0;
-        for (int j = 0; j < s->n; j++) {
-            if (strcmp(s->list[j].axis->name, name) != 0) continue;
-            first &= j >= k;
-            int64_t elements = 1;
-            for (int i = 0; i < s->list[j].axis->nwithin; i++) elements *= s->list[j].axis->within[i]->size;
-            count += elements;
-        }
-        if (!first) continue;
-        const char *text = address_text(model->in, name, model->entries[one->entry].index, one->axis->nwithin ? model->entries[one->entry].nindex : 0);
-        (*notes)[n++] = count == 1 ? arena_printf(a, "%s summed out: %ld values", text, (long)one->axis->size)
-                                   : arena_printf(a, "%s summed out: %ld values x %ld", text, (long)one->axis->size, (long)count);
+        int64_t elements = 1;
+        for (int i = 0; i < one->axis->nwithin; i++) elements *= one->axis->within[i]->size;
+        int at = n - 1; /* the same name mostly comes in a row */
+        while (at >= 0 && strcmp(names[at].first->axis->name, one->axis->name) != 0) at--;
+        if (at < 0) names[at = n++].first = one;
+        names[at].elements += elements;
+    }
+    *notes = ARENA_ARRAY(a, const char *, n + 1);
+    for (int k = 0; k < n; k++) {
+        const SummedSite *one = names[k].first;
+        const Entry *e = &model->entries[one->entry];
+        const char *text = address_text(model->in, one->axis->name, e->index, one->axis->nwithin ? e->nindex : 0);
+        (*notes)[k] = names[k].elements == 1 ? arena_printf(a, "%s summed out: %ld values", text, (long)one->axis->size)
+                                             : arena_printf(a, "%s summed out: %ld values x %ld", text, (long)one->axis->size, (long)names[k].elements);
     }
     return n;
 }

@@ -107,7 +107,24 @@ Value cells_get(Interp *in, const Cells *c, int n, const Index *index) {
     return array_index(in, v, n - 1, rest, spans, in->ctx->span);
 }
 
+/* Does each element of the plate have a summed variable of its own in this value? Then it stays an element: as a whole
+ * array all elements would share one axis. */
+static bool is_summed_within(Value v, const Axis *axis) {
+    for (int k = 0; v.kind == VALUE_CELLS && k < v.u.cells->n; k++)
+        if (is_summed_within(v.u.cells->items[k], axis)) return true;
+    for (int k = 0; v.kind == VALUE_ARRAY && k < v.u.array->naxes; k++) {
+        const Axis *a = v.u.array->axes[k];
+        for (int i = 0; i < a->nwithin; i++)
+            if (a->within[i] == axis) return true;
+    }
+    return false;
+}
+
 Value cells_whole(Interp *in, Cells *c, Span at) {
+    if (c->axis && is_summed_within(c->items[0], c->axis)) {
+        in->split = c->axis;
+        ctx_raise(in->ctx, ERROR_ELEMENTWISE, at, NULL, "the elements of the plate `%s` are summed out one by one", c->axis->name);
+    }
     if (c->axis)
         ctx_raise(in->ctx, ERROR_PROGRAM, at, "inside the plate each element sees its own; use the whole after the plate",
                   "this array is still being filled by the plate `%s`", c->axis->name);
@@ -144,6 +161,7 @@ static Value left(Interp *in, Value v, const Axis *axis, Span at) {
 void cells_leave_axis(Interp *in, Value *slot, const Axis *axis, Span at) {
     if (slot->kind != VALUE_CELLS) return;
     Cells *c = slot->u.cells;
+    if (c->axis == axis && is_summed_within(c->items[0], axis)) return;
     if (c->axis == axis) {
         if (c->items[0].kind == VALUE_NONE) *slot = value_none();
         else *slot = left(in, c->items[0], axis, at);

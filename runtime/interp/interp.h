@@ -66,6 +66,8 @@ struct Interp {
     int nbuiltins;
     Hooks hooks;
     bool full_print;         /* print never abbreviates: --json, or not a terminal */
+    const char *const *elementwise; /* plates that are to run element by element */
+    int nelementwise;
     Value *overlay;          /* data that the run at work draws anew, by global slot; NULL: none */
     struct AxisTable *axes;  /* axes are interned: the same plate is the same pointer in model and guide */
     int dist_level;          /* members of distributions at work, one inside the other */

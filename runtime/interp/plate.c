@@ -29,7 +29,7 @@ const Axis *axis_intern(Interp *in, AxisKind kind, const char *name, int64_t fir
         t->list = list, t->capacity = capacity;
     }
     Axis *a = ARENA_NEW(in->keep, Axis);
-    *a = (Axis){kind, arena_strdup(in->keep, name), first, size, order};
+    *a = (Axis){.kind = kind, .name = arena_strdup(in->keep, name), .first = first, .size = size, .order = order};
     return t->list[t->n++] = a;
 }
 
@@ -135,6 +135,12 @@ static void run_range(PlateRun *r) {
     int order = 10; /* the plates around it; the same plate with and without particles is the same axis */
     for (int k = 0; k < in->nplates; k++) order += in->plates[k]->kind == AXIS_PLATE;
     const Axis *axis = axis_intern(in, AXIS_PLATE, name, first, last < first ? 0 : last - first + 1, order);
+    for (int k = 0; k < in->nelementwise; k++)
+        if (strcmp(in->elementwise[k], name) == 0) {
+            run_one_by_one(r, first, last);
+            *index_slot(r) = value_none();
+            return;
+        }
     Mark m = mark_all(in, r->f);
     in->plates[in->nplates++] = axis;
     *index_slot(r) = index_value(in, axis);
