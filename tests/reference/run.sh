@@ -4,10 +4,10 @@ set -u
 cd "$(dirname "$0")" || exit 2
 passed=0 failed=0 log=$(mktemp) || exit 2
 trap 'rm -f "$log"' EXIT
-for test in distributions draws; do
+for test in distributions draws posteriordb; do
     python3 "$test.py" > "$log" 2>&1
-    counts=$(tail -n 1 "$log" | sed -n 's/^\([0-9][0-9]*\) passed, \([0-9][0-9]*\) failed$/\1 \2/p')
-    grep -v '^[0-9]* passed, [0-9]* failed$' "$log"
+    counts=$(tail -n 1 "$log" | sed -n 's/^\([0-9][0-9]*\) passed, \([0-9][0-9]*\) failed.*/\1 \2/p')
+    sed '$d' "$log"
     [ -n "$counts" ] || counts="0 1"
     echo "$test: ${counts% *} passed, ${counts#* } failed"
     passed=$((passed + ${counts% *})) failed=$((failed + ${counts#* }))
