@@ -69,7 +69,7 @@ long argument_count(Interp *in, const Args *a, int k, long otherwise, long low, 
 /* -- Methods -- */
 
 static const Method svi_method = {"svi", svi_run}, map_method = {"map", map_run}, laplace_method = {"laplace", laplace_run},
-                    importance_method = {"importance", importance_run};
+                    importance_method = {"importance", importance_run}, exact_method = {"exact", exact_run};
 
 static Value method_value(Interp *in, const MethodChoice *c) { return object_of(in, &method_type, c, sizeof *c); }
 
@@ -330,6 +330,10 @@ static void infer_body(void *self) {
         else set_automatic(in, p, library_guide(in, p->latents->size > MAX_AUTO_MVN ? "auto_normal" : "auto_mvn", a->span), a->span);
     }
     f->report.guide = p->guide_name;
+    for (int k = 0; k < p->nsum_notes; k++) fit_note(f, "%s", p->sum_notes[k]);
+    bool nothing_left = !p->guide && p->automatic.kind == VALUE_NONE && p->nsum_notes > 0 && p->params->n == 0;
+    if (nothing_left && job->choice.method == &svi_method) job->choice.method = &exact_method;
+    f->report.method = job->choice.method->name;
     job->choice.method->run(job);
     p->params->from = NULL;
     f->report.seconds = clock_seconds() - job->start_time;

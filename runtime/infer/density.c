@@ -5,7 +5,7 @@
 
 /* Outputs: the value, and the gradient by site and parameter. Gives the value as Var. */
 static Var record_value(Density *d, Recorder *r, Pass *p) {
-    pass_run_at_point(p, d->pair, r->in);
+    pass_run_at_point(p, d->pair, r->in, PASS_TERMS);
     return pass_log_joint(p, r->in);
 }
 

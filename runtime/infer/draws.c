@@ -78,6 +78,7 @@ static bool plan_entry(DrawStore *d, Interp *in, const Entry *e, DrawPiece *p, V
     p->variable = variable_at(d, e->name, whole.rank);
     if (p->variable < 0) return false;
     variable_grow(d, &d->list[p->variable], whole);
+    d->list[p->variable].summed = e->summed;
     *var = a.var;
     return true;
 }

@@ -15,6 +15,7 @@ typedef struct DrawVariable {
     double *values;     /* [ndraws, shape...] */
     int64_t size;       /* of shape */
     int64_t present;    /* in how many draws it was there */
+    bool summed;        /* probabilities of a discrete variable that was summed out; the last dimension is its support */
 } DrawVariable;
 
 typedef struct DrawStore {

@@ -135,7 +135,7 @@ static void summarise(Fit *f, const DrawVariable *v, FitVariable *out, double *c
         q50[k] = quantile_sorted(column, n, 0.5);
         q95[k] = quantile_sorted(column, n, 0.95);
     }
-    *out = (FitVariable){.name = v->name, .shape = v->shape, .mean = mean, .sd = sd, .q5 = q5, .q50 = q50, .q95 = q95, .ess = ess, .rhat = rhat,
+    *out = (FitVariable){.name = v->name, .shape = v->shape, .summed_out = v->summed, .mean = mean, .sd = sd, .q5 = q5, .q50 = q50, .q95 = q95, .ess = ess, .rhat = rhat,
                          .draws = v->values};
 }
 
@@ -173,7 +173,15 @@ static Value own_field(Interp *in, Fit *f, const char *field) {
     return value_none();
 }
 
+/* Draws, the first axis; of a summed variable its probabilities, averaged over the draws of the rest. */
 static Value draws_value(Interp *in, const Fit *f, const DrawVariable *v) {
+    if (v->summed) {
+        Tensor *mean = tensor_zeros(in->ctx, in->arena, v->shape);
+        for (int64_t i = 0; i < f->draws.ndraws; i++)
+            for (int64_t k = 0; k < v->size; k++) mean->data[k] += v->values[i * v->size + k];
+        for (int64_t k = 0; k < v->size; k++) mean->data[k] /= (double)f->draws.ndraws;
+        return value_tensor(in, mean);
+    }
     Shape shape = {.rank = v->shape.rank + 1};
     shape.dim[0] = f->draws.ndraws;
     memcpy(shape.dim + 1, v->shape.dim, sizeof(int64_t) * (size_t)v->shape.rank);
@@ -224,7 +232,8 @@ typedef struct DrawRun {
 static void *record_draw(Recorder *r, void *self) {
     DrawRun *d = self;
     Pass p;
-    pass_run(&p, d->pair, r->in, NULL, true);
+    pass_run(&p, d->pair, r->in, NULL, PASS_MARKED);
+    pass_probabilities(&p, r->in);
     d->point = p.point_guide && !d->pair->guide;
     recorder_output(r, pass_elbo(&p, r->in, 1), d->elbo);
     return draws_plan(d->draws, &p.model, TRACE_LATENT | TRACE_RECORDED, r, d->arena);

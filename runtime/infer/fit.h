@@ -73,6 +73,7 @@ void svi_run(Job *job);
 void map_run(Job *job);
 void laplace_run(Job *job);
 void importance_run(Job *job);
+void exact_run(Job *job);
 
 /* -- The session -- */
 typedef struct InferState {

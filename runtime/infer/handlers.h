@@ -17,6 +17,7 @@ typedef struct Entry {
     Index index[MAX_INDEX];
     int nindex;
     bool observed;
+    bool summed;         /* a discrete latent summed out (summing.h): `value` has its axis, or is its probabilities */
     Dist *dist;          /* ENTRY_SAMPLE */
     Value value;         /* what was drawn, given or recorded */
     Value log_density;   /* what is left are axes; VALUE_NONE: not scored */

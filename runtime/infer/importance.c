@@ -29,7 +29,7 @@ static void run_once(Job *job, Arena *arena, long number, Pass *p, Scope *saved)
     tape->step = (uint32_t)number;
     tape->inputs[SLOT_PARAMS] = job->pair->params->values;
     scope_enter(in, saved, arena, tape, job->seed);
-    pass_run(p, job->pair, in, NULL, true);
+    pass_run(p, job->pair, in, NULL, PASS_TERMS);
 }
 
 static double sum_of(const Value v) {

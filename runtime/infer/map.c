@@ -96,8 +96,9 @@ typedef struct PointDraw {
 static void *record_point(Recorder *r, void *self) {
     PointDraw *d = self;
     Pass p;
-    pass_run_at_point(&p, d->pair, r->in);
+    pass_run_at_point(&p, d->pair, r->in, PASS_MARKED);
     recorder_output(r, pass_log_joint(&p, r->in), &d->log_density);
+    pass_probabilities(&p, r->in);
     return draws_plan(d->draws, &p.model, TRACE_LATENT | TRACE_RECORDED, r, d->arena);
 }
 

@@ -17,7 +17,7 @@ static void guide_latent(Trace *t, Interp *in, Site *s, Entry *e) {
     Pass *p = t->self;
     bool flows = s->dist->family->reparameterised;
     s->value = dist_draw_site(in, s->dist, s, flows);
-    if (!p->terms) return;
+    if (p->mode == PASS_DRAW) return;
     e->log_density = dist_logpdf(in, dist_detach(in, s->dist), s->value, false, s->span);
     if (!flows) e->log_score = dist_logpdf(in, s->dist, s->value, false, s->span);
 }
@@ -38,7 +38,7 @@ static Value move_point(Pass *p, Interp *in, const List *parts, Value v, Span at
     for (int64_t k = 0; k < shape.dim[0]; k++) log_det += log(fabs(tensor_item(f.var.value, shape.rank == 2 ? k * shape.dim[1] + k : k)));
     v = shape.rank == 2 ? array_matmul(in, factor, v, at) : array_apply(in, OP_MUL, 2, moved, at);
     Value sum[2] = {parts->items[0], v};
-    if (p->terms) terms_add(&p->logq, in, value_number(-log_det), p->particles);
+    if (p->mode != PASS_DRAW) terms_add(&p->logq, in, value_number(-log_det), p->particles);
     return array_apply(in, OP_ADD, 2, sum, at);
 }
 
@@ -58,7 +58,7 @@ static Array draw_point(Pass *p, Interp *in) {
     bool flows = d.u.dist->family->reparameterised;
     p->point_guide = strcmp(d.u.dist->family->decl->name, "Delta") == 0;
     s->value = dist_draw_site(in, d.u.dist, s, flows);
-    if (p->terms) {
+    if (p->mode != PASS_DRAW) {
         terms_add(&p->logq, in, dist_logpdf(in, dist_detach(in, d.u.dist), s->value, false, at), p->particles);
         if (!flows) terms_add(&p->score, in, dist_logpdf(in, d.u.dist, s->value, false, at), p->particles);
     }
@@ -95,7 +95,7 @@ static void model_latent(Trace *t, Interp *in, Site *s, Entry *e) {
     }
     s->value = v;
     if (p->checking) guide_check_site(in, pair->guide_name, &p->guide, s);
-    if (p->terms) e->log_density = dist_logpdf(in, s->dist, v, false, s->span);
+    if (p->mode != PASS_DRAW) e->log_density = dist_logpdf(in, s->dist, v, false, s->span);
 }
 
 static void add_terms(Pass *p, Interp *in) {
@@ -114,10 +114,10 @@ static void add_terms(Pass *p, Interp *in) {
 
 static void run_once(Pass *p, Pair *pair, Interp *in) {
     pair->sums.arena = pair->arena;
-    summing_init(&p->summing, &pair->sums, p->markers);
+    summing_init(&p->summing, &pair->sums, p->mode == PASS_MARKED);
     in->elementwise = pair->sums.plates, in->nelementwise = pair->sums.nplates;
     params_push(&p->reader, pair->params, in);
-    trace_init(&p->guide, in, p->terms, guide_latent, p);
+    trace_init(&p->guide, in, (p->mode != PASS_DRAW), guide_latent, p);
     p->guide.observed = guide_observed;
     if (pair->guide) {
         trace_push(&p->guide);
@@ -129,7 +129,7 @@ static void run_once(Pass *p, Pair *pair, Interp *in) {
     bool automatic = pair->automatic.kind != VALUE_NONE && !p->checking && pair->latents->n > 0;
     if (automatic && !p->at_point) point = draw_point(p, in);
     if (automatic) point_run_init(&p->point, pair->latents, in, p->at_point ? NULL : &point, p->particles);
-    trace_init(&p->model, in, p->terms, model_latent, p);
+    trace_init(&p->model, in, (p->mode != PASS_DRAW), model_latent, p);
     trace_push(&p->model);
     interp_run_call(in, pair->model, pair->span);
     trace_pop(&p->model);
@@ -172,20 +172,14 @@ static void run(Pass *p, Pair *pair, Interp *in) {
     in->nelementwise = 0;
 }
 
-void pass_run(Pass *p, Pair *pair, Interp *in, const Axis *particles, bool terms) {
-    *p = (Pass){.pair = pair, .particles = particles, .terms = terms};
+void pass_run(Pass *p, Pair *pair, Interp *in, const Axis *particles, PassMode mode) {
+    *p = (Pass){.pair = pair, .particles = particles, .mode = mode};
     run(p, pair, in);
-    if (terms) add_terms(p, in);
+    if (mode != PASS_DRAW) add_terms(p, in);
 }
 
-void pass_run_at_point(Pass *p, Pair *pair, Interp *in) {
-    *p = (Pass){.pair = pair, .terms = true, .at_point = true};
-    run(p, pair, in);
-    add_terms(p, in);
-}
-
-void pass_run_marked(Pass *p, Pair *pair, Interp *in) {
-    *p = (Pass){.pair = pair, .terms = true, .markers = true};
+void pass_run_at_point(Pass *p, Pair *pair, Interp *in, PassMode mode) {
+    *p = (Pass){.pair = pair, .mode = mode, .at_point = true};
     run(p, pair, in);
     add_terms(p, in);
 }
@@ -214,10 +208,11 @@ static void check_run(Pair *pair, Interp *in, uint64_t seed, bool recording) {
     tape->step = STEP_CHECK;
     Scope saved;
     scope_enter(in, &saved, arena, tape, seed);
-    Pass p = {.pair = pair, .checking = true, .terms = true}; /* scored, so that shapes are checked */
+    Pass p = {.pair = pair, .checking = true, .mode = PASS_TERMS}; /* scored, so that shapes are checked */
     run(&p, pair, in);
     bool observes = false;
     for (int k = 0; k < p.model.n; k++) observes |= p.model.entries[k].kind == ENTRY_FACTOR || p.model.entries[k].observed;
+    pair->nsum_notes = summing_notes(&p.summing, &p.model, pair->arena, &pair->sum_notes);
     if (!observes) guide_check_observes(in, pair->model, pair->span);
     if (pair->guide) guide_check_invented(in, pair->guide_name, pair->model->closure->function->name, &p.guide, &p.model);
     scope_leave(in, &saved);

@@ -24,9 +24,14 @@ typedef struct Pair {
     Latents *latents;        /* of the automatic part */
     ParamStore *params;
     bool prior;              /* no guide: the model draws forward (importance sampling) */
+    const char **sum_notes;  /* of the first run: what is summed out, and at what cost */
+    int nsum_notes;
     SumPlan sums;            /* discrete latents that the guide leaves out are summed out */
     Span span;               /* of the call of infer */
 } Pair;
+
+/* What a run is for: drawing alone; sums of log densities; those with the posterior of what is summed out. */
+typedef enum PassMode { PASS_DRAW, PASS_TERMS, PASS_MARKED } PassMode;
 
 typedef struct Pass {
     Pair *pair;
@@ -38,19 +43,16 @@ typedef struct Pass {
     Terms logq, score;       /* score: of guide sites that no gradient flows through */
     const Axis *particles;   /* NULL: one */
     bool checking;           /* the first run: guide and model are compared */
-    bool terms;              /* sums are wanted */
+    PassMode mode;
     bool point_guide;        /* the automatic guide is a point */
     bool at_point;           /* the automatic part is not drawn: it is input SLOT_POINT */
-    bool markers;            /* the posterior of what is summed out is wanted: pass_probabilities */
 } Pass;
 
 /* Run guide, then model, on in->tape. in->plates holds `particles` when it is not NULL. */
-void pass_run(Pass *p, Pair *pair, Interp *in, const Axis *particles, bool terms);
+void pass_run(Pass *p, Pair *pair, Interp *in, const Axis *particles, PassMode mode);
 /* The same with the automatic part's point given. */
-void pass_run_at_point(Pass *p, Pair *pair, Interp *in);
-/* pass_run, with markers. */
-void pass_run_marked(Pass *p, Pair *pair, Interp *in);
-/* The summed variables' entries in p->model get their probabilities as values: [indices..., values]. */
+void pass_run_at_point(Pass *p, Pair *pair, Interp *in, PassMode mode);
+/* After PASS_MARKED: the summed variables' entries in p->model get their probabilities as values, [indices..., values]. */
 void pass_probabilities(Pass *p, Interp *in);
 /* log p, and log p - log q with the second and third part weighed. */
 Var pass_log_joint(const Pass *p, Interp *in);

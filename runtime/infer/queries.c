@@ -45,7 +45,7 @@ static void *record_weight(Recorder *r, void *self) {
     Weight *w = self;
     Pass p;
     Interp *in = r->in;
-    pass_run(&p, w->pair, in, NULL, true);
+    pass_run(&p, w->pair, in, NULL, PASS_TERMS);
     const Axis *axis = w->pair->automatic.kind == VALUE_NONE ? common_plate(&p) : NULL;
     Var total;
     if (axis) {

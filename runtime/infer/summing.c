@@ -98,7 +98,8 @@ bool summing_answer(Summing *s, Interp *in, Site *site, Entry *e, int entry) {
     lp = array_expand_axes(in, lp, 1, &one->axis);
     if (one->axis->nwithin) lp = array_expand_axes(in, lp, one->axis->nwithin, one->axis->within);
     if (s->markers) lp = array_binary(in, BINARY_ADD, lp, marker(in, one->axis, &one->marker), site->span);
-    e->log_density = one->log_prior = lp;
+    e->log_density = lp;
+    e->summed = true;
     s->n++;
     return true;
 }

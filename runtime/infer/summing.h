@@ -28,7 +28,6 @@ typedef struct SumPlan {
 typedef struct SummedSite {
     int entry;          /* in the model's trace */
     const Axis *axis;
-    Value log_prior;    /* with the axis and the plates (and the marker) */
     Var marker;         /* zeros [plates..., K]: the gradient of the log joint with respect to it is the posterior */
 } SummedSite;
 

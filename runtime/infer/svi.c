@@ -36,7 +36,7 @@ static void record_together(Svi *s, Recorder *r, Pass *p) {
     double k = s->particles;
     const Axis *axis = axis_intern(in, AXIS_PARTICLE, "particle", 1, s->particles, 0);
     in->plates[in->nplates++] = axis;
-    pass_run(p, s->pair, in, axis, true);
+    pass_run(p, s->pair, in, axis, PASS_TERMS);
     in->nplates--;
     Var f = op_expand(t, pass_elbo(p, in, s->kl_weight), shape1(s->particles));
     Var surrogate = op2(t, OP_DIV, op_sum_all(t, f), var_number(t, k));
@@ -53,7 +53,7 @@ static void record_together(Svi *s, Recorder *r, Pass *p) {
 }
 
 static void record_one(Svi *s, Recorder *r, Pass *p) {
-    pass_run(p, s->pair, r->in, NULL, true);
+    pass_run(p, s->pair, r->in, NULL, PASS_TERMS);
     Var f = pass_elbo(p, r->in, s->kl_weight);
     s->scored = p->score.n > 0;
     reserve_gradients(s, r);
@@ -95,7 +95,7 @@ static void *record_objective(Recorder *r, void *self) {
 static void *record_value(Recorder *r, void *self) {
     Svi *s = self;
     Pass p;
-    pass_run(&p, s->pair, r->in, NULL, true);
+    pass_run(&p, s->pair, r->in, NULL, PASS_TERMS);
     recorder_output(r, pass_elbo(&p, r->in, s->kl_weight), &s->elbo);
     return s;
 }
