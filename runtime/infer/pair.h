@@ -1,9 +1,9 @@
 /* A model with its guide: what svi, importance sampling and the functions on fits run.
  *
  * The guide is written by hand, automatic, or both (the automatic part covers what the body leaves out). An automatic
- * guide is a function of the language: from a record `start` it gives a distribution over the unconstrained point of the
- * remaining latents, or a tuple (offset, factor, distribution): the point is then offset + factor * draw, with a vector
- * or a lower triangular matrix as factor (stdlib/guides.ppl).
+ * guide is a function of the language: from a record `start` it gives a distribution over the unconstrained point of
+ * the remaining latents, or a tuple (offset, factor, distribution): the point is then offset + factor * draw, with a
+ * vector or a lower triangular matrix as factor (stdlib/guides.ppl).
  */
 #ifndef INFER_PAIR_H
 #define INFER_PAIR_H
@@ -16,14 +16,14 @@ typedef struct Pair {
     Interp *in;
     Arena *arena;
     const Call *model;
-    const Call *guide;       /* NULL: no hand-written part */
-    Value automatic;         /* VALUE_NONE: no automatic part */
-    const char *guide_name;  /* "q", "auto_mvn"; NULL: the model's prior is the guide */
-    Value start;             /* the record that the automatic guide is called with */
-    Latents *latents;        /* of the automatic part */
+    const Call *guide;      /* NULL: no hand-written part */
+    Value automatic;        /* VALUE_NONE: no automatic part */
+    const char *guide_name; /* "q", "auto_mvn"; NULL: the model's prior is the guide */
+    Value start;            /* the record that the automatic guide is called with */
+    Latents *latents;       /* of the automatic part */
     ParamStore *params;
-    bool prior;              /* no guide: the model draws forward (importance sampling) */
-    Span span;               /* of the call of infer */
+    bool prior; /* no guide: the model draws forward (importance sampling) */
+    Span span;  /* of the call of infer */
 } Pair;
 
 typedef struct Pass {
@@ -55,8 +55,8 @@ void pair_check(Pair *p, Interp *in, uint64_t seed);
 /* The same for importance sampling from the prior, whose structure may be random: only that something is observed. */
 void pair_check_prior(Pair *p, Interp *in, uint64_t seed);
 
-/* Median and spread (from the quartiles, as a normal's sd) of the unconstrained points of the automatic part, from draws of
- * the prior (and the hand-written part as it stands). spread may be NULL. */
+/* Median and spread (from the quartiles, as a normal's sd) of the unconstrained points of the automatic part, from
+ * draws of the prior (and the hand-written part as it stands). spread may be NULL. */
 void pair_prior_median(Pair *p, Interp *in, uint64_t seed, double *median, double *spread);
 
 /* One such point; false: it is not finite, or the structure is another one. */
