@@ -6,7 +6,7 @@
  * logarithms are taken of what is multiplied: nothing under- or overflows before the value itself does. */
 
 static const real HAIR = 1e-10;     /* how far inside a value on the boundary is moved, relative to the scale at hand */
-static const real TOLERANCE = 1e-8; /* sums and symmetries that plain values may miss */
+static const real TOLERANCE = 1e-6; /* sums and symmetries that plain values may miss */
 
 typedef struct Row {
     const char *name;

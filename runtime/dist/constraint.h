@@ -32,7 +32,7 @@ Shape constraint_free_shape(Ctx *c, const Constraint *k, Shape x);
 Var constraint_forward(Tape *t, const Constraint *k, Var u, Var *log_jacobian);
 /* u with forward(u) = x; x on the boundary is moved inside by a hair. */
 Var constraint_inverse(Tape *t, const Constraint *k, Var x);
-/* Does the plain value x satisfy it? (tolerance 1e-8 for simplex, cov, corr_cholesky) */
+/* Does the plain value x satisfy it? (tolerance 1e-6 for simplex, cov, corr_cholesky: single precision data pass) */
 bool constraint_holds(Ctx *c, const Constraint *k, const Tensor *x);
 
 #endif

@@ -14,7 +14,8 @@ static int read_inputs(Density *d, const Pass *p, Arena *a, Var **inputs, int64_
     int max = d->pair->latents->n + d->pair->params->n + 1, n = 0;
     *inputs = ARENA_ARRAY(a, Var, max);
     *offsets = ARENA_ARRAY(a, int64_t, max);
-    for (int k = 0; k < d->pair->latents->n; k++) (*inputs)[n] = p->point.inputs[k], (*offsets)[n++] = d->pair->latents->list[k].offset;
+    for (int k = 0; k < d->pair->latents->n; k++)
+        (*inputs)[n] = p->point.inputs[k], (*offsets)[n++] = d->pair->latents->list[k].offset;
     for (int k = 0; k < d->pair->params->n && d->with_params; k++)
         if (params_input(&p->reader, k, &(*inputs)[n])) (*offsets)[n++] = d->npoint + d->pair->params->list[k].offset;
     return n;
@@ -59,7 +60,8 @@ void density_init(Density *d, Pair *pair, uint64_t seed, bool with_params) {
     d->gradient = d->point + d->size;
     d->vector = d->gradient + d->size;
     d->product = d->vector + d->size;
-    if (with_params && pair->params->size) memcpy(d->point + d->npoint, pair->params->values, sizeof(double) * (size_t)pair->params->size);
+    if (with_params && pair->params->size)
+        memcpy(d->point + d->npoint, pair->params->values, sizeof(double) * (size_t)pair->params->size);
     recorder_init(&d->recorder, pair->in, pair->arena, seed, record_gradient, d);
     recorder_init(&d->hessian, pair->in, pair->arena, seed, record_product, d);
     Recorder *both[2] = {&d->recorder, &d->hessian};
@@ -114,7 +116,7 @@ typedef struct Product {
 static void try_product(void *self) { recorder_run(&((Product *)self)->d->hessian, STEP_CHECK, 0); }
 
 bool density_hessian_vector(Density *d, const double *v, double *product) {
-    memcpy(d->vector, v, sizeof(double) * (size_t)d->size);
+    if (d->size) memcpy(d->vector, v, sizeof(double) * (size_t)d->size);
     memset(d->product, 0, sizeof(double) * (size_t)d->size);
     Scope saved;
     Error e;
@@ -122,7 +124,7 @@ bool density_hessian_vector(Density *d, const double *v, double *product) {
     scope_save(d->in, &saved);
     bool done = ctx_protect(d->in->ctx, try_product, &p, &e);
     if (!done) scope_leave(d->in, &saved);
-    if (done) memcpy(product, d->product, sizeof(double) * (size_t)d->size);
+    if (done && d->size) memcpy(product, d->product, sizeof(double) * (size_t)d->size);
     return done;
 }
 
@@ -153,7 +155,8 @@ void density_hessian(Density *d, const double *x, double *hessian) {
     }
     for (int64_t k = 0; k < n && !second; k++) difference_row(d, x, k, work, hessian + k * n);
     for (int64_t i = 0; i < n; i++)
-        for (int64_t j = 0; j < i; j++) hessian[i * n + j] = hessian[j * n + i] = (hessian[i * n + j] + hessian[j * n + i]) / 2;
+        for (int64_t j = 0; j < i; j++)
+            hessian[i * n + j] = hessian[j * n + i] = (hessian[i * n + j] + hessian[j * n + i]) / 2;
     density_at(d, x, NULL);
     arena_reset(a);
 }

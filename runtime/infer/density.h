@@ -8,14 +8,14 @@ typedef struct Density {
     Interp *in;
     Pair *pair;
     Recorder recorder, hessian;
-    double *point;      /* [size]: the latents' point, then (with_params) the learned parameters' values */
-    double *gradient;   /* at the last point */
+    double *point;    /* [size]: the latents' point, then (with_params) the learned parameters' values */
+    double *gradient; /* at the last point */
     double *vector, *product;
     double value;
     bool with_params;
     int64_t npoint, size;
     long evaluations;
-    bool defer;         /* errors are kept for density_raise (callers that hold memory) */
+    bool defer; /* errors are kept for density_raise (callers that hold memory) */
     bool failed;
     Error error;
 } Density;

@@ -5,7 +5,9 @@
 
 #include "interp/array.h"
 
-void draws_init(DrawStore *d, Ctx *c, Arena *arena, int64_t ndraws) { *d = (DrawStore){.ctx = c, .arena = arena, .ndraws = ndraws}; }
+void draws_init(DrawStore *d, Ctx *c, Arena *arena, int64_t ndraws) {
+    *d = (DrawStore){.ctx = c, .arena = arena, .ndraws = ndraws};
+}
 
 const DrawVariable *draws_find(const DrawStore *d, const char *name) {
     for (int k = 0; k < d->n; k++)
@@ -55,7 +57,8 @@ static void variable_grow(DrawStore *d, DrawVariable *v, Shape shape) {
     v->size = size;
 }
 
-/* The value with all axes of its address, and how it lies in the variable. False: nothing that can be kept as numbers. */
+/* The value with all axes of its address, and how it lies in the variable. False: nothing that can be kept as numbers.
+ */
 static bool plan_entry(DrawStore *d, Interp *in, const Entry *e, DrawPiece *p, Var *var) {
     if (!value_is_numeric(e->value)) return false;
     const Axis *axes[MAX_INDEX];
@@ -93,8 +96,10 @@ DrawPlan *draws_plan(DrawStore *d, const Trace *t, unsigned what, Recorder *r, A
         Var var;
         if (!plan_entry(d, t->in, e, p, &var)) continue;
         p->from = ARENA_ARRAY(arena, double, shape_size(p->source) + 1);
-        if (r) recorder_output(r, var, p->from);
-        else tensor_copy_out(var.value, p->from);
+        if (r)
+            recorder_output(r, var, p->from);
+        else
+            tensor_copy_out(var.value, p->from);
         plan->n++;
     }
     return plan;
@@ -103,7 +108,8 @@ DrawPlan *draws_plan(DrawStore *d, const Trace *t, unsigned what, Recorder *r, A
 static void take_piece(const DrawPiece *p, const DrawVariable *v, double *row) {
     int64_t stride[MAX_RANK] = {0}, step = 1, base = 0;
     for (int k = v->shape.rank - 1; k >= 0; k--) {
-        if (k >= p->nindex) stride[p->source.rank - (v->shape.rank - k)] = step;
+        if (k >= p->nindex)
+            stride[p->source.rank - (v->shape.rank - k)] = step;
         else {
             base += p->start[k] * step;
             if (p->source_dim[k] >= 0) stride[p->source_dim[k]] = step;

@@ -11,11 +11,11 @@
 
 typedef struct DrawVariable {
     const char *name;
-    Shape shape;        /* of one draw */
-    double *values;     /* [ndraws, shape...] */
-    int64_t size;       /* of shape */
-    int64_t present;    /* in how many draws it was there */
-    bool summed;        /* probabilities of a discrete variable that was summed out; the last dimension is its support */
+    Shape shape;     /* of one draw */
+    double *values;  /* [ndraws, shape...] */
+    int64_t size;    /* of shape */
+    int64_t present; /* in how many draws it was there */
+    bool summed;     /* probabilities of a discrete variable that was summed out; the last dimension is its support */
 } DrawVariable;
 
 typedef struct DrawStore {
@@ -23,18 +23,18 @@ typedef struct DrawStore {
     Arena *arena;
     DrawVariable *list;
     int n, capacity;
-    int64_t ndraws;     /* rows reserved for each variable */
+    int64_t ndraws; /* rows reserved for each variable */
 } DrawStore;
 
 /* Where the values of one recorded run go. */
 typedef struct DrawPiece {
     int variable;
-    double *from;       /* dense, of shape `source` */
+    double *from; /* dense, of shape `source` */
     Shape source;
     int nindex;
-    int source_dim[MAX_INDEX];  /* of each index: the dimension of the source, or -1 */
-    int64_t start[MAX_INDEX];   /* its first place, from 0 */
-    int naxes;          /* leading dimensions of the source */
+    int source_dim[MAX_INDEX]; /* of each index: the dimension of the source, or -1 */
+    int64_t start[MAX_INDEX];  /* its first place, from 0 */
+    int naxes;                 /* leading dimensions of the source */
 } DrawPiece;
 typedef struct DrawPlan {
     DrawPiece *list;
@@ -42,8 +42,8 @@ typedef struct DrawPlan {
 } DrawPlan;
 
 void draws_init(DrawStore *d, Ctx *c, Arena *arena, int64_t ndraws);
-/* The plan of a run: `what` of the trace (TRACE_LATENT ...) is to be kept. The values become outputs of the recorder, or, where it is
- * NULL, are copied at once; they live in `arena`. */
+/* The plan of a run: `what` of the trace (TRACE_LATENT ...) is to be kept. The values become outputs of the recorder,
+ * or, where it is NULL, are copied at once; they live in `arena`. */
 DrawPlan *draws_plan(DrawStore *d, const Trace *t, unsigned what, Recorder *r, Arena *arena);
 /* Put the values of the latest run into row `draw`. */
 void draws_take(DrawStore *d, const DrawPlan *plan, int64_t draw);

@@ -104,7 +104,8 @@ static void add_rest(Work *w, Value v) {
 static int add_factor(Work *w, Value value) {
     Factor f = {.value = value};
     for (int k = 0; value.kind == VALUE_ARRAY && k < value.u.array->naxes; k++)
-        if (value.u.array->axes[k]->kind == AXIS_ENUM) f.vars[f.nvars++] = value.u.array->axes[k]->order - FIRST_ENUM_ORDER;
+        if (value.u.array->axes[k]->kind == AXIS_ENUM)
+            f.vars[f.nvars++] = value.u.array->axes[k]->order - FIRST_ENUM_ORDER;
     if (f.nvars == 0) {
         add_rest(w, value);
         return -1;
@@ -161,7 +162,8 @@ static Value leave_plates(Work *w, const Factor *f, int var) {
         for (int j = 0; j < f->nvars; j++)
             if (is_within(axes[k], w->vars[f->vars[j]].axis))
                 ctx_raise(w->in->ctx, ERROR_PROGRAM, w->at, "write a guide that draws one of them",
-                          "`%s` and `%s` meet in one factor, and the sum over either would be over all elements of the other at once: "
+                          "`%s` and `%s` meet in one factor, and the sum over either would be over all elements of the "
+                          "other at once: "
                           "they cannot be summed out",
                           variable_text(w, var), variable_text(w, f->vars[j]));
         v = array_reduce_axis(w->in, OP_SUM, v, axes[k], w->at);
@@ -173,7 +175,8 @@ static void eliminate_one(Work *w, Op op, int var, double cost) {
     Variable *v = &w->vars[var];
     if (cost > w->budget)
         ctx_raise(w->in->ctx, ERROR_PROGRAM, w->at, "write a guide that draws it, or use importance(n)",
-                  "summing out `%s` would take %.3g terms at once; up to %.3g are done", variable_text(w, var), cost, w->budget);
+                  "summing out `%s` would take %.3g terms at once; up to %.3g are done", variable_text(w, var), cost,
+                  w->budget);
     Value total = value_none();
     for (int j = 0; j < v->n; j++) {
         Factor *f = &w->factors[v->factors[j]];
@@ -191,7 +194,8 @@ static void eliminate_one(Work *w, Op op, int var, double cost) {
     for (int k = 0; made >= 0 && k < w->factors[made].nvars; k++) queue_variable(w, w->factors[made].vars[k]);
 }
 
-Elimination eliminate(Interp *in, Op op, int nfactors, const Value *factors, int nvars, const Axis *const *vars, double budget, Span at) {
+Elimination eliminate(Interp *in, Op op, int nfactors, const Value *factors, int nvars, const Axis *const *vars,
+                      double budget, Span at) {
     Work w = {.in = in, .nvars = nvars, .budget = budget, .at = at};
     w.vars = ARENA_ARRAY(in->arena, Variable, nvars + 1);
     w.out.steps = ARENA_ARRAY(in->arena, EliminationStep, nvars + 1);
@@ -223,8 +227,10 @@ static Value draw_index(Interp *in, Value logits, const Axis *axis, uint64_t key
     r.index[r.n].dim = -1;
     r.index[r.n++].first = axis->order;
     for (int k = 0; k < a.naxes; k++) {
-        if (a.axes[k]->kind == AXIS_PARTICLE) r.particle_dim = k;
-        else if (r.n < MAX_INDEX) r.index[r.n].dim = k, r.index[r.n++].first = a.axes[k]->first;
+        if (a.axes[k]->kind == AXIS_PARTICLE)
+            r.particle_dim = k;
+        else if (r.n < MAX_INDEX)
+            r.index[r.n].dim = k, r.index[r.n++].first = a.axes[k]->first;
     }
     return value_var(in, op_random(in->tape, OP_DRAW_CATEGORICAL, 1, &a.var, shape, &r), a.naxes, a.axes);
 }

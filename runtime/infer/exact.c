@@ -1,5 +1,5 @@
-/* exact: a model with nothing but discrete latents that can be summed out needs no guide and no optimisation: one run gives
- * the log evidence and the posterior of every variable. */
+/* exact: a model with nothing but discrete latents that can be summed out needs no guide and no optimisation: one run
+ * gives the log evidence and the posterior of every variable. */
 #include <math.h>
 
 #include "infer/fit.h"
@@ -32,5 +32,6 @@ void exact_run(Job *job) {
     f->report.elbo_mcse = 0;
     f->report.stop = "exact";
     f->report.reliable = isfinite(x->log_evidence);
-    f->report.verdict = f->report.reliable ? "exact: all latents are summed out" : "the data are impossible under the model";
+    f->report.verdict =
+        f->report.reliable ? "exact: all latents are summed out" : "the data are impossible under the model";
 }

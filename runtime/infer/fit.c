@@ -17,7 +17,13 @@ Fit *fit_new(Interp *in) {
     Arena *arena = ctx_arena(in->ctx);
     Fit *f = ARENA_NEW(arena, Fit);
     *f = (Fit){.in = in, .arena = arena, .next = s->fits, .ess = NAN};
-    f->report = (FitReport){.elbo = NAN, .elbo_mcse = NAN, .khat = NAN, .log_evidence = NAN, .log_density = NAN, .reliable = true, .verdict = ""};
+    f->report = (FitReport){.elbo = NAN,
+                            .elbo_mcse = NAN,
+                            .khat = NAN,
+                            .log_evidence = NAN,
+                            .log_density = NAN,
+                            .reliable = true,
+                            .verdict = ""};
     s->fits = f;
     return f;
 }
@@ -26,7 +32,8 @@ Value fit_value(Interp *in, Fit *f) { return value_object(in, &fit_type, f); }
 
 Fit *fit_of(Interp *in, Value v, Span at) {
     if (v.kind == VALUE_OBJECT && v.u.object->type == &fit_type) return v.u.object->data;
-    ctx_raise(in->ctx, ERROR_PROGRAM, at, "fit = infer(model)", "a fit was expected here; this is %s", value_describe(in, v));
+    ctx_raise(in->ctx, ERROR_PROGRAM, at, "fit = infer(model)", "a fit was expected here; this is %s",
+              value_describe(in, v));
 }
 
 void fit_note(Fit *f, const char *format, ...) {
@@ -72,8 +79,13 @@ bool job_progress(Job *job, long step, long steps, double objective) {
     job->last_report = now;
     const InferSettings *s = &infer_state(job->in)->settings;
     double seconds = now - job->start_time;
-    Progress p = {.method = job->fit->report.method, .model = job->fit->report.model, .step = step, .steps = steps, .objective = objective,
-                  .seconds = seconds, .left = steps > 0 && step > 0 ? seconds * (double)(steps - step) / (double)step : NAN};
+    Progress p = {.method = job->fit->report.method,
+                  .model = job->fit->report.model,
+                  .step = step,
+                  .steps = steps,
+                  .objective = objective,
+                  .seconds = seconds,
+                  .left = steps > 0 && step > 0 ? seconds * (double)(steps - step) / (double)step : NAN};
     if (s->on_progress) s->on_progress(s->self, &p);
     if (interrupted) {
         job->fit->report.interrupted = true;
@@ -92,15 +104,23 @@ void fit_judge(Fit *f, double khat, long n, double sd, const char *remedy) {
     f->report.khat = khat;
     f->report.reliable = (!(khat > limit) && !isnan(khat)) || sd < NEGLIGIBLE;
     if (sd < NEGLIGIBLE && !(khat < 0.5))
-        f->report.verdict = arena_printf(f->arena, "good: log p - log q varies by %.2g only, whatever the shape of its tail", sd);
-    else if (isnan(khat)) f->report.verdict = "not to be trusted: the log density is not finite at some draws";
+        f->report.verdict =
+            arena_printf(f->arena, "good: log p - log q varies by %.2g only, whatever the shape of its tail", sd);
+    else if (isnan(khat))
+        f->report.verdict = "not to be trusted: the log density is not finite at some draws";
     else if (khat > limit)
-        f->report.verdict = arena_printf(f->arena, "not to be trusted: k-hat %.2f is above %.2f, the posterior is not covered; %s", khat, limit, remedy);
-    else if (khat > 0.5) f->report.verdict = arena_printf(f->arena, "usable: k-hat %.2f is below %.2f", khat, limit);
-    else f->report.verdict = isinf(khat) ? "good: all weights are equal" : arena_printf(f->arena, "good: k-hat %.2f is below 0.5", khat);
+        f->report.verdict =
+            arena_printf(f->arena, "not to be trusted: k-hat %.2f is above %.2f, the posterior is not covered; %s",
+                         khat, limit, remedy);
+    else if (khat > 0.5)
+        f->report.verdict = arena_printf(f->arena, "usable: k-hat %.2f is below %.2f", khat, limit);
+    else
+        f->report.verdict =
+            isinf(khat) ? "good: all weights are equal" : arena_printf(f->arena, "good: k-hat %.2f is below 0.5", khat);
     if (sd > LARGE) {
         f->report.reliable = false;
-        f->report.verdict = arena_printf(f->arena, "not to be trusted: log p - log q varies by %.3g between draws; %s", sd, remedy);
+        f->report.verdict =
+            arena_printf(f->arena, "not to be trusted: log p - log q varies by %.3g between draws; %s", sd, remedy);
     }
     if (f->report.interrupted) f->report.verdict = arena_printf(f->arena, "interrupted; %s", f->report.verdict);
 }
@@ -115,7 +135,8 @@ static int compare_numbers(const void *a, const void *b) {
 static void summarise(Fit *f, const DrawVariable *v, FitVariable *out, double *column) {
     int64_t n = f->draws.ndraws, size = v->size;
     double *all = ARENA_ARRAY(f->arena, double, 7 * size + 1);
-    double *mean = all, *sd = all + size, *q5 = sd + size, *q50 = q5 + size, *q95 = q50 + size, *ess = q95 + size, *rhat = ess + size;
+    double *mean = all, *sd = all + size, *q5 = sd + size, *q50 = q5 + size, *q95 = q50 + size, *ess = q95 + size,
+           *rhat = ess + size;
     for (int64_t k = 0; k < size; k++) {
         OnlineMoments m = {0};
         bool whole = true;
@@ -135,7 +156,16 @@ static void summarise(Fit *f, const DrawVariable *v, FitVariable *out, double *c
         q50[k] = quantile_sorted(column, n, 0.5);
         q95[k] = quantile_sorted(column, n, 0.95);
     }
-    *out = (FitVariable){.name = v->name, .shape = v->shape, .summed_out = v->summed, .mean = mean, .sd = sd, .q5 = q5, .q50 = q50, .q95 = q95, .ess = ess, .rhat = rhat,
+    *out = (FitVariable){.name = v->name,
+                         .shape = v->shape,
+                         .summed_out = v->summed,
+                         .mean = mean,
+                         .sd = sd,
+                         .q5 = q5,
+                         .q50 = q50,
+                         .q95 = q95,
+                         .ess = ess,
+                         .rhat = rhat,
                          .draws = v->values};
 }
 
@@ -147,10 +177,13 @@ const FitReport *fit_report(Value value) {
     double *column = ARENA_ARRAY(f->arena, double, f->draws.ndraws + 1);
     int n = 0, partial = 0;
     for (int k = 0; k < f->draws.n; k++) {
-        if (f->draws.list[k].present < f->draws.ndraws) partial++;
-        else summarise(f, &f->draws.list[k], &list[n++], column);
+        if (f->draws.list[k].present < f->draws.ndraws)
+            partial++;
+        else
+            summarise(f, &f->draws.list[k], &list[n++], column);
     }
-    if (partial) fit_note(f, "%d variable%s not in every draw and not summarised", partial, partial == 1 ? " is" : "s are");
+    if (partial)
+        fit_note(f, "%d variable%s not in every draw and not summarised", partial, partial == 1 ? " is" : "s are");
     f->report.variables = list;
     f->report.nvariables = n;
     f->report.ndraws = (long)f->draws.ndraws;
@@ -159,13 +192,21 @@ const FitReport *fit_report(Value value) {
 
 /* -- Fields -- */
 
-static const char *const own_fields[] = {"elbo", "elbo_mcse", "khat", "log_evidence", "log_density", "trace", "params", "steps", "seconds"};
+static const char *const own_fields[] = {"elbo",  "elbo_mcse", "khat",  "log_evidence", "log_density",
+                                         "trace", "params",    "steps", "seconds",      "draws"};
 
 static Value own_field(Interp *in, Fit *f, const char *field) {
     const FitReport *r = &f->report;
-    const struct { const char *name; double value; } numbers[] = {
-        {"elbo", r->elbo}, {"elbo_mcse", r->elbo_mcse}, {"khat", r->khat}, {"log_evidence", r->log_evidence},
-        {"log_density", r->log_density}, {"steps", (double)r->steps}, {"seconds", r->seconds}};
+    const struct {
+        const char *name;
+        double value;
+    } numbers[] = {{"elbo", r->elbo},
+                   {"elbo_mcse", r->elbo_mcse},
+                   {"khat", r->khat},
+                   {"log_evidence", r->log_evidence},
+                   {"log_density", r->log_density},
+                   {"steps", (double)r->steps},
+                   {"seconds", r->seconds}};
     for (size_t k = 0; k < sizeof numbers / sizeof *numbers; k++)
         if (strcmp(field, numbers[k].name) == 0) return value_number(numbers[k].value);
     if (strcmp(field, "trace") == 0) return value_tensor(in, tensor_borrow(in->arena, shape1(f->ntrace), f->trace));
@@ -188,6 +229,17 @@ static Value draws_value(Interp *in, const Fit *f, const DrawVariable *v) {
     return value_tensor(in, tensor_borrow(in->arena, shape, v->values));
 }
 
+/* All draws by full name, flat: what write("draws.csv", fit) writes. */
+static Value all_draws(Interp *in, const Fit *f) {
+    const char **names = ARENA_ARRAY(in->arena, const char *, f->draws.n + 1);
+    Value *values = ARENA_ARRAY(in->arena, Value, f->draws.n + 1);
+    for (int k = 0; k < f->draws.n; k++) {
+        names[k] = f->draws.list[k].name;
+        values[k] = draws_value(in, f, &f->draws.list[k]);
+    }
+    return value_record(in, f->draws.n, names, values);
+}
+
 static Value fit_get(Interp *in, void *data, const char *field) {
     Fit *f = data;
     size_t length = strlen(field);
@@ -202,7 +254,7 @@ static Value fit_get(Interp *in, void *data, const char *field) {
         values[n++] = draws_value(in, f, v);
     }
     if (n) return record_nest(in, n, names, values);
-    return own_field(in, f, field);
+    return strcmp(field, "draws") == 0 ? all_draws(in, f) : own_field(in, f, field);
 }
 
 static int fit_fields(void *data, Arena *a, const char ***names) {
@@ -215,7 +267,9 @@ static int fit_fields(void *data, Arena *a, const char ***names) {
     return n;
 }
 
-static void fit_show(Interp *in, void *data, Buf *out) { report_fit(fit_report(fit_value(in, data)), out, in->full_print); }
+static void fit_show(Interp *in, void *data, Buf *out) {
+    report_fit(fit_report(fit_value(in, data)), out, in->full_print);
+}
 
 const ObjectType fit_type = {.name = "fit", .get = fit_get, .fields = fit_fields, .show = fit_show};
 

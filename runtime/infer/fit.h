@@ -10,15 +10,15 @@
 typedef struct Fit {
     Interp *in;
     Arena *arena;
-    struct Fit *next;       /* of the session's */
-    FitReport report;       /* what the method says; variables follow when they are asked for */
+    struct Fit *next; /* of the session's */
+    FitReport report; /* what the method says; variables follow when they are asked for */
     bool summarised;
-    Pair *pair;             /* model, guide and parameters; for functions that take the fit */
-    ParamStore *params;     /* may be empty */
+    Pair *pair;         /* model, guide and parameters; for functions that take the fit */
+    ParamStore *params; /* may be empty */
     DrawStore draws;
-    double ess;             /* of the draws; NaN: as many as there are */
-    bool point;             /* one point, not a distribution (map) */
-    double *trace;          /* the objective at every step */
+    double ess;    /* of the draws; NaN: as many as there are */
+    bool point;    /* one point, not a distribution (map) */
+    double *trace; /* the objective at every step */
     long ntrace, trace_capacity;
     char **notes;
     int notes_capacity;
@@ -29,11 +29,11 @@ typedef struct OptimizerChoice {
     const Optimizer *optimizer;
     double option[MAX_OPTIONS];
     Schedule schedule;
-    double clip;           /* 0: none */
+    double clip; /* 0: none */
 } OptimizerChoice;
 
 typedef struct Objective {
-    int particles;         /* 0: chosen */
+    int particles; /* 0: chosen */
     double kl_weight;
 } Objective;
 
@@ -45,7 +45,7 @@ typedef struct Method {
 
 typedef struct MethodChoice {
     const Method *method;
-    double number;         /* map(restarts = ), importance(n) */
+    double number; /* map(restarts = ), importance(n) */
     Objective objective;
     bool has_optimizer;
     OptimizerChoice optimizer;
@@ -60,12 +60,12 @@ struct Job {
     Pair *pair;
     MethodChoice choice;
     OptimizerChoice optimizer;
-    long steps;            /* -1: until nothing improves */
+    long steps; /* -1: until nothing improves */
     long ndraws;
     uint64_t seed;
     Span span;
     double start_time, last_report;
-    bool fixed_rate;       /* the optimizer was given without a schedule */
+    bool fixed_rate; /* the optimizer was given without a schedule */
 };
 
 /* The methods' parts: they fill job->fit. */
@@ -79,9 +79,9 @@ void exact_run(Job *job);
 typedef struct InferState {
     Interp *in;
     InferSettings settings;
-    Handler bottom;        /* gives bare calls the parameters of the latest fit */
+    Handler bottom; /* gives bare calls the parameters of the latest fit */
     Fit *fits, *latest;
-    uint64_t calls;        /* of simulate and the like: each has its own randomness */
+    uint64_t calls; /* of simulate and the like: each has its own randomness */
 } InferState;
 static inline InferState *infer_state(Interp *in) { return in->infer; }
 
@@ -97,7 +97,8 @@ double clock_seconds(void);
 bool job_progress(Job *job, long step, long steps, double objective);
 /* Fresh draws from guide and model: elbo, its error, k-hat, draws of all variables; sets the verdict. */
 void fit_take_draws(Job *job, long ndraws);
-/* The verdict on draws with this k-hat from so many of them; `sd` of log p - log q (NaN: of weights without a meaning). */
+/* The verdict on draws with this k-hat from so many of them; `sd` of log p - log q (NaN: of weights without a meaning).
+ */
 void fit_judge(Fit *f, double khat, long n, double sd, const char *remedy);
 
 #endif

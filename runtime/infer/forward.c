@@ -9,10 +9,10 @@ typedef struct Forward {
     const Args *args;
     Arena *arena;
     const Call *call;
-    const Fit *fit;         /* predict: its latents; posterior: its parameters */
-    bool latents;           /* the latents are those of the fit's draws */
-    long draw;              /* which */
-    unsigned what;          /* the variables that are collected */
+    const Fit *fit; /* predict: its latents; posterior: its parameters */
+    bool latents;   /* the latents are those of the fit's draws */
+    long draw;      /* which */
+    unsigned what;  /* the variables that are collected */
     uint64_t seed;
     Value result;
 } Forward;
@@ -97,16 +97,20 @@ static void many_runs(Forward *f, long n, long every) {
         run_forward(f, &t, &reader);
         draws_take(&d, draws_plan(&d, &t, f->what, NULL, work), k);
         scope_leave(in, &saved);
-        if (in->ctx->interrupted && *in->ctx->interrupted) ctx_raise(in->ctx, ERROR_INTERRUPT, f->args->span, NULL, "interrupted");
+        if (in->ctx->interrupted && *in->ctx->interrupted)
+            ctx_raise(in->ctx, ERROR_INTERRUPT, f->args->span, NULL, "interrupted");
     }
     f->result = collect(f, &d);
 }
 
 static void check_runnable(Interp *in, Value v, Span at, const Call **call) {
     Value w = v;
-    if (w.kind == VALUE_FUNCTION && (w.u.closure->function->kind == FUNCTION_MODEL || w.u.closure->function->kind == FUNCTION_GUIDE))
+    if (w.kind == VALUE_FUNCTION &&
+        (w.u.closure->function->kind == FUNCTION_MODEL || w.u.closure->function->kind == FUNCTION_GUIDE))
         w = interp_call(in, w, 0, NULL, at);
-    if (w.kind != VALUE_CALL) ctx_raise(in->ctx, ERROR_PROGRAM, at, "for example simulate(m(x))", "a model or guide was expected here; this is %s", value_describe(in, v));
+    if (w.kind != VALUE_CALL)
+        ctx_raise(in->ctx, ERROR_PROGRAM, at, "for example simulate(m(x))",
+                  "a model or guide was expected here; this is %s", value_describe(in, v));
     *call = w.u.call;
 }
 
@@ -116,13 +120,17 @@ static void run_body(void *self) {
     Interp *in = f->in;
     if (f->latents) { /* predict(fit, m, n) */
         long most = (long)f->fit->draws.ndraws, n = argument_count(in, a, 2, most, 1, "the number of draws");
-        if (n > most) ctx_raise(in->ctx, ERROR_PROGRAM, a->spans[2], "infer(..., draws = n) takes more", "the fit has %ld draws, %ld are asked for", most, n);
+        if (n > most)
+            ctx_raise(in->ctx, ERROR_PROGRAM, a->spans[2], "infer(..., draws = n) takes more",
+                      "the fit has %ld draws, %ld are asked for", most, n);
         many_runs(f, n, most / n);
         return;
     }
     int place = f->fit ? 2 : 1;
-    if (a->values[place].kind == VALUE_NONE) one_run(f);
-    else many_runs(f, argument_count(in, a, place, 1, 1, "the number of runs"), 1);
+    if (a->values[place].kind == VALUE_NONE)
+        one_run(f);
+    else
+        many_runs(f, argument_count(in, a, place, 1, 1, "the number of runs"), 1);
 }
 
 static Value run(Forward *f) {
@@ -140,7 +148,10 @@ Value call_simulate(Interp *in, const Args *a) {
 }
 
 Value call_predict(Interp *in, const Args *a) {
-    Forward f = {.in = in, .args = a, .fit = fit_of(in, a->values[0], a->spans[0]), .latents = true,
+    Forward f = {.in = in,
+                 .args = a,
+                 .fit = fit_of(in, a->values[0], a->spans[0]),
+                 .latents = true,
                  .what = TRACE_LATENT | TRACE_OBSERVED | TRACE_RECORDED};
     f.call = f.fit->pair->model;
     if (a->values[1].kind != VALUE_NONE) f.call = model_argument(in, a->values[1], FUNCTION_MODEL, a->spans[1]);
@@ -148,7 +159,8 @@ Value call_predict(Interp *in, const Args *a) {
 }
 
 Value call_posterior(Interp *in, const Args *a) {
-    Forward f = {.in = in, .args = a, .fit = fit_of(in, a->values[0], a->spans[0]), .what = TRACE_LATENT | TRACE_RECORDED};
+    Forward f = {
+        .in = in, .args = a, .fit = fit_of(in, a->values[0], a->spans[0]), .what = TRACE_LATENT | TRACE_RECORDED};
     f.call = model_argument(in, a->values[1], FUNCTION_GUIDE, a->spans[1]);
     return run(&f);
 }

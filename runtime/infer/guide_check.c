@@ -24,26 +24,35 @@ void guide_check_missing(Interp *in, const char *guide_name, const Trace *guide,
     const Axis *mine, *theirs = other_plate(guide, s, &mine);
     const Entry *named = trace_find_name(guide, s->name);
     if (theirs)
-        ctx_raise(in->ctx, ERROR_PROGRAM, named->span, "the plate of a guide is that of its model: their ranges must agree",
-                  "the plate `%s` runs over %ld..%ld in the guide `%s` and over %ld..%ld in the model", theirs->name, (long)theirs->first,
-                  (long)(theirs->first + theirs->size - 1), guide_name, (long)mine->first, (long)(mine->first + mine->size - 1));
+        ctx_raise(in->ctx, ERROR_PROGRAM, named->span,
+                  "the plate of a guide is that of its model: their ranges must agree",
+                  "the plate `%s` runs over %ld..%ld in the guide `%s` and over %ld..%ld in the model", theirs->name,
+                  (long)theirs->first, (long)(theirs->first + theirs->size - 1), guide_name, (long)mine->first,
+                  (long)(mine->first + mine->size - 1));
     if (named)
-        ctx_raise(in->ctx, ERROR_PROGRAM, named->span, "draw it in the same plates, with the same indices", "the guide `%s` draws `%s`, the model `%s`",
-                  guide_name, address_text(in, named->name, named->index, named->nindex), text);
+        ctx_raise(in->ctx, ERROR_PROGRAM, named->span, "draw it in the same plates, with the same indices",
+                  "the guide `%s` draws `%s`, the model `%s`", guide_name,
+                  address_text(in, named->name, named->index, named->nindex), text);
     const char **names = ARENA_ARRAY(in->arena, const char *, guide->n + 1);
     int n = 0;
     for (int k = 0; k < guide->n; k++)
         if (guide->entries[k].kind == ENTRY_SAMPLE) names[n++] = guide->entries[k].name;
     const char *near = nearest_name(s->name, names, n);
-    const char *hint = near ? arena_printf(in->arena, "is it the guide's `%s`? A guide uses the model's names", near)
-                            : arena_printf(in->arena, "draw `%s` in the guide, or let an automatic part cover it: guide %s(..) for .. with auto_normal()",
-                                           text, guide_name);
-    ctx_raise(in->ctx, ERROR_PROGRAM, s->span, hint, "the guide `%s` does not draw the latent `%s` of the model", guide_name, text);
+    const char *hint =
+        near ? arena_printf(in->arena, "is it the guide's `%s`? A guide uses the model's names", near)
+             : arena_printf(
+                   in->arena,
+                   "draw `%s` in the guide, or let an automatic part cover it: guide %s(..) for .. with auto_normal()",
+                   text, guide_name);
+    ctx_raise(in->ctx, ERROR_PROGRAM, s->span, hint, "the guide `%s` does not draw the latent `%s` of the model",
+              guide_name, text);
 }
 
 /* -- Supports -- */
 
-typedef struct Interval { double low, high; } Interval;
+typedef struct Interval {
+    double low, high;
+} Interval;
 
 /* The extremes of a bound as it stands now. */
 static double extreme(Interp *in, Value v, double otherwise, bool largest, Span at) {
@@ -66,7 +75,9 @@ static Interval support_interval(Interp *in, const Support *s, bool outer, Span 
     return (Interval){extreme(in, s->low, low, !outer, at), extreme(in, s->high, high, outer, at)};
 }
 
-static bool is_special(TypeKind k) { return k == TYPE_SIMPLEX || k == TYPE_ORDERED || k == TYPE_COV || k == TYPE_CORR_CHOLESKY; }
+static bool is_special(TypeKind k) {
+    return k == TYPE_SIMPLEX || k == TYPE_ORDERED || k == TYPE_COV || k == TYPE_CORR_CHOLESKY;
+}
 
 static bool support_within(Interp *in, const Support *guide, const Support *model, Span at) {
     if (is_special(guide->kind) || is_special(model->kind)) return guide->kind == model->kind;
@@ -80,9 +91,10 @@ static void check_support(Interp *in, const Entry *e, const Site *s) {
     if (e->dist->family == s->dist->family || strcmp(theirs, "Delta") == 0) return;
     Support g = dist_support(in, e->dist, e->span), m = dist_support(in, s->dist, s->span);
     if (support_within(in, &g, &m, e->span)) return;
-    ctx_raise(in->ctx, ERROR_PROGRAM, e->span, arena_printf(in->arena, "choose a distribution over %s", support_text(in, &m)),
-              "`%s`: the guide's %s is over %s, beyond the support of the model's %s (%s)", address_text(in, s->name, s->index, s->nindex), theirs,
-              support_text(in, &g), ours, support_text(in, &m));
+    ctx_raise(in->ctx, ERROR_PROGRAM, e->span,
+              arena_printf(in->arena, "choose a distribution over %s", support_text(in, &m)),
+              "`%s`: the guide's %s is over %s, beyond the support of the model's %s (%s)",
+              address_text(in, s->name, s->index, s->nindex), theirs, support_text(in, &g), ours, support_text(in, &m));
 }
 
 void guide_check_site(Interp *in, const char *guide_name, const Trace *guide, const Site *s) {
@@ -93,7 +105,8 @@ void guide_check_site(Interp *in, const char *guide_name, const Trace *guide, co
     bool fits = shape_equal(ours, theirs) || (shape_broadcast(ours, theirs, &both) && shape_equal(both, theirs));
     if (!fits)
         ctx_raise(in->ctx, ERROR_PROGRAM, e->span, NULL, "`%s` has shape %s in the guide `%s` and %s in the model",
-                  address_text(in, s->name, s->index, s->nindex), shape_text(in->arena, theirs), guide_name, shape_text(in->arena, ours));
+                  address_text(in, s->name, s->index, s->nindex), shape_text(in->arena, theirs), guide_name,
+                  shape_text(in->arena, ours));
     check_support(in, e, s);
 }
 
@@ -105,22 +118,26 @@ static bool model_has(const Trace *model, const Entry *e) {
     return named && named->nindex == e->nindex; /* run element by element in one, at once in the other */
 }
 
-void guide_check_invented(Interp *in, const char *guide_name, const char *model_name, const Trace *guide, const Trace *model) {
+void guide_check_invented(Interp *in, const char *guide_name, const char *model_name, const Trace *guide,
+                          const Trace *model) {
     for (int k = 0; k < guide->n; k++) {
         const Entry *e = &guide->entries[k];
         if (e->kind == ENTRY_FACTOR)
-            ctx_raise(in->ctx, ERROR_PROGRAM, e->span, NULL, "the guide `%s` holds a `factor`: a guide only draws", guide_name);
+            ctx_raise(in->ctx, ERROR_PROGRAM, e->span, NULL, "the guide `%s` holds a `factor`: a guide only draws",
+                      guide_name);
         if (e->kind != ENTRY_SAMPLE) continue;
         const char *text = address_text(in, e->name, e->index, e->nindex);
         const Entry *there = trace_find_name(model, e->name);
         if (there && there->observed)
-            ctx_raise(in->ctx, ERROR_PROGRAM, e->span, NULL, "the guide `%s` draws `%s`, which is an observation of the model `%s`", guide_name, text,
+            ctx_raise(in->ctx, ERROR_PROGRAM, e->span, NULL,
+                      "the guide `%s` draws `%s`, which is an observation of the model `%s`", guide_name, text,
                       model_name);
         if (model_has(model, e)) continue;
         const char **names = ARENA_ARRAY(in->arena, const char *, model->n + 1);
         int n = 0;
         for (int j = 0; j < model->n; j++)
-            if (model->entries[j].kind == ENTRY_SAMPLE && !model->entries[j].observed) names[n++] = model->entries[j].name;
+            if (model->entries[j].kind == ENTRY_SAMPLE && !model->entries[j].observed)
+                names[n++] = model->entries[j].name;
         const char *near = nearest_name(e->name, names, n);
         ctx_raise(in->ctx, ERROR_PROGRAM, e->span, near ? arena_printf(in->arena, "did you mean `%s`?", near) : NULL,
                   "the guide `%s` draws `%s`, which the model `%s` does not have", guide_name, text, model_name);
@@ -134,8 +151,12 @@ void guide_check_observes(Interp *in, const Call *model, Span at) {
     const Global *unread = tree_unread_data(in);
     if (unread)
         ctx_raise(in->ctx, ERROR_PROGRAM, unread->span,
-                  arena_printf(in->arena, "observe it in the model: %s ~ ..., or %s[n] ~ ... in a plate", unread->name, unread->name),
-                  "the model `%s` observes nothing and has no factor, so nothing can be learned; the data `%s` are never read", name, unread->name);
-    ctx_raise(in->ctx, ERROR_PROGRAM, at, "declare data and observe them (x ~ ...), or add a factor; simulate(m) draws from the prior",
+                  arena_printf(in->arena, "observe it in the model: %s ~ ..., or %s[n] ~ ... in a plate", unread->name,
+                               unread->name),
+                  "the model `%s` observes nothing and has no factor, so nothing can be learned; the data `%s` are "
+                  "never read",
+                  name, unread->name);
+    ctx_raise(in->ctx, ERROR_PROGRAM, at,
+              "declare data and observe them (x ~ ...), or add a factor; simulate(m) draws from the prior",
               "the model `%s` observes nothing and has no factor, so nothing can be learned", name);
 }

@@ -9,7 +9,8 @@ _Noreturn void guide_check_missing(Interp *in, const char *guide_name, const Tra
 /* Shape and support of the guide's site(s) against the model's `s`. */
 void guide_check_site(Interp *in, const char *guide_name, const Trace *guide, const Site *s);
 /* Sites of the guide that the model does not have. */
-void guide_check_invented(Interp *in, const char *guide_name, const char *model_name, const Trace *guide, const Trace *model);
+void guide_check_invented(Interp *in, const char *guide_name, const char *model_name, const Trace *guide,
+                          const Trace *model);
 /* The model observes nothing: names the data that nobody read. */
 _Noreturn void guide_check_observes(Interp *in, const Call *model, Span at);
 

@@ -56,8 +56,10 @@ static Entry *trace_add(Trace *t, const Entry *e) {
         t->capacity = capacity;
     }
     t->entries[t->n++] = *e;
-    if (2 * t->n > t->ntable) table_rebuild(t);
-    else if (e->kind == ENTRY_SAMPLE && !is_anonymous(e->name)) table_insert(t, t->n - 1);
+    if (2 * t->n > t->ntable)
+        table_rebuild(t);
+    else if (e->kind == ENTRY_SAMPLE && !is_anonymous(e->name))
+        table_insert(t, t->n - 1);
     return &t->entries[t->n - 1];
 }
 
@@ -88,15 +90,18 @@ const Entry *trace_find_name(const Trace *t, const char *name) {
 static void refuse_twice(Interp *in, const Site *s) {
     const char *text = address_text(in, s->name, s->index, s->nindex);
     const char *own = strrchr(s->name, '.') ? strrchr(s->name, '.') + 1 : s->name;
-    const char *hint = s->nindex ? "each index is drawn once; another name or another index makes it another variable"
-                                 : arena_printf(in->arena, "inside a loop over t, write %s[t] ~ ...: one variable for each t", own);
+    const char *hint =
+        s->nindex ? "each index is drawn once; another name or another index makes it another variable"
+                  : arena_printf(in->arena, "inside a loop over t, write %s[t] ~ ...: one variable for each t", own);
     ctx_raise(in->ctx, ERROR_PROGRAM, s->span, hint, "`%s` is drawn twice in one run", text);
 }
 
 static void keep_data(Trace *t, Interp *in, Site *s, Entry *e) {
     bool missing = s->data.kind == VALUE_ARRAY && s->data.u.array->missing;
-    if (missing) effect_sample(in, NULL, s); /* what is missing is drawn, at the bottom */
-    else s->value = s->data;
+    if (missing)
+        effect_sample(in, NULL, s); /* what is missing is drawn, at the bottom */
+    else
+        s->value = s->data;
     if (!t->score) return;
     Value drawn = s->value;
     s->value = s->data;
@@ -117,11 +122,19 @@ void trace_draw_anew(Trace *t, Interp *in, Site *s, Entry *e) {
 static void trace_sample(Handler *h, Interp *in, Site *s) {
     Trace *t = (Trace *)h;
     if (!is_anonymous(s->name) && trace_find(t, s->name, s->index, s->nindex)) refuse_twice(in, s);
-    Entry e = {.kind = ENTRY_SAMPLE, .name = s->name, .nindex = s->nindex, .dist = s->dist, .span = s->span, .value_span = s->value_span,
-               .log_density = value_none(), .log_score = value_none()};
+    Entry e = {.kind = ENTRY_SAMPLE,
+               .name = s->name,
+               .nindex = s->nindex,
+               .dist = s->dist,
+               .span = s->span,
+               .value_span = s->value_span,
+               .log_density = value_none(),
+               .log_score = value_none()};
     memcpy(e.index, s->index, sizeof(Index) * (size_t)s->nindex);
-    if (s->observed) (t->observed ? t->observed : keep_data)(t, in, s, &e);
-    else (t->latent ? t->latent : trace_draw_forward)(t, in, s, &e);
+    if (s->observed)
+        (t->observed ? t->observed : keep_data)(t, in, s, &e);
+    else
+        (t->latent ? t->latent : trace_draw_forward)(t, in, s, &e);
     e.observed = s->observed;
     e.value = s->value;
     trace_add(t, &e);
@@ -130,14 +143,21 @@ static void trace_sample(Handler *h, Interp *in, Site *s) {
 static void trace_factor(Handler *h, Interp *in, Value v, Span at) {
     Trace *t = (Trace *)h;
     (void)in;
-    Entry e = {.kind = ENTRY_FACTOR, .value = v, .log_density = v, .log_score = value_none(), .span = at, .value_span = at};
+    Entry e = {
+        .kind = ENTRY_FACTOR, .value = v, .log_density = v, .log_score = value_none(), .span = at, .value_span = at};
     trace_add(t, &e);
 }
 
 static void trace_take(Handler *h, Interp *in, const char *name, const Index *index, int nindex, Value value, Span at) {
     (void)in;
-    Entry e = {.kind = ENTRY_RECORD, .name = name, .nindex = nindex, .value = value, .log_density = value_none(), .log_score = value_none(),
-               .span = at, .value_span = at};
+    Entry e = {.kind = ENTRY_RECORD,
+               .name = name,
+               .nindex = nindex,
+               .value = value,
+               .log_density = value_none(),
+               .log_score = value_none(),
+               .span = at,
+               .value_span = at};
     memcpy(e.index, index, sizeof(Index) * (size_t)nindex);
     trace_add((Trace *)h, &e);
 }
@@ -151,8 +171,15 @@ static void trace_rollback(Handler *h, int mark) {
 }
 
 void trace_init(Trace *t, Interp *in, bool score, TracePolicy latent, void *self) {
-    *t = (Trace){.handler = {.sample = trace_sample, .factor = trace_factor, .record = trace_take, .mark = trace_mark, .rollback = trace_rollback},
-                 .in = in, .score = score, .latent = latent, .self = self};
+    *t = (Trace){.handler = {.sample = trace_sample,
+                             .factor = trace_factor,
+                             .record = trace_take,
+                             .mark = trace_mark,
+                             .rollback = trace_rollback},
+                 .in = in,
+                 .score = score,
+                 .latent = latent,
+                 .self = self};
 }
 
 void trace_push(Trace *t) { effects_push(t->in, &t->handler); }
@@ -211,8 +238,10 @@ static Value find_in_axis(const Trace *t, const char *name, const Index *index, 
         bool covers = true;
         for (int i = 0; i < nindex && covers; i++) {
             const Axis *axis = e->index[i].axis;
-            if (index[i].axis || !axis) covers = axis == index[i].axis && (axis || e->index[i].at == index[i].at);
-            else covers = index[i].at >= axis->first && index[i].at < axis->first + axis->size;
+            if (index[i].axis || !axis)
+                covers = axis == index[i].axis && (axis || e->index[i].at == index[i].at);
+            else
+                covers = index[i].at >= axis->first && index[i].at < axis->first + axis->size;
         }
         if (!covers) continue;
         Value v = e->value;
@@ -241,7 +270,8 @@ static Value assemble_from(const Trace *t, const char *name, Index *index, int d
         Value v = trace_value(t, name, index, nindex, at);
         if (v.kind != VALUE_NONE) return v;
         for (int k = 0; k < t->n; k++) /* recorded values are not in the table */
-            if (t->entries[k].kind == ENTRY_RECORD && same_address(&t->entries[k], name, index, nindex)) return t->entries[k].value;
+            if (t->entries[k].kind == ENTRY_RECORD && same_address(&t->entries[k], name, index, nindex))
+                return t->entries[k].value;
         return value_none();
     }
     const Axis *axis = NULL;
@@ -250,7 +280,8 @@ static Value assemble_from(const Trace *t, const char *name, Index *index, int d
         const Entry *e = &t->entries[k];
         if (e->kind == ENTRY_FACTOR || e->nindex != nindex || strcmp(e->name, name) != 0) continue;
         bool under = true;
-        for (int i = 0; i < depth && under; i++) under = e->index[i].axis == index[i].axis && (e->index[i].axis || e->index[i].at == index[i].at);
+        for (int i = 0; i < depth && under; i++)
+            under = e->index[i].axis == index[i].axis && (e->index[i].axis || e->index[i].at == index[i].at);
         if (!under) continue;
         if (e->index[depth].axis) {
             axis = e->index[depth].axis;
@@ -263,7 +294,8 @@ static Value assemble_from(const Trace *t, const char *name, Index *index, int d
     if (axis) {
         index[depth] = (Index){.axis = axis};
         whole = assemble_from(t, name, index, depth + 1, nindex, at);
-        if (whole.kind != VALUE_NONE) whole = array_axis_to_event(t->in, array_expand_axes(t->in, whole, 1, &axis), axis);
+        if (whole.kind != VALUE_NONE)
+            whole = array_axis_to_event(t->in, array_expand_axes(t->in, whole, 1, &axis), axis);
     }
     if (first > last) return whole;
     /* single elements, and perhaps a stretch that ran at once: x[1] before plate t in 2..T */
@@ -301,7 +333,8 @@ Value record_read(Value record, const char *name) {
         Value inner = value_none();
         for (int k = 0; k < record.u.record->n && inner.kind == VALUE_NONE; k++) {
             const char *n = record.u.record->names[k];
-            if (strlen(n) == (size_t)(dot - name) && strncmp(n, name, (size_t)(dot - name)) == 0) inner = record.u.record->values[k];
+            if (strlen(n) == (size_t)(dot - name) && strncmp(n, name, (size_t)(dot - name)) == 0)
+                inner = record.u.record->values[k];
         }
         record = inner;
         name = dot + 1;
@@ -386,6 +419,7 @@ Var terms_total(const Terms *t, Interp *in) {
     if (t->n == 0) return var_number(in->tape, 0);
     Var *sums = arena_copy(in->arena, t->list, sizeof(Var) * (size_t)t->n);
     for (int n = t->n; n > 1; n = (n + 1) / 2)
-        for (int k = 0; k < (n + 1) / 2; k++) sums[k] = 2 * k + 1 < n ? op2(in->tape, OP_ADD, sums[2 * k], sums[2 * k + 1]) : sums[2 * k];
+        for (int k = 0; k < (n + 1) / 2; k++)
+            sums[k] = 2 * k + 1 < n ? op2(in->tape, OP_ADD, sums[2 * k], sums[2 * k + 1]) : sums[2 * k];
     return sums[0];
 }

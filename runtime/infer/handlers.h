@@ -1,8 +1,9 @@
 /* Handlers: what inference does with the effects of a program.
  *
- * A Trace answers sample, factor and `:=` and writes down what came. How a variable that is not observed gets its value is
- * its policy (`latent`): drawn from the guide, taken from another trace, from a record, from a point in unconstrained
- * space. Addresses are a name and an index tuple, in which a plate that ran for all elements stands as its axis.
+ * A Trace answers sample, factor and `:=` and writes down what came. How a variable that is not observed gets its value
+ * is its policy (`latent`): drawn from the guide, taken from another trace, from a record, from a point in
+ * unconstrained space. Addresses are a name and an index tuple, in which a plate that ran for all elements stands as
+ * its axis.
  */
 #ifndef INFER_HANDLERS_H
 #define INFER_HANDLERS_H
@@ -13,15 +14,15 @@ typedef enum EntryKind { ENTRY_SAMPLE, ENTRY_FACTOR, ENTRY_RECORD } EntryKind;
 
 typedef struct Entry {
     EntryKind kind;
-    const char *name;    /* NULL: a factor. Lives in the arena of the run */
+    const char *name; /* NULL: a factor. Lives in the arena of the run */
     Index index[MAX_INDEX];
     int nindex;
     bool observed;
-    bool summed;         /* a discrete latent summed out (summing.h): `value` has its axis, or is its probabilities */
-    Dist *dist;          /* ENTRY_SAMPLE */
-    Value value;         /* what was drawn, given or recorded */
-    Value log_density;   /* what is left are axes; VALUE_NONE: not scored */
-    Value log_score;     /* log q to be differentiated, of draws that no gradient flows through; VALUE_NONE elsewhere */
+    bool summed;       /* a discrete latent summed out (summing.h): `value` has its axis, or is its probabilities */
+    Dist *dist;        /* ENTRY_SAMPLE */
+    Value value;       /* what was drawn, given or recorded */
+    Value log_density; /* what is left are axes; VALUE_NONE: not scored */
+    Value log_score;   /* log q to be differentiated, of draws that no gradient flows through; VALUE_NONE elsewhere */
     Span span, value_span;
 } Entry;
 
@@ -34,12 +35,12 @@ struct Trace {
     Interp *in;
     Entry *entries;
     int n, capacity;
-    int *table;            /* open addressing: place of an entry + 1 */
-    int ntable;            /* a power of two; 0: none yet */
-    bool score;            /* log densities are wanted */
-    TracePolicy latent;    /* NULL: drawn forward from the model, scored if `score` */
-    TracePolicy observed;  /* NULL: data keep their values (missing elements are drawn) */
-    void *self;            /* of the policies */
+    int *table;           /* open addressing: place of an entry + 1 */
+    int ntable;           /* a power of two; 0: none yet */
+    bool score;           /* log densities are wanted */
+    TracePolicy latent;   /* NULL: drawn forward from the model, scored if `score` */
+    TracePolicy observed; /* NULL: data keep their values (missing elements are drawn) */
+    void *self;           /* of the policies */
 };
 
 /* An empty trace; push it with trace_push, run, then trace_pop. Entries live in in->arena. */

@@ -1,9 +1,9 @@
-/* importance(n): n runs of the guide (or, without one, of the model's prior) with weights p / q, Pareto-smoothed (Vehtari
- * et al. 2024). Each run draws what it draws: the structure may be random.
+/* importance(n): n runs of the guide (or, without one, of the model's prior) with weights p / q, Pareto-smoothed
+ * (Vehtari et al. 2024). Each run draws what it draws: the structure may be random.
  *
  * Only weights are kept of the runs. Draws are resampled systematically (Kitagawa 1996), from runs sorted by the sum of
- * their variables, so that the error of resampling is far below that of the weights; then the chosen runs are run again:
- * randomness belongs to the address and the run's number. */
+ * their variables, so that the error of resampling is far below that of the weights; then the chosen runs are run
+ * again: randomness belongs to the address and the run's number. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -51,7 +51,8 @@ static bool weigh_runs(Weighing *w) {
         run_once(job, w->arena, k, &p, &saved);
         double elbo = tape_read(job->in->tape, pass_elbo(&p, job->in, 1)), key = 0;
         for (int i = 0; i < p.model.n; i++)
-            if (p.model.entries[i].kind != ENTRY_FACTOR && !p.model.entries[i].observed) key += sum_of(p.model.entries[i].value);
+            if (p.model.entries[i].kind != ENTRY_FACTOR && !p.model.entries[i].observed)
+                key += sum_of(p.model.entries[i].value);
         scope_leave(job->in, &saved);
         if (isnan(elbo) || elbo == INFINITY)
             ctx_raise(job->in->ctx, ERROR_NUMERIC, job->span, NULL, "the weight of run %ld is not finite", k + 1);
@@ -77,7 +78,10 @@ static double log_mean_exp(const double *x, long n) {
     return largest + log(sum / (double)n);
 }
 
-typedef struct Ranked { double key; long run; } Ranked;
+typedef struct Ranked {
+    double key;
+    long run;
+} Ranked;
 
 static int by_key(const void *a, const void *b) {
     const Ranked *x = a, *y = b;

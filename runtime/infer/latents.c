@@ -15,7 +15,8 @@ int latents_find(const Latents *l, const char *name, const Index *index, int nin
     for (int k = 0; k < l->n; k++) {
         const LatentSite *s = &l->list[k];
         bool same = s->nindex == nindex;
-        for (int i = 0; i < nindex && same; i++) same = s->index[i].axis == index[i].axis && (index[i].axis || s->index[i].at == index[i].at);
+        for (int i = 0; i < nindex && same; i++)
+            same = s->index[i].axis == index[i].axis && (index[i].axis || s->index[i].at == index[i].at);
         if (same && strcmp(s->name, name) == 0) return k;
     }
     return -1;
@@ -45,7 +46,8 @@ static ConstraintKind support_kind(Interp *in, const Support *p) {
 }
 
 /* A bound or parameter, dimensions aligned with a value of these axes and event dimensions (each 1 or full). */
-static Var align_to(Interp *in, Value v, double otherwise, int naxes, const Axis *const *axes, int event_rank, Span at) {
+static Var align_to(Interp *in, Value v, double otherwise, int naxes, const Axis *const *axes, int event_rank,
+                    Span at) {
     if (v.kind == VALUE_NONE) return var_number(in->tape, otherwise);
     if (v.kind == VALUE_NUMBER) return var_number(in->tape, v.u.number);
     Array a = value_array(in, v, at, "a bound");
@@ -54,17 +56,22 @@ static Var align_to(Interp *in, Value v, double otherwise, int naxes, const Axis
     for (int k = 0; k < to.rank; k++) to.dim[k] = 1;
     for (int k = 0; k < a.naxes; k++) {
         int place = axes_find(naxes, axes, a.axes[k]);
-        if (place < 0) ctx_raise(in->ctx, ERROR_PROGRAM, at, NULL, "a bound depends on the plate `%s`, the variable does not", a.axes[k]->name);
+        if (place < 0)
+            ctx_raise(in->ctx, ERROR_PROGRAM, at, NULL, "a bound depends on the plate `%s`, the variable does not",
+                      a.axes[k]->name);
         to.dim[place] = from.dim[k];
     }
     for (int k = 0; k < rank && k < event_rank; k++) to.dim[to.rank - 1 - k] = from.dim[from.rank - 1 - k];
     return op_reshape(in->tape, a.var, to);
 }
 
-static Constraint site_constraint(Interp *in, const Support *p, ConstraintKind kind, int naxes, const Axis *const *axes, int event_rank, Span at) {
+static Constraint site_constraint(Interp *in, const Support *p, ConstraintKind kind, int naxes, const Axis *const *axes,
+                                  int event_rank, Span at) {
     Constraint c = {.kind = kind};
-    if (kind == CONSTRAINT_LOWER || kind == CONSTRAINT_INTERVAL) c.low = align_to(in, p->low, 0, naxes, axes, event_rank, at);
-    if (kind == CONSTRAINT_UPPER || kind == CONSTRAINT_INTERVAL) c.high = align_to(in, p->high, 1, naxes, axes, event_rank, at);
+    if (kind == CONSTRAINT_LOWER || kind == CONSTRAINT_INTERVAL)
+        c.low = align_to(in, p->low, 0, naxes, axes, event_rank, at);
+    if (kind == CONSTRAINT_UPPER || kind == CONSTRAINT_INTERVAL)
+        c.high = align_to(in, p->high, 1, naxes, axes, event_rank, at);
     return c;
 }
 
@@ -85,7 +92,8 @@ static bool is_noncentred(Interp *in, const Dist *d) {
     int slot = lang_global_find(in->names, decl->name);
     bool known = false;
     if (slot < 0 || !lang_global(in->names, slot)->library || lang_global(in->names, slot)->dist != decl) return false;
-    for (size_t k = 0; k < sizeof location_scale / sizeof *location_scale; k++) known |= strcmp(decl->name, location_scale[k]) == 0;
+    for (size_t k = 0; k < sizeof location_scale / sizeof *location_scale; k++)
+        known |= strcmp(decl->name, location_scale[k]) == 0;
     int loc = param_place(d, "loc"), scale = param_place(d, "scale");
     if (loc >= 0 && scale >= 0 && (has_summed_axis(d->params[loc]) || has_summed_axis(d->params[scale]))) return false;
     return known && loc >= 0 && scale >= 0 && (depends_on_run(d->params[loc]) || depends_on_run(d->params[scale]));
@@ -136,13 +144,18 @@ void latents_discover(Latents *l, Trace *t, Interp *in, Site *s, Entry *e) {
     const char *text = address_text(in, s->name, s->index, s->nindex);
     if (p.discrete || p.kind == TYPE_INT || p.kind == TYPE_BOOL)
         ctx_raise(in->ctx, ERROR_PROGRAM, s->span, "write a guide that draws it, or use importance(n)",
-                  "`%s` is discrete (%s) with infinitely many values: it can neither be summed out nor covered by `%s`", text, s->dist->family->decl->name,
-                  l->method);
+                  "`%s` is discrete (%s) with infinitely many values: it can neither be summed out nor covered by `%s`",
+                  text, s->dist->family->decl->name, l->method);
     s->value = without_summed(in, dist_draw_site(in, s->dist, s, false), s->span);
     if (t->score) e->log_density = dist_logpdf(in, s->dist, s->value, false, s->span);
     Array x = value_array(in, s->value, s->span, "a draw");
-    LatentSite site = {.name = arena_strdup(l->arena, s->name), .nindex = s->nindex, .naxes = x.naxes, .event = array_shape(&x),
-                       .full = x.var.value->shape, .offset = l->size, .span = s->span};
+    LatentSite site = {.name = arena_strdup(l->arena, s->name),
+                       .nindex = s->nindex,
+                       .naxes = x.naxes,
+                       .event = array_shape(&x),
+                       .full = x.var.value->shape,
+                       .offset = l->size,
+                       .span = s->span};
     memcpy(site.index, s->index, sizeof(Index) * (size_t)s->nindex);
     memcpy(site.axes, x.axes, sizeof site.axes);
     site.kind = support_kind(in, &p);
@@ -202,9 +215,12 @@ static Var site_point(PointRun *p, Interp *in, int k) {
 
 static void check_shape(Interp *in, const LatentSite *site, const Site *s) {
     Shape now = dist_event_shape(in, s->dist, s->span), both;
-    if (shape_equal(now, site->event) || (shape_broadcast(now, site->event, &both) && shape_equal(both, site->event))) return;
-    ctx_raise(in->ctx, ERROR_PROGRAM, s->span, NULL, "`%s` has shape %s in this run and %s before: this method needs a fixed structure",
-              address_text(in, s->name, s->index, s->nindex), shape_text(in->arena, now), shape_text(in->arena, site->event));
+    if (shape_equal(now, site->event) || (shape_broadcast(now, site->event, &both) && shape_equal(both, site->event)))
+        return;
+    ctx_raise(in->ctx, ERROR_PROGRAM, s->span, NULL,
+              "`%s` has shape %s in this run and %s before: this method needs a fixed structure",
+              address_text(in, s->name, s->index, s->nindex), shape_text(in->arena, now),
+              shape_text(in->arena, site->event));
 }
 
 void latents_answer(PointRun *p, Interp *in, Site *s, Entry *e) {
@@ -212,8 +228,8 @@ void latents_answer(PointRun *p, Interp *in, Site *s, Entry *e) {
     int k = latents_find(l, s->name, s->index, s->nindex);
     if (k < 0)
         ctx_raise(in->ctx, ERROR_PROGRAM, s->span, "importance(n) works for models whose structure is random",
-                  "`%s` was not there when the model was run first: %s needs a fixed structure", address_text(in, s->name, s->index, s->nindex),
-                  l->method);
+                  "`%s` was not there when the model was run first: %s needs a fixed structure",
+                  address_text(in, s->name, s->index, s->nindex), l->method);
     const LatentSite *site = &l->list[k];
     check_shape(in, site, s);
     if (!p->seen[k]) p->met++;
@@ -232,21 +248,24 @@ void latents_answer(PointRun *p, Interp *in, Site *s, Entry *e) {
     }
     Support support = dist_support(in, s->dist, s->span);
     if (support_kind(in, &support) != site->kind)
-        ctx_raise(in->ctx, ERROR_PROGRAM, s->span, NULL, "the support of `%s` is another one than before: %s needs a fixed structure",
+        ctx_raise(in->ctx, ERROR_PROGRAM, s->span, NULL,
+                  "the support of `%s` is another one than before: %s needs a fixed structure",
                   address_text(in, s->name, s->index, s->nindex), l->method);
     Constraint c = site_constraint(in, &support, site->kind, naxes, axes, site->event.rank, s->span);
     Var x = constraint_forward(in->tape, &c, u, l->jacobian ? &jacobian : NULL);
     s->value = value_var(in, x, naxes, axes);
     e->log_density = dist_logpdf(in, s->dist, s->value, false, s->span);
     if (!l->jacobian || site->kind == CONSTRAINT_REAL) return;
-    Value lj = array_reduce(in, OP_SUM, value_var(in, jacobian, naxes, axes), 0, s->span), terms[2] = {e->log_density, lj};
+    Value lj = array_reduce(in, OP_SUM, value_var(in, jacobian, naxes, axes), 0, s->span),
+          terms[2] = {e->log_density, lj};
     e->log_density = array_apply(in, OP_ADD, 2, terms, s->span);
 }
 
 void point_run_finish(const PointRun *p, Interp *in) {
     for (int k = 0; k < p->l->n && p->met < p->l->n; k++)
         if (!p->seen[k])
-            ctx_raise(in->ctx, ERROR_PROGRAM, p->l->list[k].span, "importance(n) works for models whose structure is random",
+            ctx_raise(in->ctx, ERROR_PROGRAM, p->l->list[k].span,
+                      "importance(n) works for models whose structure is random",
                       "`%s` is not drawn in every run: %s needs a fixed structure",
                       address_text(in, p->l->list[k].name, p->l->list[k].index, p->l->list[k].nindex), p->l->method);
 }

@@ -21,7 +21,7 @@ typedef struct LatentSite {
     Shape event, full, free;    /* full: axes, then event; free: in unconstrained space */
     ConstraintKind kind;
     bool noncentred;
-    int64_t offset, size;       /* size of free */
+    int64_t offset, size; /* size of free */
     Span span;
 } LatentSite;
 
@@ -29,10 +29,10 @@ typedef struct Latents {
     Arena *arena;
     LatentSite *list;
     int n, capacity;
-    int64_t size;               /* of the whole point */
-    bool noncentre;             /* location-scale latents are represented as said above */
+    int64_t size;   /* of the whole point */
+    bool noncentre; /* location-scale latents are represented as said above */
     bool jacobian;
-    const char *method;         /* for messages: "auto_normal", "map" */
+    const char *method; /* for messages: "auto_normal", "map" */
     /* while the layout is found: the unconstrained values that were drawn */
     double *drawn;
     int64_t reserved;
@@ -46,12 +46,12 @@ void latents_discover(Latents *l, Trace *t, Interp *in, Site *s, Entry *e);
 /* One run at a point. */
 typedef struct PointRun {
     Latents *l;
-    bool taped;        /* the point is input SLOT_POINT; else it is `point` */
-    Array point;       /* shape [size], perhaps with the axis of the particles */
+    bool taped;  /* the point is input SLOT_POINT; else it is `point` */
+    Array point; /* shape [size], perhaps with the axis of the particles */
     const Axis *particles;
     int met;
-    bool *seen;        /* by site */
-    Var *inputs;       /* taped: by site */
+    bool *seen;  /* by site */
+    Var *inputs; /* taped: by site */
 } PointRun;
 void point_run_init(PointRun *p, Latents *l, Interp *in, const Array *point, const Axis *particles);
 /* Gives one site its value and its log density. Raises when the layout does not have it. */

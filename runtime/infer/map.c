@@ -1,6 +1,6 @@
-/* map(): the highest density of the variables as written (no Jacobian; Stan's optimize with jacobian = false), from several
- * random starts; learned parameters are maximised too. laplace(): the mode in unconstrained space (with the Jacobian)
- * and the Gaussian of the Hessian there. */
+/* map(): the highest density of the variables as written (no Jacobian; Stan's optimize with jacobian = false), from
+ * several random starts; learned parameters are maximised too. laplace(): the mode in unconstrained space (with the
+ * Jacobian) and the Gaussian of the Hessian there. */
 #include <lapacke.h>
 #include <math.h>
 #include <string.h>
@@ -53,7 +53,7 @@ static void climb_from(Climb *c, double *x) {
     c->value = -r.f;
     c->status = r.status;
     c->converged = lbfgs_converged(r.status) || r.status == LBFGS_LINE_SEARCH;
-    memcpy(c->best, x, sizeof(double) * (size_t)c->density.size);
+    if (c->density.size) memcpy(c->best, x, sizeof(double) * (size_t)c->density.size);
 }
 
 static _Noreturn void refuse_nonfinite(Climb *c) {
@@ -61,8 +61,8 @@ static _Noreturn void refuse_nonfinite(Climb *c) {
     Interp *in = c->job->in;
     recorder_run(&c->density.recorder, STEP_CHECK, 0); /* raises what a run raises */
     const char *what = recorder_first_nonfinite(&c->density.recorder, in->arena, &at);
-    ctx_raise(in->ctx, ERROR_NUMERIC, at, "keep its operands where it is defined", "the log density is not finite at any start%s%s",
-              what ? "; it starts here: " : "", what ? what : "");
+    ctx_raise(in->ctx, ERROR_NUMERIC, at, "keep its operands where it is defined",
+              "the log density is not finite at any start%s%s", what ? "; it starts here: " : "", what ? what : "");
 }
 
 /* Starts: draws of the prior, the k-th with its own noise; the first is their median. */
@@ -74,8 +74,10 @@ static void climb(Climb *c, Job *job, int restarts) {
     double *x = ARENA_ARRAY(job->fit->arena, double, n + 1);
     c->best = ARENA_ARRAY(job->fit->arena, double, n + 1);
     for (int k = 0; k < restarts && !job->fit->report.interrupted; k++) {
-        if (k == 0) pair_prior_median(pair, job->in, job->seed, x, NULL);
-        else if (!pair_prior_point(pair, job->in, key_fold(job->seed, (uint64_t)k), x)) continue;
+        if (k == 0)
+            pair_prior_median(pair, job->in, job->seed, x, NULL);
+        else if (!pair_prior_point(pair, job->in, key_fold(job->seed, (uint64_t)k), x))
+            continue;
         if (n > m) memcpy(x + m, pair->params->values, sizeof(double) * (size_t)(n - m));
         climb_from(c, x);
     }
@@ -125,8 +127,10 @@ void map_run(Job *job) {
     f->report.log_density = d->log_density;
     f->report.reliable = c->converged;
     if (!f->report.interrupted) f->report.stop = c->converged ? "converged" : lbfgs_status_text(c->status);
-    f->report.verdict = c->converged ? arena_printf(f->arena, "the best of %d starts, %d of which ended at a finite density", restarts, c->finite)
-                                     : arena_printf(f->arena, "not converged: %s", lbfgs_status_text(c->status));
+    f->report.verdict = c->converged
+                            ? arena_printf(f->arena, "the best of %d starts, %d of which ended at a finite density",
+                                           restarts, c->finite)
+                            : arena_printf(f->arena, "not converged: %s", lbfgs_status_text(c->status));
     recorder_forget(r);
     recorder_forget(&c->density.recorder);
 }
@@ -135,15 +139,17 @@ void map_run(Job *job) {
 
 static double *factor_precision(Job *job, Climb *c) {
     int64_t n = c->density.size;
-    double *h = ARENA_ARRAY(job->fit->arena, double, n * n + 1);
+    double *h = ARENA_ARRAY(job->fit->arena, double, n *n + 1);
     density_hessian(&c->density, c->best, h);
     for (int64_t k = 0; k < n * n; k++) {
         h[k] = -h[k];
         if (!isfinite(h[k]))
-            ctx_raise(job->in->ctx, ERROR_NUMERIC, job->span, NULL, "the second derivatives at the mode are not finite");
+            ctx_raise(job->in->ctx, ERROR_NUMERIC, job->span, NULL,
+                      "the second derivatives at the mode are not finite");
     }
     if (n && LAPACKE_dpotrf(LAPACK_ROW_MAJOR, 'L', (int)n, h, (int)n) != 0)
-        ctx_raise(job->in->ctx, ERROR_NUMERIC, job->span, "a direction is flat, or the mode lies at the edge; svi() does not need a mode",
+        ctx_raise(job->in->ctx, ERROR_NUMERIC, job->span,
+                  "a direction is flat, or the mode lies at the edge; svi() does not need a mode",
                   "laplace: the log density does not fall in all directions from the mode that was found");
     return h;
 }
@@ -169,8 +175,8 @@ void laplace_run(Job *job) {
     Climb *c = ARENA_NEW(f->arena, Climb);
     climb(c, job, 4);
     if (job->pair->params->n)
-        ctx_raise(job->in->ctx, ERROR_PROGRAM, job->span, "use svi() or map()", "laplace() does not learn parameters; the model has `%s`",
-                  job->pair->params->list[0].name);
+        ctx_raise(job->in->ctx, ERROR_PROGRAM, job->span, "use svi() or map()",
+                  "laplace() does not learn parameters; the model has `%s`", job->pair->params->list[0].name);
     int64_t n = c->density.size;
     double *l = factor_precision(job, c), *x = ARENA_ARRAY(f->arena, double, n + 1);
     double *log_ratios = ARENA_ARRAY(f->arena, double, job->ndraws + 1), log_det = 0;

@@ -12,7 +12,8 @@ enum { PRIOR_RUNS = 25 };
 /* -- The guide's part -- */
 
 /* Draws, and scores with the parameters of the distribution held fixed: the gradient of log q with respect to them has
- * expectation 0, and without it its noise vanishes where q is exact (Roeder, Wu, Duvenaud 2017: sticking the landing). */
+ * expectation 0, and without it its noise vanishes where q is exact (Roeder, Wu, Duvenaud 2017: sticking the landing).
+ */
 static void guide_latent(Trace *t, Interp *in, Site *s, Entry *e) {
     Pass *p = t->self;
     bool flows = s->dist->family->reparameterised;
@@ -35,7 +36,8 @@ static Value move_point(Pass *p, Interp *in, const List *parts, Value v, Span at
     Array f = value_array(in, factor, at, "the factor of an automatic guide");
     Shape shape = f.var.value->shape;
     double log_det = 0;
-    for (int64_t k = 0; k < shape.dim[0]; k++) log_det += log(fabs(tensor_item(f.var.value, shape.rank == 2 ? k * shape.dim[1] + k : k)));
+    for (int64_t k = 0; k < shape.dim[0]; k++)
+        log_det += log(fabs(tensor_item(f.var.value, shape.rank == 2 ? k * shape.dim[1] + k : k)));
     v = shape.rank == 2 ? array_matmul(in, factor, v, at) : array_apply(in, OP_MUL, 2, moved, at);
     Value sum[2] = {parts->items[0], v};
     if (p->mode != PASS_DRAW) terms_add(&p->logq, in, value_number(-log_det), p->particles);
@@ -50,10 +52,16 @@ static Array draw_point(Pass *p, Interp *in) {
     bool moved = made.kind == VALUE_TUPLE && made.u.list->n == 3;
     if (moved) d = made.u.list->items[2];
     if (d.kind != VALUE_DIST)
-        ctx_raise(in->ctx, ERROR_PROGRAM, at, "from a record {loc, scale, cholesky} it gives a distribution over real[len(loc)]",
+        ctx_raise(in->ctx, ERROR_PROGRAM, at,
+                  "from a record {loc, scale, cholesky} it gives a distribution over real[len(loc)]",
                   "an automatic guide gives a distribution; `%s` gave %s", pair->guide_name, value_describe(in, d));
     Site *s = ARENA_NEW(in->arena, Site);
-    *s = (Site){.name = "automatic@", .text = pair->guide_name, .dist = d.u.dist, .data = value_none(), .value = value_none(), .span = at,
+    *s = (Site){.name = "automatic@",
+                .text = pair->guide_name,
+                .dist = d.u.dist,
+                .data = value_none(),
+                .value = value_none(),
+                .span = at,
                 .value_span = at};
     bool flows = d.u.dist->family->reparameterised;
     p->point_guide = strcmp(d.u.dist->family->decl->name, "Delta") == 0;
@@ -66,7 +74,8 @@ static Array draw_point(Pass *p, Interp *in) {
     Array u = value_array(in, v, at, "a draw of the automatic guide");
     Shape shape = array_shape(&u);
     if (shape.rank != 1 || shape.dim[0] != pair->latents->size)
-        ctx_raise(in->ctx, ERROR_PROGRAM, at, NULL, "the automatic guide `%s` draws shape %s; the latents have %ld numbers in unconstrained space",
+        ctx_raise(in->ctx, ERROR_PROGRAM, at, NULL,
+                  "the automatic guide `%s` draws shape %s; the latents have %ld numbers in unconstrained space",
                   pair->guide_name, shape_text(in->arena, shape), (long)pair->latents->size);
     return u;
 }
@@ -76,8 +85,8 @@ static Array draw_point(Pass *p, Interp *in) {
 static void refuse_discrete(const Pair *pair, Interp *in, const Site *s) {
     const char *why = summing_excluded(&pair->sums, s->name);
     if (why)
-        ctx_raise(in->ctx, ERROR_PROGRAM, s->span, "write a guide that draws it, or use importance(n)", "`%s` is discrete and cannot be summed out: %s",
-                  address_text(in, s->name, s->index, s->nindex), why);
+        ctx_raise(in->ctx, ERROR_PROGRAM, s->span, "write a guide that draws it, or use importance(n)",
+                  "`%s` is discrete and cannot be summed out: %s", address_text(in, s->name, s->index, s->nindex), why);
 }
 
 static void model_latent(Trace *t, Interp *in, Site *s, Entry *e) {
@@ -87,10 +96,14 @@ static void model_latent(Trace *t, Interp *in, Site *s, Entry *e) {
     if (v.kind == VALUE_NONE) {
         if (!pair->prior && summing_answer(&p->summing, in, s, e, t->n)) return;
         if (!pair->prior) refuse_discrete(pair, in, s);
-        if (pair->automatic.kind != VALUE_NONE && p->checking) latents_discover(pair->latents, t, in, s, e);
-        else if (pair->automatic.kind != VALUE_NONE) latents_answer(&p->point, in, s, e);
-        else if (pair->prior) s->value = dist_draw_site(in, s->dist, s, false); /* its own guide: both terms cancel */
-        else guide_check_missing(in, pair->guide_name, &p->guide, s);
+        if (pair->automatic.kind != VALUE_NONE && p->checking)
+            latents_discover(pair->latents, t, in, s, e);
+        else if (pair->automatic.kind != VALUE_NONE)
+            latents_answer(&p->point, in, s, e);
+        else if (pair->prior)
+            s->value = dist_draw_site(in, s->dist, s, false); /* its own guide: both terms cancel */
+        else
+            guide_check_missing(in, pair->guide_name, &p->guide, s);
         return;
     }
     s->value = v;
@@ -106,10 +119,12 @@ static void add_terms(Pass *p, Interp *in) {
     for (int k = 0; k < p->model.n; k++) {
         const Entry *e = &p->model.entries[k];
         if (has_summed_axis(e->log_density)) continue;
-        terms_add(e->kind == ENTRY_SAMPLE && !e->observed ? &p->prior : &p->likelihood, in, e->log_density, p->particles);
+        terms_add(e->kind == ENTRY_SAMPLE && !e->observed ? &p->prior : &p->likelihood, in, e->log_density,
+                  p->particles);
     }
     summing_finish(&p->summing, in, &p->model, p->pair->span);
-    for (int k = 0; k < p->summing.elimination.nrest; k++) terms_add(&p->likelihood, in, p->summing.elimination.rest[k], p->particles);
+    for (int k = 0; k < p->summing.elimination.nrest; k++)
+        terms_add(&p->likelihood, in, p->summing.elimination.rest[k], p->particles);
 }
 
 static void run_once(Pass *p, Pair *pair, Interp *in) {
@@ -211,10 +226,12 @@ static void check_run(Pair *pair, Interp *in, uint64_t seed, bool recording) {
     Pass p = {.pair = pair, .checking = true, .mode = PASS_TERMS}; /* scored, so that shapes are checked */
     run(&p, pair, in);
     bool observes = false;
-    for (int k = 0; k < p.model.n; k++) observes |= p.model.entries[k].kind == ENTRY_FACTOR || p.model.entries[k].observed;
+    for (int k = 0; k < p.model.n; k++)
+        observes |= p.model.entries[k].kind == ENTRY_FACTOR || p.model.entries[k].observed;
     pair->nsum_notes = summing_notes(&p.summing, &p.model, pair->arena, &pair->sum_notes);
     if (!observes) guide_check_observes(in, pair->model, pair->span);
-    if (pair->guide) guide_check_invented(in, pair->guide_name, pair->model->closure->function->name, &p.guide, &p.model);
+    if (pair->guide)
+        guide_check_invented(in, pair->guide_name, pair->model->closure->function->name, &p.guide, &p.model);
     scope_leave(in, &saved);
 }
 
@@ -237,7 +254,7 @@ static bool prior_point(Pair *pair, Interp *in, Arena *arena, uint64_t seed, uin
     scope_leave(in, &saved);
     bool good = found.size == layout->size && found.n == layout->n;
     for (int64_t k = 0; k < found.size && good; k++) good = isfinite(found.drawn[k]);
-    if (good) memcpy(to, found.drawn, sizeof(double) * (size_t)found.size);
+    if (good && found.size) memcpy(to, found.drawn, sizeof(double) * (size_t)found.size);
     return good;
 }
 
@@ -246,7 +263,7 @@ void pair_prior_median(Pair *pair, Interp *in, uint64_t seed, double *median, do
     Arena *arena = ctx_arena(in->ctx), *work = ctx_arena(in->ctx);
     arena_defer(pair->arena, (void (*)(void *))arena_free, arena);
     arena_defer(pair->arena, (void (*)(void *))arena_free, work);
-    double *points = ARENA_ARRAY(work, double, PRIOR_RUNS * size + 1), *column = ARENA_ARRAY(work, double, PRIOR_RUNS);
+    double *points = ARENA_ARRAY(work, double, PRIOR_RUNS *size + 1), *column = ARENA_ARRAY(work, double, PRIOR_RUNS);
     int runs = size > 20000 ? 3 : PRIOR_RUNS, n = 0;
     for (int k = 1; k <= runs; k++)
         if (prior_point(pair, in, arena, seed, (uint32_t)k, points + n * size)) n++;

@@ -1,9 +1,9 @@
 /* A model with its guide: what svi, importance sampling and the functions on fits run.
  *
  * The guide is written by hand, automatic, or both (the automatic part covers what the body leaves out). An automatic
- * guide is a function of the language: from a record `start` it gives a distribution over the unconstrained point of the
- * remaining latents, or a tuple (offset, factor, distribution): the point is then offset + factor * draw, with a vector
- * or a lower triangular matrix as factor (stdlib/guides.ppl).
+ * guide is a function of the language: from a record `start` it gives a distribution over the unconstrained point of
+ * the remaining latents, or a tuple (offset, factor, distribution): the point is then offset + factor * draw, with a
+ * vector or a lower triangular matrix as factor (stdlib/guides.ppl).
  */
 #ifndef INFER_PAIR_H
 #define INFER_PAIR_H
@@ -17,17 +17,17 @@ typedef struct Pair {
     Interp *in;
     Arena *arena;
     const Call *model;
-    const Call *guide;       /* NULL: no hand-written part */
-    Value automatic;         /* VALUE_NONE: no automatic part */
-    const char *guide_name;  /* "q", "auto_mvn"; NULL: the model's prior is the guide */
-    Value start;             /* the record that the automatic guide is called with */
-    Latents *latents;        /* of the automatic part */
+    const Call *guide;      /* NULL: no hand-written part */
+    Value automatic;        /* VALUE_NONE: no automatic part */
+    const char *guide_name; /* "q", "auto_mvn"; NULL: the model's prior is the guide */
+    Value start;            /* the record that the automatic guide is called with */
+    Latents *latents;       /* of the automatic part */
     ParamStore *params;
-    bool prior;              /* no guide: the model draws forward (importance sampling) */
-    const char **sum_notes;  /* of the first run: what is summed out, and at what cost */
+    bool prior;             /* no guide: the model draws forward (importance sampling) */
+    const char **sum_notes; /* of the first run: what is summed out, and at what cost */
     int nsum_notes;
-    SumPlan sums;            /* discrete latents that the guide leaves out are summed out */
-    Span span;               /* of the call of infer */
+    SumPlan sums; /* discrete latents that the guide leaves out are summed out */
+    Span span;    /* of the call of infer */
 } Pair;
 
 /* What a run is for: drawing alone; sums of log densities; those with the posterior of what is summed out. */
@@ -44,15 +44,16 @@ typedef struct Pass {
     const Axis *particles;   /* NULL: one */
     bool checking;           /* the first run: guide and model are compared */
     PassMode mode;
-    bool point_guide;        /* the automatic guide is a point */
-    bool at_point;           /* the automatic part is not drawn: it is input SLOT_POINT */
+    bool point_guide; /* the automatic guide is a point */
+    bool at_point;    /* the automatic part is not drawn: it is input SLOT_POINT */
 } Pass;
 
 /* Run guide, then model, on in->tape. in->plates holds `particles` when it is not NULL. */
 void pass_run(Pass *p, Pair *pair, Interp *in, const Axis *particles, PassMode mode);
 /* The same with the automatic part's point given. */
 void pass_run_at_point(Pass *p, Pair *pair, Interp *in, PassMode mode);
-/* After PASS_MARKED: the summed variables' entries in p->model get their probabilities as values, [indices..., values]. */
+/* After PASS_MARKED: the summed variables' entries in p->model get their probabilities as values, [indices..., values].
+ */
 void pass_probabilities(Pass *p, Interp *in);
 /* log p, and log p - log q with the second and third part weighed. */
 Var pass_log_joint(const Pass *p, Interp *in);
@@ -65,8 +66,8 @@ void pair_check(Pair *p, Interp *in, uint64_t seed);
 /* The same for importance sampling from the prior, whose structure may be random: only that something is observed. */
 void pair_check_prior(Pair *p, Interp *in, uint64_t seed);
 
-/* Median and spread (from the quartiles, as a normal's sd) of the unconstrained points of the automatic part, from draws of
- * the prior (and the hand-written part as it stands). spread may be NULL. */
+/* Median and spread (from the quartiles, as a normal's sd) of the unconstrained points of the automatic part, from
+ * draws of the prior (and the hand-written part as it stands). spread may be NULL. */
 void pair_prior_median(Pair *p, Interp *in, uint64_t seed, double *median, double *spread);
 
 /* One such point; false: it is not finite, or the structure is another one. */

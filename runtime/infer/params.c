@@ -20,9 +20,11 @@ ParamStore *params_copy(const ParamStore *s, Arena *arena) {
     *copy = *s;
     copy->arena = arena;
     copy->from = NULL;
-    copy->list = arena_copy(arena, s->list, sizeof *s->list * (size_t)s->n + 1);
+    copy->list = ARENA_ARRAY(arena, ParamInfo, s->n + 1);
+    if (s->n) memcpy(copy->list, s->list, sizeof *s->list * (size_t)s->n);
     for (int k = 0; k < s->n; k++) copy->list[k].name = arena_strdup(arena, s->list[k].name);
-    copy->values = arena_copy(arena, s->values, sizeof(double) * (size_t)s->size + 1);
+    copy->values = ARENA_ARRAY(arena, double, s->size + 1);
+    if (s->size) memcpy(copy->values, s->values, sizeof(double) * (size_t)s->size);
     copy->capacity = s->n;
     copy->reserved = s->size;
     return copy;
@@ -76,7 +78,8 @@ static void initialise(ParamStore *s, Interp *in, const ParamInfo *p, const Para
     if (known >= 0) {
         const ParamInfo *q = &s->from->list[known];
         if (!shape_equal(q->free, p->free) || q->kind != p->kind)
-            ctx_raise(in->ctx, ERROR_PROGRAM, p->span, NULL, "the parameter `%s` has shape %s here, %s in the fit it starts from", p->name,
+            ctx_raise(in->ctx, ERROR_PROGRAM, p->span, NULL,
+                      "the parameter `%s` has shape %s here, %s in the fit it starts from", p->name,
                       shape_text(in->arena, p->shape), shape_text(in->arena, q->shape));
         memcpy(to, s->from->values + q->offset, sizeof(double) * (size_t)p->size);
         return;
@@ -86,19 +89,24 @@ static void initialise(ParamStore *s, Interp *in, const ParamInfo *p, const Para
     Value v = array_expand_axes(in, first_particle(in, site->init, p->span), p->naxes, p->axes);
     Array a = value_array(in, v, p->span, "an initial value");
     Shape together;
-    if (a.naxes != p->naxes || !shape_broadcast(array_shape(&a), p->event, &together) || !shape_equal(together, p->event))
-        ctx_raise(in->ctx, ERROR_PROGRAM, p->span, NULL, "the initial value of `%s` has shape %s, the parameter has %s", p->name,
-                  shape_text(in->arena, array_shape(&a)), shape_text(in->arena, p->event));
+    if (a.naxes != p->naxes || !shape_broadcast(array_shape(&a), p->event, &together) ||
+        !shape_equal(together, p->event))
+        ctx_raise(in->ctx, ERROR_PROGRAM, p->span, NULL, "the initial value of `%s` has shape %s, the parameter has %s",
+                  p->name, shape_text(in->arena, array_shape(&a)), shape_text(in->arena, p->event));
     Var x = op_expand(in->tape, array_expand_event(in, &a, p->event), p->shape);
     Constraint k = info_constraint(in->tape, p);
     if (!constraint_holds(in->ctx, &k, x.value))
-        ctx_raise(in->ctx, ERROR_PROGRAM, p->span, NULL, "the initial value of `%s` is not allowed by its type (%s)", p->name,
-                  constraint_name(p->kind));
+        ctx_raise(in->ctx, ERROR_PROGRAM, p->span, NULL, "the initial value of `%s` is not allowed by its type (%s)",
+                  p->name, constraint_name(p->kind));
     tensor_copy_out(constraint_inverse(in->tape, &k, x).value, to);
 }
 
 static int add_param(ParamStore *s, Interp *in, const ParamSite *site) {
-    ParamInfo p = {.name = arena_strdup(s->arena, site->name), .event = site->shape, .span = site->span, .naxes = site->naxes, .offset = s->size};
+    ParamInfo p = {.name = arena_strdup(s->arena, site->name),
+                   .event = site->shape,
+                   .span = site->span,
+                   .naxes = site->naxes,
+                   .offset = s->size};
     memcpy(p.axes, site->axes, sizeof p.axes);
     info_kind(&p, site);
     p.shape = full_shape(p.naxes, p.axes, p.event);
@@ -157,7 +165,8 @@ static void reader_param(Handler *h, Interp *in, ParamSite *site) {
     const ParamInfo *p = &r->store->list[k];
     Shape shape = full_shape(site->naxes, site->axes, site->shape);
     if (!shape_equal(shape, p->shape))
-        ctx_raise(in->ctx, ERROR_PROGRAM, site->span, "one parameter has one shape: for another one, write it in another place",
+        ctx_raise(in->ctx, ERROR_PROGRAM, site->span,
+                  "one parameter has one shape: for another one, write it in another place",
                   "the parameter `%s` has shape %s here, elsewhere it has %s", p->name, shape_text(in->arena, shape),
                   shape_text(in->arena, p->shape));
     reserve_cache(r, in);
@@ -176,7 +185,8 @@ static void reader_rollback(Handler *h, int mark) {
 }
 
 void params_push(ParamReader *r, ParamStore *s, Interp *in) {
-    *r = (ParamReader){.handler = {.param = reader_param, .mark = reader_mark, .rollback = reader_rollback}, .store = s};
+    *r =
+        (ParamReader){.handler = {.param = reader_param, .mark = reader_mark, .rollback = reader_rollback}, .store = s};
     in->tape->inputs[SLOT_PARAMS] = s->values;
     effects_push(in, &r->handler);
 }

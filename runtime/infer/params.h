@@ -1,7 +1,7 @@
 /* Learned parameters by address: one vector of unconstrained values, and the handler that gives them to a program.
  *
- * A parameter that is met for the first time is appended, with its declared initial value (or, where there is none, 0 in
- * unconstrained space: 1 for a positive one). Readers on a recording tape see the vector as input SLOT_PARAMS.
+ * A parameter that is met for the first time is appended, with its declared initial value (or, where there is none, 0
+ * in unconstrained space: 1 for a positive one). Readers on a recording tape see the vector as input SLOT_PARAMS.
  */
 #ifndef INFER_PARAMS_H
 #define INFER_PARAMS_H
@@ -43,9 +43,9 @@ Value params_record(const ParamStore *s, Interp *in);
 typedef struct ParamReader {
     Handler handler;
     ParamStore *store;
-    bool frozen;      /* unknown parameters are passed on */
-    Var *inputs;      /* by parameter: its stretch of the vector, once read */
-    Value *values;    /* VALUE_NONE: not read yet */
+    bool frozen;   /* unknown parameters are passed on */
+    Var *inputs;   /* by parameter: its stretch of the vector, once read */
+    Value *values; /* VALUE_NONE: not read yet */
     int capacity;
 } ParamReader;
 void params_push(ParamReader *r, ParamStore *s, Interp *in);

@@ -26,8 +26,8 @@ static void given_observed(Trace *t, Interp *in, Site *s, Entry *e) {
 
 Value infer_model_logpdf(Interp *in, const Call *call, Value record, Span at) {
     if (record.kind != VALUE_RECORD)
-        ctx_raise(in->ctx, ERROR_PROGRAM, at, "logpdf(m, {mu: 0, theta: [1, 2]})", "the values of a model's variables are a record; this is %s",
-                  value_describe(in, record));
+        ctx_raise(in->ctx, ERROR_PROGRAM, at, "logpdf(m, {mu: 0, theta: [1, 2]})",
+                  "the values of a model's variables are a record; this is %s", value_describe(in, record));
     Scope saved;
     Trace t;
     scope_enter(in, &saved, in->arena, in->tape, in->ctx->seed);
@@ -77,7 +77,8 @@ static void density_body(void *self) {
     Array u = value_array(in, a->values[1], a->spans[1], "a point");
     int64_t n = shape_size(u.var.value->shape);
     if (n != p->latents->size)
-        ctx_raise(in->ctx, ERROR_PROGRAM, a->spans[1], NULL, "the point has %ld numbers, the latents of `%s` have %ld in unconstrained space", (long)n,
+        ctx_raise(in->ctx, ERROR_PROGRAM, a->spans[1], NULL,
+                  "the point has %ld numbers, the latents of `%s` have %ld in unconstrained space", (long)n,
                   p->model->closure->function->name, (long)p->latents->size);
     double *x = ARENA_ARRAY(q->arena, double, n + 1);
     tensor_copy_out(u.var.value, x);

@@ -4,8 +4,8 @@
 
 /* What is looked for; `found` ends the search. */
 typedef struct Search {
-    int slot;             /* a global, or -1 */
-    const char *builtin;  /* or NULL */
+    int slot;            /* a global, or -1 */
+    const char *builtin; /* or NULL */
     bool found;
 } Search;
 

@@ -13,7 +13,7 @@ typedef struct Weight {
     Pair *pair;
     Recorder recorder;
     double *values;
-    int64_t n;      /* elements; 0: not recorded yet */
+    int64_t n; /* elements; 0: not recorded yet */
     bool elements;
 } Weight;
 
@@ -30,7 +30,9 @@ static const Axis *common_plate(const Pass *p) {
         any = true;
     }
     for (int k = 0; k < p->guide.n; k++)
-        if (p->guide.entries[k].kind == ENTRY_SAMPLE && (p->guide.entries[k].nindex == 0 || p->guide.entries[k].index[0].axis != axis)) return NULL;
+        if (p->guide.entries[k].kind == ENTRY_SAMPLE &&
+            (p->guide.entries[k].nindex == 0 || p->guide.entries[k].index[0].axis != axis))
+            return NULL;
     return axis;
 }
 
@@ -91,11 +93,12 @@ static Pair *query_pair(Query *q, Fit *f) {
         p->prior = false;
         if (!p->guide->closure->function->with) p->automatic = value_none();
     } else if (a->values[1].kind != VALUE_NONE && f->pair->guide) {
-        ctx_raise(in->ctx, ERROR_PROGRAM, a->span, "elbo(fit, m(new), q(new))", "say with which guide: the fit's own, `%s`, was for other data",
-                  f->pair->guide_name);
+        ctx_raise(in->ctx, ERROR_PROGRAM, a->span, "elbo(fit, m(new), q(new))",
+                  "say with which guide: the fit's own, `%s`, was for other data", f->pair->guide_name);
     }
     if (p->automatic.kind == VALUE_NOTHING)
-        ctx_raise(in->ctx, ERROR_PROGRAM, a->spans[0], NULL, "a fit by %s has no guide to estimate it with", f->report.method);
+        ctx_raise(in->ctx, ERROR_PROGRAM, a->spans[0], NULL, "a fit by %s has no guide to estimate it with",
+                  f->report.method);
     return p;
 }
 
@@ -131,8 +134,10 @@ static void query_body(void *self) {
         for (int64_t i = 0; i < w.n; i++) {
             double x = w.values[i];
             moments_add(&mean[i], x);
-            if (x > largest[i]) sum[i] = sum[i] * exp(largest[i] - x) + 1, largest[i] = x;
-            else if (largest[i] > -INFINITY) sum[i] += exp(x - largest[i]);
+            if (x > largest[i])
+                sum[i] = sum[i] * exp(largest[i] - x) + 1, largest[i] = x;
+            else if (largest[i] > -INFINITY)
+                sum[i] += exp(x - largest[i]);
         }
     }
     Tensor *t = tensor_new(in->ctx, in->arena, w.elements ? shape1(w.n) : SHAPE_SCALAR);

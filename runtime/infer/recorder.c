@@ -8,9 +8,19 @@
 enum { MAX_RECORDINGS = 8 };
 
 void scope_save(Interp *in, Scope *s) {
-    *s = (Scope){.arena = in->arena, .tape = in->tape, .handler = in->handler, .nplates = in->nplates, .depth = in->depth,
-                 .dist_level = in->dist_level, .address = in->address, .draw = in->draw, .split = in->split, .overlay = in->overlay,
-                 .draw_count = in->draw_count, .seed = in->ctx->seed, .span = in->ctx->span};
+    *s = (Scope){.arena = in->arena,
+                 .tape = in->tape,
+                 .handler = in->handler,
+                 .nplates = in->nplates,
+                 .depth = in->depth,
+                 .dist_level = in->dist_level,
+                 .address = in->address,
+                 .draw = in->draw,
+                 .split = in->split,
+                 .overlay = in->overlay,
+                 .draw_count = in->draw_count,
+                 .seed = in->ctx->seed,
+                 .span = in->ctx->span};
     memcpy(s->plates, in->plates, sizeof s->plates);
 }
 
@@ -68,9 +78,11 @@ static void release_programs(void *self) {
     r->arena = NULL;
 }
 
-void recorder_init(Recorder *r, Interp *in, Arena *keep, uint64_t seed, void *(*record)(Recorder *, void *), void *self) {
+void recorder_init(Recorder *r, Interp *in, Arena *keep, uint64_t seed, void *(*record)(Recorder *, void *),
+                   void *self) {
     const char *walk = getenv("PPL_WALK"); /* for tests: walk the tree at every step */
-    *r = (Recorder){.in = in, .record = record, .self = self, .seed = seed, .keep = keep, .walk = walk && strcmp(walk, "1") == 0};
+    *r = (Recorder){
+        .in = in, .record = record, .self = self, .seed = seed, .keep = keep, .walk = walk && strcmp(walk, "1") == 0};
     r->arena = ctx_arena(in->ctx);
     arena_defer(keep, release_programs, r);
 }
@@ -160,7 +172,8 @@ const char *recorder_first_nonfinite(Recorder *r, Arena *a, Span *at) {
     if (r->n == 0) record_anew(r, r->last.step, r->last.particle);
     r->walk = walk;
     const char *what = NULL;
-    if (program_run(r->list[0]->program, &r->last) == RUN_DONE) what = program_first_nonfinite(r->list[0]->program, a, at);
+    if (program_run(r->list[0]->program, &r->last) == RUN_DONE)
+        what = program_first_nonfinite(r->list[0]->program, a, at);
     if (r->walk) recorder_forget(r);
     return what;
 }

@@ -40,23 +40,28 @@ void scope_protect(Interp *in, void (*body)(void *), void *self, Arena *owned);
 typedef struct Recorder Recorder;
 struct Recorder {
     Interp *in;
-    /* Computes on in->tape and names its outputs. What it gives is handed out by recorder_run when this recording ran. */
+    /* Computes on in->tape and names its outputs. What it gives is handed out by recorder_run when this recording ran.
+     */
     void *(*record)(Recorder *r, void *self);
     void *self;
     uint64_t seed;
     const real *slots[8];
     bool walk;
-    Arena *keep;              /* lives as long as the recorder; owns the programs */
-    Arena *arena;             /* of the recording at work */
+    Arena *keep;               /* lives as long as the recorder; owns the programs */
+    Arena *arena;              /* of the recording at work */
     struct Recording *list[8]; /* latest used first */
     int n;
-    struct Output { Var var; real *place; } *outputs;
+    struct Output {
+        Var var;
+        real *place;
+    } * outputs;
     int noutputs, capacity;
     RunInputs last;
-    long nrecorded;           /* walks of the tree */
+    long nrecorded; /* walks of the tree */
 };
 
-void recorder_init(Recorder *r, Interp *in, Arena *keep, uint64_t seed, void *(*record)(Recorder *, void *), void *self);
+void recorder_init(Recorder *r, Interp *in, Arena *keep, uint64_t seed, void *(*record)(Recorder *, void *),
+                   void *self);
 /* Within record: place[0..size of var) is to hold this, row by row; it lives as long as `keep`. */
 void recorder_output(Recorder *r, Var var, real *place);
 void *recorder_run(Recorder *r, uint32_t step, uint32_t particle);

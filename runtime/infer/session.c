@@ -50,8 +50,8 @@ static bool needs_arguments(const Function *f) {
 static bool is_used(const Module *m, int slot, const Function *self) {
     for (int k = 0; k < m->body->n; k++) {
         const Stmt *s = m->body->statements[k];
-        if (s->kind == STMT_FUNCTION && s->u.function.function != self && s->u.function.function->kind != FUNCTION_GUIDE &&
-            tree_function_reads(s->u.function.function, slot))
+        if (s->kind == STMT_FUNCTION && s->u.function.function != self &&
+            s->u.function.function->kind != FUNCTION_GUIDE && tree_function_reads(s->u.function.function, slot))
             return true;
     }
     return false;
@@ -62,12 +62,13 @@ Value infer_default(Interp *in, const Module *m) {
     const Stmt *found = NULL;
     for (int k = 0; k < m->body->n; k++) {
         const Stmt *s = m->body->statements[k];
-        if (s->kind != STMT_FUNCTION || s->u.function.function->kind != FUNCTION_MODEL || needs_arguments(s->u.function.function) ||
-            is_used(m, s->u.function.ref.slot, s->u.function.function))
+        if (s->kind != STMT_FUNCTION || s->u.function.function->kind != FUNCTION_MODEL ||
+            needs_arguments(s->u.function.function) || is_used(m, s->u.function.ref.slot, s->u.function.function))
             continue;
         if (found)
-            ctx_raise(in->ctx, ERROR_PROGRAM, s->span, arena_printf(in->arena, "write infer(%s), or infer(%s)", found->u.function.function->name,
-                                                                    s->u.function.function->name),
+            ctx_raise(in->ctx, ERROR_PROGRAM, s->span,
+                      arena_printf(in->arena, "write infer(%s), or infer(%s)", found->u.function.function->name,
+                                   s->u.function.function->name),
                       "there are several models: which one is to be fitted?");
         found = s;
     }

@@ -55,16 +55,23 @@ static const Axis *new_axis(Summing *s, Interp *in, const Site *site, double low
     for (int k = 0; k < site->nindex; k++)
         if (site->index[k].axis) within[n++] = site->index[k].axis;
     Axis *a = ARENA_NEW(in->arena, Axis);
-    *a = (Axis){.kind = AXIS_ENUM, .name = site->name, .first = (int64_t)low, .size = (int64_t)(high - low) + 1,
-                .order = FIRST_ENUM_ORDER + s->n, .within = within, .nwithin = n};
+    *a = (Axis){.kind = AXIS_ENUM,
+                .name = site->name,
+                .first = (int64_t)low,
+                .size = (int64_t)(high - low) + 1,
+                .order = FIRST_ENUM_ORDER + s->n,
+                .within = within,
+                .nwithin = n};
     return a;
 }
 
 static Value all_values(Interp *in, const Axis *axis) {
     Tensor *t = tensor_new(in->ctx, in->arena, shape1(axis->size));
     for (int64_t k = 0; k < axis->size; k++) t->data[k] = (real)(axis->first + k);
-    return (Value){VALUE_ARRAY, .u.array = arena_copy(in->arena, &(Array){.var = var_constant(t), .naxes = 1, .axes = {axis}, .index_of = axis},
-                                                     sizeof(Array))};
+    return (Value){VALUE_ARRAY,
+                   .u.array = arena_copy(in->arena,
+                                         &(Array){.var = var_constant(t), .naxes = 1, .axes = {axis}, .index_of = axis},
+                                         sizeof(Array))};
 }
 
 /* Zeros with the plates and the axis; as variables of the tape. */
@@ -72,7 +79,8 @@ static Value marker(Interp *in, const Axis *axis, Var *var) {
     const Axis *axes[MAX_AXES];
     Shape shape = SHAPE_SCALAR;
     int n = 0;
-    for (int k = 0; k < axis->nwithin; k++) axes[n++] = axis->within[k], shape.dim[shape.rank++] = axis->within[k]->size;
+    for (int k = 0; k < axis->nwithin; k++)
+        axes[n++] = axis->within[k], shape.dim[shape.rank++] = axis->within[k]->size;
     axes[n++] = axis, shape.dim[shape.rank++] = axis->size;
     *var = tape_variable(in->tape, var_constant(tensor_zeros(in->ctx, in->arena, shape)));
     return value_var(in, *var, n, axes);
@@ -80,7 +88,8 @@ static Value marker(Interp *in, const Axis *axis, Var *var) {
 
 bool summing_answer(Summing *s, Interp *in, Site *site, Entry *e, int entry) {
     double low, high;
-    if (!s->plan || !finite_support(in, site->dist, &low, &high, site->span) || summing_excluded(s->plan, site->name)) return false;
+    if (!s->plan || !finite_support(in, site->dist, &low, &high, site->span) || summing_excluded(s->plan, site->name))
+        return false;
     if (dist_event_shape(in, site->dist, site->span).rank > 0) {
         exclude(s->plan, site->name, "it is drawn as a whole array: draw its elements one by one, in a plate");
         return false;
@@ -175,7 +184,8 @@ int summing_notes(const Summing *s, const Trace *model, Arena *a, const char ***
         const Entry *e = &model->entries[one->entry];
         const char *text = address_text(model->in, one->axis->name, e->index, one->axis->nwithin ? e->nindex : 0);
         (*notes)[k] = names[k].elements == 1 ? arena_printf(a, "%s summed out: %ld values", text, (long)one->axis->size)
-                                             : arena_printf(a, "%s summed out: %ld values x %ld", text, (long)one->axis->size, (long)names[k].elements);
+                                             : arena_printf(a, "%s summed out: %ld values x %ld", text,
+                                                            (long)one->axis->size, (long)names[k].elements);
     }
     return n;
 }

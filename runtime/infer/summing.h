@@ -2,8 +2,8 @@
  * afterwards.
  *
  * A latent of finite support that the guide does not draw takes all its values at once, along an axis of its own
- * (AXIS_ENUM). What a run cannot do with such a value (it decides a loop bound, say) is learned: the variable is drawn from
- * then on, or its plate runs element by element.
+ * (AXIS_ENUM). What a run cannot do with such a value (it decides a loop bound, say) is learned: the variable is drawn
+ * from then on, or its plate runs element by element.
  */
 #ifndef INFER_SUMMING_H
 #define INFER_SUMMING_H
@@ -26,9 +26,9 @@ typedef struct SumPlan {
 } SumPlan;
 
 typedef struct SummedSite {
-    int entry;          /* in the model's trace */
+    int entry; /* in the model's trace */
     const Axis *axis;
-    Var marker;         /* zeros [plates..., K]: the gradient of the log joint with respect to it is the posterior */
+    Var marker; /* zeros [plates..., K]: the gradient of the log joint with respect to it is the posterior */
 } SummedSite;
 
 /* One run. */
@@ -48,11 +48,13 @@ bool summing_learn(SumPlan *plan, Interp *in, const Error *e);
 /* Why the variable is not summed out, or NULL. */
 const char *summing_excluded(const SumPlan *plan, const char *name);
 
-/* The log densities of the run's entries that have summed axes, eliminated: what is left to add up is in s->elimination.rest. */
+/* The log densities of the run's entries that have summed axes, eliminated: what is left to add up is in
+ * s->elimination.rest. */
 void summing_finish(Summing *s, Interp *in, const Trace *model, Span at);
 bool has_summed_axis(Value v);
 
-/* After summing_finish, with markers: values of the trace's entries become probabilities [.., K] given the log joint y. */
+/* After summing_finish, with markers: values of the trace's entries become probabilities [.., K] given the log joint y.
+ */
 void summing_probabilities(const Summing *s, Interp *in, Trace *model, Var y);
 /* Joint draws, or the best joint assignment: value of site k. */
 void summing_decode(const Summing *s, Interp *in, const Trace *model, bool best, uint64_t key, Value *values, Span at);

@@ -82,7 +82,8 @@ static void *record_objective(Recorder *r, void *self) {
         Error e;
         scope_save(r->in, &saved);
         if (ctx_protect(r->in->ctx, try_together, &t, &e)) return s;
-        if (e.kind != ERROR_ELEMENTWISE || !r->in->split || r->in->split->kind != AXIS_PARTICLE) ctx_reraise(r->in->ctx, &e);
+        if (e.kind != ERROR_ELEMENTWISE || !r->in->split || r->in->split->kind != AXIS_PARTICLE)
+            ctx_reraise(r->in->ctx, &e);
         scope_leave(r->in, &saved); /* something needs one plain value: one particle after the other */
         tape_truncate(r->in->tape, 0);
         r->noutputs = 0;
@@ -169,8 +170,11 @@ static _Noreturn void refuse_nonfinite(Svi *s, double value) {
     Span at = s->pair->span;
     const char *what = recorder_first_nonfinite(&s->objective, s->in->arena, &at);
     const char *name = isfinite(value) ? "the gradient of the ELBO" : "the ELBO";
-    if (!what) ctx_raise(s->in->ctx, ERROR_NUMERIC, at, NULL, "%s is not finite at step %ld", name, s->job->fit->report.steps + 1);
-    ctx_raise(s->in->ctx, ERROR_NUMERIC, at, "keep its operands where it is defined", "%s is not finite; it starts here: %s", name, what);
+    if (!what)
+        ctx_raise(s->in->ctx, ERROR_NUMERIC, at, NULL, "%s is not finite at step %ld", name,
+                  s->job->fit->report.steps + 1);
+    ctx_raise(s->in->ctx, ERROR_NUMERIC, at, "keep its operands where it is defined",
+              "%s is not finite; it starts here: %s", name, what);
 }
 
 /* A rare draw from the tails may overflow: other noise is tried before giving up. */
@@ -183,8 +187,8 @@ double svi_step(Svi *s, uint32_t step) {
     }
 }
 
-/* Rare draws from heavy tails have gradients that throw Adam off for a long time: under automatic guides norms are cut at
- * some times their running geometric mean. */
+/* Rare draws from heavy tails have gradients that throw Adam off for a long time: under automatic guides norms are cut
+ * at some times their running geometric mean. */
 static void cut_outlier(Svi *s) {
     double norm = gradient_norm(s->direction, s->size);
     if (!(norm > 0)) return;
@@ -198,8 +202,10 @@ void svi_update(Svi *s, double rate_factor) {
     OptimizerChoice *o = &s->job->optimizer;
     double option[MAX_OPTIONS];
     memcpy(option, o->option, sizeof option);
-    if (o->clip > 0) gradient_clip(s->direction, s->size, o->clip);
-    else if (s->pair->automatic.kind != VALUE_NONE) cut_outlier(s);
+    if (o->clip > 0)
+        gradient_clip(s->direction, s->size, o->clip);
+    else if (s->pair->automatic.kind != VALUE_NONE)
+        cut_outlier(s);
     s->updates++;
     option[0] *= rate_factor;
     optimizer_update(o->optimizer, option, s->state, s->size, s->pair->params->values, s->direction, s->updates);
@@ -241,7 +247,11 @@ static void choose_particles(Svi *s) {
 
 static Svi *svi_new(Job *job) {
     Svi *s = ARENA_NEW(job->fit->arena, Svi);
-    *s = (Svi){.job = job, .in = job->in, .arena = job->fit->arena, .pair = job->pair, .kl_weight = job->choice.objective.kl_weight};
+    *s = (Svi){.job = job,
+               .in = job->in,
+               .arena = job->fit->arena,
+               .pair = job->pair,
+               .kl_weight = job->choice.objective.kl_weight};
     if (job->pair->automatic.kind != VALUE_NONE) svi_start_automatic(job);
     recorder_init(&s->objective, s->in, s->arena, job->seed, record_objective, s);
     recorder_init(&s->value, s->in, s->arena, job->seed, record_value, s);
@@ -255,7 +265,8 @@ static void svi_forget(Svi *s) {
 }
 
 /* -- Centred or not: what suits few data misses much of the posterior under many. Both are tried for some steps from
- *    their own start, and the one with the higher ELBO goes on (a choice that Gorinova, Moore, Hoffman 2020 learn) -- */
+ *    their own start, and the one with the higher ELBO goes on (a choice that Gorinova, Moore, Hoffman 2020 learn) --
+ */
 
 enum { TRIAL_STEPS = 400, TRIAL_FROM = 0x10000000, TRIAL_DRAWS = 1000 };
 
@@ -304,7 +315,8 @@ static Svi *choose_centring(Job *job) {
     Error e, last = {0};
     for (int k = 0; k < 2; k++) {
         Trial *t = &trials[k];
-        *t = (Trial){.job = job, .latents = k ? centred_copy(pair->latents, f->arena) : pair->latents, .elbo = -INFINITY};
+        *t = (Trial){
+            .job = job, .latents = k ? centred_copy(pair->latents, f->arena) : pair->latents, .elbo = -INFINITY};
         t->params = ARENA_NEW(f->arena, ParamStore);
         params_init(t->params, job->in, f->arena);
         t->params->from = pair->params->from;
@@ -334,9 +346,13 @@ void svi_run(Job *job) {
     if (pair->automatic.kind != VALUE_NONE && pair->latents->n == 0) pair->automatic = value_none();
     bool choice = pair->automatic.kind != VALUE_NONE && any_noncentred(pair->latents);
     Svi *s = choice ? choose_centring(job) : svi_new(job);
-    f->report.stop = "steps";
-    if (job->steps >= 0) svi_fixed(s, job->steps);
-    else svi_until_done(s);
+    f->report.stop = s->size ? "steps" : "converged";
+    if (s->size == 0)
+        fit_note(f, "nothing is learned: the guide has no parameters");
+    else if (job->steps >= 0)
+        svi_fixed(s, job->steps);
+    else
+        svi_until_done(s);
     svi_forget(s);
     fit_take_draws(job, job->ndraws);
 }
@@ -361,7 +377,7 @@ void svi_fixed(Svi *s, long n) {
         }
         if (job_progress(job, step, n, elbo)) break;
     }
-    if (count == 0 || s->size != size) return;
+    if (count == 0 || s->size != size || size == 0) return;
     memcpy(s->pair->params->values, mean, sizeof(double) * (size_t)size);
     fit_note(f, "the parameters are the mean of the last %ld steps", (long)count);
 }

@@ -10,21 +10,21 @@ typedef struct Svi {
     Arena *arena;
     Pair *pair;
     int particles;
-    bool together;         /* all particles in one run, along an axis; else run after run */
-    bool scored;           /* some draw of the guide has no gradient: score function with baseline */
+    bool together; /* all particles in one run, along an axis; else run after run */
+    bool scored;   /* some draw of the guide has no gradient: score function with baseline */
     double kl_weight;
     Recorder objective, value;
     /* of the run at work */
-    double *elbos;         /* [particles], or one */
-    double elbo;           /* of svi_values */
+    double *elbos;            /* [particles], or one */
+    double elbo;              /* of svi_values */
     double *gradient, *score; /* of the ELBO, by parameter; of log q of the scored draws */
-    int64_t capacity;      /* of those two */
+    int64_t capacity;         /* of those two */
     /* the optimizer's */
     double *sum, *weighted; /* [size]: accumulated over particles */
     double *state, *direction;
-    int64_t size;          /* parameters known to it */
+    int64_t size; /* parameters known to it */
     int64_t updates;
-    double log_norm;       /* running mean of the log of the gradient's norm */
+    double log_norm; /* running mean of the log of the gradient's norm */
 } Svi;
 
 /* One estimate of the ELBO and, in s->direction, minus its gradient. Raises where it is not finite time and again. */

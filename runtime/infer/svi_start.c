@@ -1,6 +1,6 @@
-/* Where an automatic guide starts: at the mode of the unconstrained density, found by L-BFGS from the prior's median, with
- * the covariance of the Gaussian there; or, where that is no better (hierarchical models often have their mode far from
- * everything else), at the prior's median with 0.1 of the prior's spread. */
+/* Where an automatic guide starts: at the mode of the unconstrained density, found by L-BFGS from the prior's median,
+ * with the covariance of the Gaussian there; or, where that is no better (hierarchical models often have their mode far
+ * from everything else), at the prior's median with 0.1 of the prior's spread. */
 #include <lapacke.h>
 #include <math.h>
 #include <string.h>
@@ -20,7 +20,7 @@ typedef struct Start {
 
 static Start start_new(Arena *a, int64_t n) {
     Start s = {.n = n, .loc = ARENA_ARRAY(a, double, n + 1), .scale = ARENA_ARRAY(a, double, n + 1)};
-    if (n <= MAX_DENSE) s.cholesky = ARENA_ARRAY(a, double, n * n + 1);
+    if (n <= MAX_DENSE) s.cholesky = ARENA_ARRAY(a, double, n *n + 1);
     s.begin = 1;
     return s;
 }
@@ -35,7 +35,7 @@ static double minus_density(void *self, const double *x, double *gradient) {
 /* The Gaussian of the Hessian; directions in which the density does not fall get scale 1. False: numbers gone wrong. */
 static bool curvature(Density *d, Start *s, Arena *a) {
     int64_t n = s->n;
-    double *h = ARENA_ARRAY(a, double, n * n), *w = ARENA_ARRAY(a, double, n), *cov = ARENA_ARRAY(a, double, n * n);
+    double *h = ARENA_ARRAY(a, double, n *n), *w = ARENA_ARRAY(a, double, n), *cov = ARENA_ARRAY(a, double, n *n);
     density_hessian(d, s->loc, h);
     for (int64_t k = 0; k < n * n; k++) {
         h[k] = -h[k];

@@ -1,11 +1,11 @@
 /* Going on until nothing improves, by a rule that noise does not fool.
  *
- * The optimizer runs with a fixed step size in windows. The mean of the iterates over the later part of a window (Polyak
- * averaging: Dhaka et al. 2020, Welandawe et al. 2022) is compared with the mean before by the ELBO at both, estimated
- * with the same fresh noise, so that the difference has a small, known error. There is progress while the difference is
- * above a tolerance and either beyond its error or the iterates still drift (split R-hat above 1.1). Without progress
- * the step size shrinks and the next window, twice as long, starts from the mean; after three such windows in a row
- * it is done. */
+ * The optimizer runs with a fixed step size in windows. The mean of the iterates over the later part of a window
+ * (Polyak averaging: Dhaka et al. 2020, Welandawe et al. 2022) is compared with the mean before by the ELBO at both,
+ * estimated with the same fresh noise, so that the difference has a small, known error. There is progress while the
+ * difference is above a tolerance and either beyond its error or the iterates still drift (split R-hat above 1.1).
+ * Without progress the step size shrinks and the next window, twice as long, starts from the mean; after three such
+ * windows in a row it is done. */
 #include <math.h>
 #include <string.h>
 
@@ -27,6 +27,10 @@ typedef struct Search {
     uint32_t noise;
     int64_t size;
 } Search;
+
+static void copy_numbers(double *to, const double *from, int64_t n) {
+    if (n) memcpy(to, from, sizeof(double) * (size_t)n);
+}
 
 static int64_t watched_param(const Search *h, int64_t k) { return k * h->size / h->nwatched; }
 
@@ -78,7 +82,7 @@ static bool run_window(Search *h) {
             for (int64_t i = 0; i < h->size; i++) h->mean[i] += (now[i] - h->mean[i]) / (double)count;
         }
         if (job_progress(job, h->steps, 0, elbo)) {
-            if (count == 0) memcpy(h->mean, now, sizeof(double) * (size_t)h->size);
+            if (count == 0) copy_numbers(h->mean, now, h->size);
             return true;
         }
     }
@@ -88,15 +92,14 @@ static bool run_window(Search *h) {
 static void search_reserve(Search *h) {
     h->size = h->s->size;
     h->nwatched = h->size < WATCHED ? h->size : WATCHED;
-    size_t bytes = sizeof(double) * (size_t)h->size;
-    h->best = arena_alloc(h->s->arena, bytes + 1);
-    if (bytes) memcpy(h->best, h->s->pair->params->values, bytes);
-    h->mean = arena_alloc(h->s->arena, bytes + 1);
+    h->best = ARENA_ARRAY(h->s->arena, double, h->size + 1);
+    h->mean = ARENA_ARRAY(h->s->arena, double, h->size + 1);
+    copy_numbers(h->best, h->s->pair->params->values, h->size);
 }
 
 static void set_window(Search *h, long window) {
     h->window = window;
-    h->watched = ARENA_ARRAY(h->s->arena, double, WATCHED * window);
+    h->watched = ARENA_ARRAY(h->s->arena, double, WATCHED *window);
 }
 
 void svi_until_done(Svi *s) {
@@ -115,7 +118,7 @@ void svi_until_done(Svi *s) {
             continue;
         }
         Verdict v = compare(&h);
-        if (v != WORSE) memcpy(h.best, h.mean, sizeof(double) * (size_t)h.size);
+        if (v != WORSE) copy_numbers(h.best, h.mean, h.size);
         if (interrupted) break;
         if (v == BETTER && h.steps >= MAX_STEPS) {
             f->report.stop = "steps";
@@ -129,8 +132,8 @@ void svi_until_done(Svi *s) {
         h.stalls++;
         h.rate *= SHRINK;
         if (h.stalls < STALLS) set_window(&h, 2 * h.window > 3200 ? 3200 : 2 * h.window);
-        memcpy(s->pair->params->values, h.best, sizeof(double) * (size_t)h.size);
+        copy_numbers(s->pair->params->values, h.best, h.size);
         svi_restart(s);
     }
-    memcpy(s->pair->params->values, h.best, sizeof(double) * (size_t)h.size);
+    copy_numbers(s->pair->params->values, h.best, h.size);
 }

@@ -123,6 +123,33 @@ static bool within(const Bounds *b, double x) {
     return x >= b->low && x <= b->high && !(b->open_low && x <= b->low) && !(b->integer && x != floor(x));
 }
 
+static char *shown(Interp *in, Value v) {
+    Buf b = {0};
+    value_show(in, v, &b, false);
+    char *text = arena_strdup(in->ctx->session, b.text);
+    buf_free(&b);
+    return text;
+}
+
+/* A vector or matrix whose elements belong together: what it must be, where it is not; else NULL. */
+static const char *misfit(Interp *in, const Type *t, const Array *a) {
+    static const struct { TypeKind type; ConstraintKind kind; const char *text; } kinds[] = {
+        {TYPE_SIMPLEX, CONSTRAINT_SIMPLEX, "a simplex: numbers from 0 to 1 with the sum 1"},
+        {TYPE_ORDERED, CONSTRAINT_ORDERED, "a vector in increasing order"},
+        {TYPE_COV, CONSTRAINT_COV, "a symmetric positive definite matrix"},
+        {TYPE_CORR_CHOLESKY, CONSTRAINT_CORR_CHOLESKY, "a lower Cholesky factor of a correlation matrix"},
+    };
+    for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++) {
+        if (kinds[k].type != t->kind) continue;
+        Constraint c = {.kind = kinds[k].kind};
+        const Tensor *x = a->var.value;
+        for (int64_t i = 0, n = shape_size(x->shape); i < n; i++)
+            if (isnan(tensor_item(x, i))) return NULL; /* as in within() */
+        return constraint_holds(in->ctx, &c, x) ? NULL : kinds[k].text;
+    }
+    return NULL;
+}
+
 /* A parameter that is impossible and constant is a mistake of the program. */
 static void check_param(Interp *in, const Dist *d, Frame *f, int k, Span at) {
     const Param *p = &d->family->decl->params[k];
@@ -132,6 +159,12 @@ static void check_param(Interp *in, const Dist *d, Frame *f, int k, Span at) {
         ctx_raise(in->ctx, ERROR_PROGRAM, at, NULL, "%s: `%s` must be a number or an array; this is %s", d->family->decl->name, p->name,
                   value_describe(in, v));
     if (!p->type || !value_is_numeric(v)) return;
+    if (v.kind == VALUE_ARRAY && !var_is_taped(v.u.array->var)) {
+        const char *expected = misfit(in, p->type, v.u.array);
+        if (expected)
+            ctx_raise(in->ctx, ERROR_PROGRAM, at, NULL, "%s: `%s` must be %s, it is %s", d->family->decl->name, p->name, expected,
+                      shown(in, v));
+    }
     Bounds b;
     if (!type_bounds(in, f, p->type, &b)) return;
     if (v.kind == VALUE_NUMBER) {

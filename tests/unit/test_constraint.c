@@ -290,7 +290,7 @@ START_TEST(values_outside_are_recognised) {
         {"upper", 0, 2, 0, 1, {0}, {2.001}, 0},
         {"lower_upper", 0, 1, 0, 1, {0}, {1.001}, 0},
         {"lower_upper", 0, 1, 0, 1, {0}, {NAN}, 0},
-        {"simplex_stick_breaking", 0, 0, 0, 3, {0}, {0.5, 0.5, 1e-7}, 0},
+        {"simplex_stick_breaking", 0, 0, 0, 3, {0}, {0.5, 0.5, 1e-5}, 0},
         {"simplex_stick_breaking", 0, 0, 0, 3, {0}, {-0.1, 0.6, 0.5}, 0},
         {"ordered", 0, 0, 0, 3, {0}, {1, 3, 2}, 0},
         {"cov_matrix", 0, 0, 0, 4, {0}, {1, 0.5, 0.4, 1}, 0},
