@@ -5,7 +5,7 @@
 #include "interp/session.h"
 #include "interp/stdlib.h"
 
-static bool stack_is_used_up(const Interp *in) {
+bool stack_is_used_up(const Interp *in) {
     char here;
     uintptr_t now = (uintptr_t)&here;
     return (in->stack_base > now ? in->stack_base - now : now - in->stack_base) > in->stack_limit;

@@ -23,6 +23,7 @@ Value call_function(Interp *in, const Closure *c, int n, const Value *args, cons
 Value call_value(Interp *in, Value callee, int n, const Value *args, const char *const *names, const Span *spans, Span at,
                  Frame *caller, int place);
 void enter_call(Interp *in, const char *name, Span at); /* counts depth, refuses what is too deep */
+bool stack_is_used_up(const Interp *in);
 void check_stack(Interp *in, Span at); /* on the way into a value: refuses what is too deep */
 
 /* plate.c */
