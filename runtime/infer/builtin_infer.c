@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "infer/builtins.h"
+#include "infer/decode.h"
 #include "infer/fit.h"
 #include "interp/builtins.h"
 #include "interp/internal.h"
@@ -463,6 +464,7 @@ const Builtin infer_builtins[] = {
      "the importance-weighted estimate of log p(data), likewise", 0},
     {"simulate", "(m, n = )", call_simulate,
      "a model or guide run forward, observations drawn anew: a record; n runs first", 0},
+    {"decode", "(fit)", call_decode, "the most probable joint values of what was summed out, a record", 0},
     {"predict", "(fit, m = , n = )", call_predict,
      "the posterior predictive: simulate with the latents of the fit, draws first", 0},
     {"posterior", "(fit, q, n = )", call_posterior,

@@ -373,7 +373,8 @@ Value record_nest(Interp *in, int n, const char *const *names, const Value *valu
 
 unsigned entry_kind(const Entry *e) {
     if (is_anonymous(e->name)) return 0;
-    return e->kind == ENTRY_RECORD ? TRACE_RECORDED : e->observed ? TRACE_OBSERVED : TRACE_LATENT;
+    if (e->kind == ENTRY_RECORD) return TRACE_RECORDED;
+    return e->observed ? TRACE_OBSERVED : e->summed ? TRACE_LATENT | TRACE_SUMMED : TRACE_LATENT;
 }
 
 Value trace_record(const Trace *t, unsigned what, Span at) {
