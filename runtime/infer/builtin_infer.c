@@ -153,8 +153,6 @@ NOT_THERE(pathfinder)
 NOT_THERE(IWAE)
 NOT_THERE(Renyi)
 NOT_THERE(auto_iaf)
-NOT_THERE(save)
-NOT_THERE(load)
 NOT_THERE(refinement)
 
 /* -- Optimizers: options by position or by name, then `schedule` and `clip` -- */
@@ -478,8 +476,8 @@ const Builtin infer_builtins[] = {
     {"IWAE", "(...)", make_IWAE, "not there yet", 0},
     {"Renyi", "(...)", make_Renyi, "not there yet", 0},
     {"auto_iaf", "(...)", make_auto_iaf, "not there yet", 0},
-    {"save", "(...)", make_save, "not there yet", 0},
-    {"load", "(...)", make_load, "not there yet", 0},
+    {"save", "(path, fit = )", call_save, "write the learned parameters of a fit (the latest) to a .safetensors or .json file", 0},
+    {"load", "(path)", call_load, "read learned parameters: a fit for from =, posterior and simulate", 0},
     {"refinement", "(...)", make_refinement, "not there yet", 0},
 #define OPTIMIZER(NAME) {#NAME, "(...)", make_##NAME, "an optimizer: its options by name, then schedule and clip", 0},
 #include "infer/optimizers.def"

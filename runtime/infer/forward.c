@@ -152,6 +152,9 @@ Value call_predict(Interp *in, const Args *a) {
                  .fit = fit_of(in, a->values[0], a->spans[0]),
                  .latents = true,
                  .what = TRACE_LATENT | TRACE_OBSERVED | TRACE_RECORDED};
+    if (!f.fit->pair)
+        ctx_raise(in->ctx, ERROR_PROGRAM, a->spans[0], "posterior(fit, q(x)) and simulate(m) use loaded parameters",
+                  "a fit that was loaded has no draws to predict with");
     f.call = f.fit->pair->model;
     if (a->values[1].kind != VALUE_NONE) f.call = model_argument(in, a->values[1], FUNCTION_MODEL, a->spans[1]);
     return run(&f);

@@ -71,12 +71,24 @@ static Value first_particle(Interp *in, Value v, Span at) {
     return v;
 }
 
+static void start_at(Interp *in, const ParamInfo *p, Var x, double *to) {
+    Constraint k = info_constraint(in->tape, p);
+    if (!constraint_holds(in->ctx, &k, x.value))
+        ctx_raise(in->ctx, ERROR_PROGRAM, p->span, NULL, "the initial value of `%s` is not allowed by its type (%s)",
+                  p->name, constraint_name(p->kind));
+    tensor_copy_out(constraint_inverse(in->tape, &k, x).value, to);
+}
+
 /* The initial value in unconstrained space, written to s->values. */
 static void initialise(ParamStore *s, Interp *in, const ParamInfo *p, ParamSite *site) {
     double *to = s->values + p->offset;
     int known = s->from ? params_find(s->from, p->name) : -1;
     if (known >= 0) {
         const ParamInfo *q = &s->from->list[known];
+        if (q->kind == CONSTRAINT_REAL && p->kind != CONSTRAINT_REAL && shape_equal(q->shape, p->shape)) { /* loaded */
+            start_at(in, p, var_constant(tensor_borrow(in->arena, q->shape, s->from->values + q->offset)), to);
+            return;
+        }
         if (!shape_equal(q->free, p->free) || q->kind != p->kind)
             ctx_raise(in->ctx, ERROR_PROGRAM, p->span, NULL,
                       "the parameter `%s` has shape %s here, %s in the fit it starts from", p->name,
@@ -100,12 +112,7 @@ static void initialise(ParamStore *s, Interp *in, const ParamInfo *p, ParamSite 
         !shape_equal(together, p->event))
         ctx_raise(in->ctx, ERROR_PROGRAM, p->span, NULL, "the initial value of `%s` has shape %s, the parameter has %s",
                   p->name, shape_text(in->arena, array_shape(&a)), shape_text(in->arena, p->event));
-    Var x = op_expand(in->tape, array_expand_event(in, &a, p->event), p->shape);
-    Constraint k = info_constraint(in->tape, p);
-    if (!constraint_holds(in->ctx, &k, x.value))
-        ctx_raise(in->ctx, ERROR_PROGRAM, p->span, NULL, "the initial value of `%s` is not allowed by its type (%s)",
-                  p->name, constraint_name(p->kind));
-    tensor_copy_out(constraint_inverse(in->tape, &k, x).value, to);
+    start_at(in, p, op_expand(in->tape, array_expand_event(in, &a, p->event), p->shape), to);
 }
 
 static int add_param(ParamStore *s, Interp *in, ParamSite *site) {

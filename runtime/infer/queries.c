@@ -84,7 +84,10 @@ static Pair *query_pair(Query *q, Fit *f) {
     Interp *in = q->in;
     const Args *a = q->args;
     Pair *p = ARENA_NEW(q->arena, Pair);
-    *p = *f->pair;
+    if (f->pair) *p = *f->pair;
+    else *p = (Pair){.in = in, .automatic = value_none()}; /* loaded: model and guide must be given */
+    if (!f->pair && (a->values[1].kind == VALUE_NONE || a->values[2].kind == VALUE_NONE))
+        ctx_raise(in->ctx, ERROR_PROGRAM, a->span, "elbo(fit, m(x), q(x))", "a fit that was loaded knows neither model nor guide");
     p->batches = NULL;
     p->span = a->span;
     p->arena = q->arena;
@@ -95,7 +98,7 @@ static Pair *query_pair(Query *q, Fit *f) {
         p->guide_name = p->guide->closure->function->name;
         p->prior = false;
         if (!p->guide->closure->function->with) p->automatic = value_none();
-    } else if (a->values[1].kind != VALUE_NONE && f->pair->guide) {
+    } else if (a->values[1].kind != VALUE_NONE && f->pair && f->pair->guide) {
         ctx_raise(in->ctx, ERROR_PROGRAM, a->span, "elbo(fit, m(new), q(new))",
                   "say with which guide: the fit's own, `%s`, was for other data", f->pair->guide_name);
     }
