@@ -79,7 +79,9 @@ struct Interp {
     const Builtin **builtins;
     int nbuiltins;
     Hooks hooks;
+    bool training;           /* parameters are being learned: dropout is at work */
     bool full_print;         /* print never abbreviates: --json, or not a terminal */
+    struct RefineStep *refining; /* the step of a `refine` at work (infer/refine.c), for gradient(v) */
     Batches *batches;        /* NULL: all plates run whole */
     const char *const *elementwise; /* plates that are to run element by element */
     int nelementwise;

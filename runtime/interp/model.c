@@ -218,7 +218,7 @@ static Value initial_value(Interp *in, const ParamSite *p) {
     in->draw = &draw;
     in->tape->recording = false;
     Value v = eval(in, p->frame, init);
-    if (v.kind == VALUE_FUNCTION) {
+    if (v.kind == VALUE_FUNCTION || v.kind == VALUE_BUILTIN) { /* of the shape */
         Tensor *dims = tensor_new(in->ctx, in->arena, shape1(p->shape.rank));
         for (int k = 0; k < p->shape.rank; k++) dims->data[k] = (real)p->shape.dim[k];
         Value shape = value_tensor(in, dims);
