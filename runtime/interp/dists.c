@@ -523,7 +523,7 @@ Value dist_draw_site(Interp *in, Dist *d, const Site *site, bool reparameterise)
     return v;
 }
 
-static Value detach(Interp *in, Value v) {
+Value value_detached(Interp *in, Value v) {
     if (v.kind == VALUE_DIST) return (Value){VALUE_DIST, .u.dist = dist_detach(in, v.u.dist)};
     if (v.kind != VALUE_ARRAY || !var_is_taped(v.u.array->var)) return v;
     Array *a = arena_copy(in->arena, v.u.array, sizeof(Array));
@@ -534,6 +534,6 @@ static Value detach(Interp *in, Value v) {
 Dist *dist_detach(Interp *in, const Dist *d) {
     Dist *r = arena_copy(in->arena, d, sizeof *d);
     r->params = ARENA_ARRAY(in->arena, Value, d->family->decl->nparams + 1);
-    for (int k = 0; k < d->family->decl->nparams; k++) r->params[k] = detach(in, d->params[k]);
+    for (int k = 0; k < d->family->decl->nparams; k++) r->params[k] = value_detached(in, d->params[k]);
     return r;
 }
