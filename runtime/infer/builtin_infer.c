@@ -152,7 +152,6 @@ NOT_THERE(nuts)
 NOT_THERE(pathfinder)
 NOT_THERE(IWAE)
 NOT_THERE(Renyi)
-NOT_THERE(auto_iaf)
 
 /* -- Optimizers: options by position or by name, then `schedule` and `clip` -- */
 
@@ -474,7 +473,6 @@ const Builtin infer_builtins[] = {
     {"pathfinder", "(...)", make_pathfinder, "not there yet", 0},
     {"IWAE", "(...)", make_IWAE, "not there yet", 0},
     {"Renyi", "(...)", make_Renyi, "not there yet", 0},
-    {"auto_iaf", "(...)", make_auto_iaf, "not there yet", 0},
     {"gradient", "(v)", call_gradient, "in the body of `refine v`: the gradient of this element's ELBO with respect to v", 0},
     {"save", "(path, fit = )", call_save, "write the learned parameters of a fit (the latest) to a .safetensors or .json file", 0},
     {"load", "(path)", call_load, "read learned parameters: a fit for from =, posterior and simulate", 0},
