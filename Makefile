@@ -81,17 +81,10 @@ build/lang/lexer.c: lang/lexer.l
 	@echo flex $<
 	@flex --header-file=build/lang/lexer.h -o $@ $<
 
-build/stdlib.c: Makefile $(STDLIB) stdlib
+build/stdlib.c: stdlib/embed.awk $(STDLIB) stdlib
 	@mkdir -p $(@D)
 	@echo embed stdlib
-	@{ echo '#include "interp/stdlib.h"'; i=0; \
-	   for f in $(STDLIB); do \
-	       echo "static const char text$$i[] = {"; od -An -v -tu1 "$$f" | sed 's/\([0-9]\)\( \|$$\)/\1,\2/g'; echo '0};'; \
-	       i=$$((i + 1)); \
-	   done; \
-	   echo 'const StdlibFile stdlib_files[] = {'; i=0; \
-	   for f in $(STDLIB); do echo "    {\"$${f##*/}\", text$$i, sizeof text$$i - 1},"; i=$$((i + 1)); done; \
-	   echo '    {0, 0, 0}};'; echo "const int stdlib_nfiles = $$i;"; } > $@
+	@LC_ALL=C awk -f stdlib/embed.awk $(STDLIB) > $@
 
 -include $(OBJECTS:.o=.d) $(ASAN_OBJECTS:.o=.d) $(UNIT:=.d)
 

@@ -333,13 +333,19 @@ bool pair_prior_point(Pair *pair, Interp *in, uint64_t seed, double *point) {
     return good;
 }
 
+static bool gives_lambda(const Global *g, const Function *lambda) {
+    const Expr *e = g && g->function ? g->function->expr : NULL;
+    return e && e->kind == EXPR_LAMBDA && e->u.lambda == lambda;
+}
+
 const char *automatic_name(Interp *in, Value automatic) {
     if (automatic.kind != VALUE_FUNCTION) return "automatic guide";
     const Function *f = automatic.u.closure->function;
+    if (f->kind != FUNCTION_LAMBDA) return f->name;
     /* `fn auto_normal(scale) = start -> ...`: the function whose value the lambda is */
-    for (int k = 0; k < lang_globals_count(in->names) && f->kind == FUNCTION_LAMBDA; k++) {
-        const Function *g = lang_global(in->names, k)->function;
-        if (g && g->expr && g->expr->kind == EXPR_LAMBDA && g->expr->u.lambda == f) return g->name;
-    }
+    for (int k = 0; k < lang_globals_count(in->names); k++)
+        if (gives_lambda(lang_global(in->names, k), f)) return lang_global(in->names, k)->name;
+    for (int k = 0; k < lang_library_count(in->names); k++)
+        if (gives_lambda(lang_library_loaded(in->names, k), f)) return lang_library_name(in->names, k);
     return f->name;
 }
