@@ -76,7 +76,7 @@ EXAMPLES = {
         ("rate", "mean", 1, 13.06, 0.2), ("rate", "mean", 2, 19.66, 0.2), ("rate", "mean", 3, 29.70, 0.4),
         ("step", "mean", 2, 6.60, 0.25), ("step", "mean", 3, 10.04, 0.4), ("elbo", None, None, -341.2, 0.5),
     ], [
-        ("years in state 3", 16, 4), ("expected years in state 3", 20.40, 1),
+        ("years in state 3", 18, 4), ("expected years in state 3", 20.40, 1),
         ("1943: 41 earthquakes, state on the path", 3, 0), ("1943: probability of state 3", 0.9995, 0.001),
         ("1957: 34 earthquakes, probability of state 3", 0.526, 0.04),
     ]),
