@@ -38,6 +38,13 @@ void exec_observe(Interp *in, Frame *f, const Stmt *s);
 void exec_record(Interp *in, Frame *f, const Stmt *s);
 void exec_param(Interp *in, Frame *f, const Stmt *s);
 
+/* lift.c: nets whose parameters are random variables. */
+typedef struct Lifted Lifted;
+bool value_is_lift(Value v);
+Value lift_draw(Interp *in, Value lift, const Site *place); /* g ~ lift(f, prior): the net; place: its name and indices */
+void lift_enter(Lifted *g);
+void lift_leave(Lifted *g);
+
 /* missing.c: a site whose data are missing may have to be drawn, or its plate to run element by element. */
 void observe_missing(Interp *in, const Function *fn, const Target *t, Site *s);
 
