@@ -14,11 +14,11 @@ static void reserve_gradients(Svi *s, Recorder *r) {
     if (size <= s->capacity) return;
     recorder_forget(r); /* they write to the old place */
     s->capacity = size;
-    s->gradient = ARENA_ARRAY(s->arena, double, size);
-    s->score = ARENA_ARRAY(s->arena, double, size);
+    s->gradient = ARENA_ARRAY(s->arena, real, size);
+    s->score = ARENA_ARRAY(s->arena, real, size);
 }
 
-static void output_gradient(Svi *s, Recorder *r, const Pass *p, Var y, double *place) {
+static void output_gradient(Svi *s, Recorder *r, const Pass *p, Var y, real *place) {
     const ParamStore *store = s->pair->params;
     Var *inputs = ARENA_ARRAY(r->in->arena, Var, store->n + 1), *g = ARENA_ARRAY(r->in->arena, Var, store->n + 1);
     int *which = ARENA_ARRAY(r->in->arena, int, store->n + 1), n = 0;
@@ -108,15 +108,15 @@ static void reserve_optimizer(Svi *s) {
     int64_t size = s->pair->params->size;
     if (size == s->size && s->state) return;
     s->size = size;
-    s->sum = ARENA_ARRAY(s->arena, double, size + 1);
-    s->weighted = ARENA_ARRAY(s->arena, double, size + 1);
-    s->direction = ARENA_ARRAY(s->arena, double, size + 1);
-    s->state = ARENA_ARRAY(s->arena, double, optimizer_state_size(s->job->optimizer.optimizer, size) + 1);
+    s->sum = ARENA_ARRAY(s->arena, real, size + 1);
+    s->weighted = ARENA_ARRAY(s->arena, real, size + 1);
+    s->direction = ARENA_ARRAY(s->arena, real, size + 1);
+    s->state = ARENA_ARRAY(s->arena, real, optimizer_state_size(s->job->optimizer.optimizer, size) + 1);
     s->updates = 0;
 }
 
-static void clear(double *x, int64_t n) {
-    if (n) memset(x, 0, sizeof(double) * (size_t)n);
+static void clear(real *x, int64_t n) {
+    if (n) memset(x, 0, sizeof(real) * (size_t)n);
 }
 
 static void run_objective(Svi *s, uint32_t step, uint32_t particle) {
@@ -160,7 +160,7 @@ static double step_together(Svi *s, uint32_t step) {
     return mean / s->particles;
 }
 
-static bool all_finite(const double *x, int64_t n) {
+static bool all_finite(const real *x, int64_t n) {
     double sum = 0;
     for (int64_t i = 0; i < n; i++) sum += x[i] - x[i]; /* NaN where one is not finite */
     return sum == 0;
@@ -216,7 +216,7 @@ void svi_restart(Svi *s) {
     s->updates = 0;
 }
 
-void svi_values(Svi *s, const double *values, uint32_t first_step, long n, double *out) {
+void svi_values(Svi *s, const real *values, uint32_t first_step, long n, double *out) {
     s->value.slots[SLOT_PARAMS] = values;
     for (long k = 0; k < n; k++) {
         recorder_run(&s->value, first_step + (uint32_t)k, 0);
@@ -231,7 +231,7 @@ static void choose_particles(Svi *s) {
     s->particles = job->choice.objective.particles;
     bool chosen = s->particles == 0;
     if (chosen) s->particles = s->pair->guide ? 1 : AUTOMATIC_PARTICLES;
-    s->elbos = ARENA_ARRAY(s->arena, double, s->particles + SCORED_PARTICLES + 1);
+    s->elbos = ARENA_ARRAY(s->arena, real, s->particles + SCORED_PARTICLES + 1);
     s->together = s->particles > 1;
     reserve_optimizer(s);
     run_objective(s, STEP_CHECK, 0); /* one run tells whether draws must be scored */
@@ -378,6 +378,6 @@ void svi_fixed(Svi *s, long n) {
         if (job_progress(job, step, n, elbo)) break;
     }
     if (count == 0 || s->size != size || size == 0) return;
-    memcpy(s->pair->params->values, mean, sizeof(double) * (size_t)size);
+    reals_from_doubles(s->pair->params->values, mean, size);
     fit_note(f, "the parameters are the mean of the last %ld steps", (long)count);
 }
