@@ -5,8 +5,10 @@
 void check_params(Resolver *r, const Param *params, int n) {
     for (int i = 0; i < n; i++) {
         for (int k = 0; k < i; k++)
-            if (params[k].name == params[i].name)
+            if (params[k].name == params[i].name) {
                 resolve_error(r, params[i].span, NULL, "two parameters are called %s", params[i].name);
+                return;
+            }
         if (i > 0 && params[i - 1].default_value && !params[i].default_value)
             resolve_error(r, params[i].span, "parameters with defaults come last", "%s needs a default value, as %s "
                           "before it has one", params[i].name, params[i - 1].name);

@@ -111,7 +111,6 @@ static void resolve_site(Resolver *r, Expr *e) {
 
 static void resolve_call(Resolver *r, Expr *e) {
     Expr *callee = e->u.call.callee;
-    e->u.call.place = scope_add_place(r);
     bool site = is_site_error(r, e);
     Found f = {.found = false};
     if (callee->kind == EXPR_NAME) {
@@ -124,6 +123,7 @@ static void resolve_call(Resolver *r, Expr *e) {
     }
     for (int i = 0; i < e->u.call.n; i++)
         (site ? resolve_site : resolve_expr)(r, e->u.call.arguments[i].value);
+    e->u.call.place = scope_add_call(r, callee->kind == EXPR_NAME ? callee->u.name.name : "call");
     check_call(r, e, &f);
 }
 

@@ -33,7 +33,14 @@ typedef struct Frame {
     int nslots, capacity;
     const char **names; /* of the slots */
     int nplaces;        /* of calls and of params */
+    struct CallCount *calls; /* by the name that is called */
 } Frame;
+
+typedef struct CallCount {
+    struct CallCount *next;
+    const char *name;
+    int n;
+} CallCount;
 
 /* What names are seen together: a function's body, a plate's body, the top level (frame and plate NULL), whose names
  * are the globals. */
@@ -100,6 +107,7 @@ const Global *scope_protected_global(Resolver *r, const char *name);
 const char *scope_nearest(Resolver *r, const char *name);
 int scope_add_slot(Resolver *r, Frame *f, const char *name);
 int scope_add_place(Resolver *r);
+int scope_add_call(Resolver *r, const char *name); /* its number among the calls of this name, from 1 */
 /* The indices of the plates around, the outermost first. */
 int scope_plates(const Scope *s, const PlateRange **plates, int room);
 

@@ -42,6 +42,24 @@ int scope_add_slot(Resolver *r, Frame *f, const char *name) {
 
 int scope_add_place(Resolver *r) { return r->frame ? r->frame->nplaces++ : r->nplaces++; }
 
+int scope_add_call(Resolver *r, const char *name) {
+    Frame *f = r->frame;
+    if (f) f->nplaces++;
+    while (f && f->outer && f->function && f->function->kind == FUNCTION_LAMBDA)
+        f = f->outer;
+    if (!f)
+        return 1;
+    CallCount *c = f->calls;
+    while (c && strcmp(c->name, name) != 0)
+        c = c->next;
+    if (!c) {
+        c = ARENA_NEW(r->arena, CallCount);
+        *c = (CallCount){.next = f->calls, .name = name};
+        f->calls = c;
+    }
+    return ++c->n;
+}
+
 Binding *scope_bind(Resolver *r, Scope *s, const char *name, How how, Span span) {
     Binding *b = scope_own(s, name);
     if (!b) {

@@ -62,8 +62,9 @@ struct Expr {
         struct { UnaryOp op; Expr *operand; } unary;
         struct { BinaryOp op; Expr *left, *right; } binary;
         struct { Expr *first, *last; } range;
-        struct { Expr *callee; Argument *arguments; int n; bool piped; /* written with |> */ int place; /* (r) number
-                  of this place of call within its function, for the addresses of parameters */ } call;
+        struct { Expr *callee; Argument *arguments; int n; bool piped; /* written with |> */ int place; /* (r) for the
+                  addresses of parameters: the number of this place, from 1, among the calls of the same name in its
+                  function, in the order of evaluation; a lambda's calls belong to the function it stands in */ } call;
         struct { Expr *base; Expr **indices; int n; } index;     /* NULL among the indices: a bare `:` */
         struct { Expr *base; const char *name; Span name_span; } field;
         struct { Expr **items; int n; } list;                    /* EXPR_ARRAY, EXPR_TUPLE */

@@ -2,7 +2,9 @@
 #include <math.h>
 #include <string.h>
 
+#include "infer/batch.h"
 #include "infer/builtins.h"
+#include "infer/decode.h"
 #include "infer/fit.h"
 #include "interp/builtins.h"
 #include "interp/internal.h"
@@ -82,10 +84,21 @@ static Value method_value(Interp *in, const MethodChoice *c) { return object_of(
 
 static const MethodChoice svi_default = {.method = &svi_method, .objective = {.kl_weight = 1}};
 
+static Baseline read_baseline(Interp *in, Value v, Span at) {
+    static const char *const names[] = {"loo", "average", "none"};
+    const char *name = value_to_string(in, v, at, "the baseline");
+    for (int k = 0; k < 3; k++)
+        if (strcmp(name, names[k]) == 0) return (Baseline)k;
+    ctx_raise(in->ctx, ERROR_PROGRAM, at,
+              "\"loo\" is the mean of the other particles, \"average\" a moving average over the steps",
+              "the baseline is \"loo\", \"average\" or \"none\", not \"%s\"", name);
+}
+
 static Value make_svi(Interp *in, const Args *a) {
     MethodChoice c = svi_default;
     const Objective *o = argument_object(in, a, 0, &objective_type, "ELBO(particles = 8)");
     const OptimizerChoice *p = argument_object(in, a, 1, &optimizer_type, "adam(1e-3)");
+    if (a->values[2].kind != VALUE_NONE) c.baseline = read_baseline(in, a->values[2], a->spans[2]);
     if (o) c.objective = *o;
     if (p) c.has_optimizer = true, c.optimizer = *p;
     return method_value(in, &c);
@@ -140,8 +153,6 @@ NOT_THERE(pathfinder)
 NOT_THERE(IWAE)
 NOT_THERE(Renyi)
 NOT_THERE(auto_iaf)
-NOT_THERE(save)
-NOT_THERE(load)
 NOT_THERE(refinement)
 
 /* -- Optimizers: options by position or by name, then `schedule` and `clip` -- */
@@ -313,13 +324,18 @@ enum {
 
 static void read_options(Job *job, const Args *a) {
     Interp *in = job->in;
-    static const int later[] = {ARG_EPOCHS, ARG_BATCH, ARG_DISCRETE, ARG_REFINE};
-    static const char *const later_names[] = {"epochs", "batch", "discrete", "refine"};
+    static const int later[] = {ARG_DISCRETE, ARG_REFINE};
+    static const char *const later_names[] = {"discrete", "refine"};
     for (size_t k = 0; k < sizeof later / sizeof *later; k++)
         if (a->values[later[k]].kind != VALUE_NONE)
             ctx_raise(in->ctx, ERROR_PROGRAM, a->spans[later[k]], NULL, "the option `%s` of infer is not there yet",
                       later_names[k]);
     job->steps = argument_count(in, a, ARG_STEPS, -1, 1, "the number of steps");
+    job->epochs = argument_count(in, a, ARG_EPOCHS, 0, 1, "the number of epochs");
+    if (job->epochs && job->steps >= 0)
+        ctx_raise(in->ctx, ERROR_PROGRAM, a->spans[ARG_EPOCHS], NULL, "`steps` and `epochs` both say how long: one of them is enough");
+    if (a->values[ARG_BATCH].kind != VALUE_NONE)
+        job->pair->batches = batch_plan_new(in, job->fit->arena, a->values[ARG_BATCH], in->ctx->seed, a->spans[ARG_BATCH]);
     job->ndraws = argument_count(in, a, ARG_DRAWS, DRAWS, 1, "the number of draws");
     job->seed = a->values[ARG_SEED].kind == VALUE_NONE
                     ? in->ctx->seed
@@ -336,6 +352,17 @@ static void read_options(Job *job, const Args *a) {
         optimizer_defaults(job->optimizer.optimizer, job->optimizer.option);
         job->optimizer.option[0] = job->steps < 0 ? 0.05 : 0.01;
     }
+}
+
+/* Every plate named in `batch` was met; epochs become steps. */
+static void check_batches(Job *job, const Args *a) {
+    Interp *in = job->in;
+    BatchPlan *b = job->pair->batches;
+    if (job->choice.method != &svi_method)
+        ctx_raise(in->ctx, ERROR_PROGRAM, a->spans[ARG_BATCH], "use svi()", "%s() uses all data at once: it takes no `batch`", job->choice.method->name);
+    for (int k = 0; k < b->plates.n; k++)
+        if (b->plates.list[k].population == 0)
+            fit_note(job->fit, "the plate %s has no more elements than its batch, or is not there: nothing runs in batches", b->plates.list[k].plate);
 }
 
 typedef struct Inference {
@@ -374,11 +401,14 @@ static void infer_body(void *self) {
                           library_guide(in, p->latents->size > MAX_AUTO_MVN ? "auto_normal" : "auto_mvn", a->span),
                           a->span);
     }
+    if (p->batches) check_batches(job, a);
     f->report.guide = p->guide_name;
     for (int k = 0; k < p->nsum_notes; k++) fit_note(f, "%s", p->sum_notes[k]);
     bool nothing_left = !p->guide && p->automatic.kind == VALUE_NONE && p->nsum_notes > 0 && p->params->n == 0;
     if (nothing_left && job->choice.method == &svi_method) job->choice.method = &exact_method;
     f->report.method = job->choice.method->name;
+    long epoch = p->batches ? batch_epoch(p->batches) : 0;
+    if (job->epochs) job->steps = job->epochs * (epoch ? epoch : 1);
     job->choice.method->run(job);
     p->params->from = NULL;
     f->report.seconds = clock_seconds() - job->start_time;
@@ -427,7 +457,7 @@ const Builtin infer_builtins[] = {
      "(model, guide = , method = , steps = , epochs = , batch = , optimizer = , draws = , from = , seed = , discrete = "
      ", refine = )",
      call_infer, "fits a model to the data it observes: the posterior of its variables, its learned parameters", 0},
-    {"svi", "(objective = , optimizer = )", make_svi,
+    {"svi", "(objective = , optimizer = , baseline = )", make_svi,
      "stochastic variational inference: the guide nearest to the posterior", 0},
     {"map", "(f = , xs = , ...)", make_map,
      "the method: the point of highest density of the variables as written; of a function and lists: f of every "
@@ -446,8 +476,8 @@ const Builtin infer_builtins[] = {
     {"IWAE", "(...)", make_IWAE, "not there yet", 0},
     {"Renyi", "(...)", make_Renyi, "not there yet", 0},
     {"auto_iaf", "(...)", make_auto_iaf, "not there yet", 0},
-    {"save", "(...)", make_save, "not there yet", 0},
-    {"load", "(...)", make_load, "not there yet", 0},
+    {"save", "(path, fit = )", call_save, "write the learned parameters of a fit (the latest) to a .safetensors or .json file", 0},
+    {"load", "(path)", call_load, "read learned parameters: a fit for from =, posterior and simulate", 0},
     {"refinement", "(...)", make_refinement, "not there yet", 0},
 #define OPTIMIZER(NAME) {#NAME, "(...)", make_##NAME, "an optimizer: its options by name, then schedule and clip", 0},
 #include "infer/optimizers.def"
@@ -463,6 +493,7 @@ const Builtin infer_builtins[] = {
      "the importance-weighted estimate of log p(data), likewise", 0},
     {"simulate", "(m, n = )", call_simulate,
      "a model or guide run forward, observations drawn anew: a record; n runs first", 0},
+    {"decode", "(fit)", call_decode, "the most probable joint values of what was summed out, a record", 0},
     {"predict", "(fit, m = , n = )", call_predict,
      "the posterior predictive: simulate with the latents of the fit, draws first", 0},
     {"posterior", "(fit, q, n = )", call_posterior,

@@ -12,6 +12,9 @@ Value call_summary(Interp *in, const Args *a);
 Value call_simulate(Interp *in, const Args *a);
 Value call_predict(Interp *in, const Args *a);
 Value call_posterior(Interp *in, const Args *a);
+/* store.c */
+Value call_save(Interp *in, const Args *a);
+Value call_load(Interp *in, const Args *a);
 /* points.c */
 Value call_unconstrained_logpdf(Interp *in, const Args *a);
 Value call_unconstrained_gradient(Interp *in, const Args *a);

@@ -63,8 +63,10 @@ static bool plan_entry(DrawStore *d, Interp *in, const Entry *e, DrawPiece *p, V
     if (!value_is_numeric(e->value)) return false;
     const Axis *axes[MAX_INDEX];
     int naxes = 0;
-    for (int k = 0; k < e->nindex; k++)
+    for (int k = 0; k < e->nindex; k++) {
+        if (e->index[k].axis && axis_is_subset(e->index[k].axis)) return false; /* other elements in every draw */
         if (e->index[k].axis) axes[naxes++] = e->index[k].axis;
+    }
     Array a = value_array(in, array_expand_axes(in, e->value, naxes, axes), e->span, "a value");
     if (a.naxes != naxes) return false; /* an axis that is not in its address */
     Shape event = array_shape(&a), whole = {.rank = e->nindex + event.rank};

@@ -167,6 +167,10 @@ static Value leave_plates(Work *w, const Factor *f, int var) {
                           "they cannot be summed out",
                           variable_text(w, var), variable_text(w, f->vars[j]));
         v = array_reduce_axis(w->in, OP_SUM, v, axes[k], w->at);
+        if (axis_is_subset(axes[k])) {
+            double scale = (double)axes[k]->population / (double)axes[k]->size;
+            v = array_binary(w->in, BINARY_MUL, v, value_number(scale), w->at);
+        }
     }
     return v;
 }

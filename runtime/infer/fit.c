@@ -293,6 +293,8 @@ static void *record_draw(Recorder *r, void *self) {
     return draws_plan(d->draws, &p.model, TRACE_LATENT | TRACE_RECORDED, r, d->arena);
 }
 
+enum { BATCH_RUNS = 400 }; /* to estimate the ELBO, where no draws are wanted */
+
 void fit_take_draws(Job *job, long ndraws) {
     Fit *f = job->fit;
     draws_init(&f->draws, job->in->ctx, f->arena, ndraws);
@@ -301,6 +303,7 @@ void fit_take_draws(Job *job, long ndraws) {
     *d = (DrawRun){.pair = job->pair, .draws = &f->draws, .arena = f->arena, .elbo = ARENA_NEW(f->arena, real)};
     Recorder *r = ARENA_NEW(f->arena, Recorder);
     recorder_init(r, job->in, f->arena, job->seed, record_draw, d);
+    r->batches = job->pair->batches;
     r->slots[SLOT_PARAMS] = job->pair->params->values;
     OnlineMoments m = {0};
     long finite = 0;
@@ -310,6 +313,7 @@ void fit_take_draws(Job *job, long ndraws) {
         log_ratios[k] = *d->elbo;
         moments_add(&m, *d->elbo);
         finite += isfinite(*d->elbo);
+        if (k == 0 && job->pair->batches && f->draws.n == 0 && ndraws > BATCH_RUNS) ndraws = f->draws.ndraws = BATCH_RUNS;
     }
     recorder_forget(r);
     f->report.elbo = m.mean;
@@ -318,6 +322,10 @@ void fit_take_draws(Job *job, long ndraws) {
     if (d->point) {
         f->point = true;
         f->report.verdict = "a point: nothing is said of its uncertainty, and the ELBO lacks the entropy";
+        return;
+    }
+    if (job->pair->batches) { /* the spread is that of batches */
+        f->report.verdict = f->report.interrupted ? "interrupted" : "learned on batches; log_evidence(fit, m, q) on some data tells how tight the bound is";
         return;
     }
     fit_judge(f, psis_khat(log_ratios, ndraws, NULL), ndraws, sqrt(moments_var(&m)),

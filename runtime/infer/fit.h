@@ -6,6 +6,7 @@
 #include "infer/infer.h"
 #include "infer/optimizer.h"
 #include "infer/pair.h"
+#include "infer/score.h"
 
 typedef struct Fit {
     Interp *in;
@@ -47,6 +48,7 @@ typedef struct MethodChoice {
     const Method *method;
     double number; /* map(restarts = ), importance(n) */
     Objective objective;
+    Baseline baseline;
     bool has_optimizer;
     OptimizerChoice optimizer;
 } MethodChoice;
@@ -61,6 +63,7 @@ struct Job {
     MethodChoice choice;
     OptimizerChoice optimizer;
     long steps; /* -1: until nothing improves */
+    long epochs;           /* 0: steps count */
     long ndraws;
     uint64_t seed;
     Span span;

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "infer/builtins.h"
+#include "infer/decode.h"
 #include "infer/fit.h"
 
 typedef struct Forward {
@@ -9,10 +10,11 @@ typedef struct Forward {
     const Args *args;
     Arena *arena;
     const Call *call;
-    const Fit *fit; /* predict: its latents; posterior: its parameters */
-    bool latents;   /* the latents are those of the fit's draws */
-    long draw;      /* which */
-    unsigned what;  /* the variables that are collected */
+    const Fit *fit;   /* predict: its latents; posterior: its parameters */
+    bool latents;     /* the latents are those of the fit's draws */
+    long draw;        /* which */
+    Decoded *decoded; /* joint values of what was summed out, at this draw; NULL: nothing was */
+    unsigned what;    /* the variables that are collected */
     uint64_t seed;
     Value result;
 } Forward;
@@ -20,19 +22,10 @@ typedef struct Forward {
 /* Latents of the fit at this draw; those it does not have (new elements) are drawn. */
 static void fitted_latent(Trace *t, Interp *in, Site *s, Entry *e) {
     Forward *f = t->self;
-    const DrawVariable *v = draws_find(&f->fit->draws, s->name);
-    bool there = v != NULL && v->shape.rank >= s->nindex;
-    for (int k = 0; k < s->nindex && there; k++) {
-        const Axis *axis = s->index[k].axis;
-        int64_t first = axis ? axis->first : s->index[k].at, last = axis ? axis->first + axis->size - 1 : first;
-        there = first >= 1 && last <= v->shape.dim[k];
-    }
-    if (!there) {
-        trace_draw_forward(t, in, s, e);
-        return;
-    }
-    Value whole = value_tensor(in, tensor_borrow(in->arena, v->shape, v->values + f->draw * v->size));
-    s->value = address_read(in, whole, s->index, s->nindex, s->span);
+    s->value = fit_site_value(in, f->fit, f->draw, s);
+    if (s->value.kind == VALUE_NONE && f->decoded)
+        s->value = trace_value(&f->decoded->trace, s->name, s->index, s->nindex, s->span);
+    if (s->value.kind == VALUE_NONE) trace_draw_forward(t, in, s, e);
 }
 
 /* One run; the trace is in in->arena. */
@@ -41,6 +34,12 @@ static void run_forward(Forward *f, Trace *t, ParamReader *reader) {
     if (f->fit) {
         params_push(reader, f->fit->params, in);
         reader->frozen = true;
+    }
+    Decoded decoded;
+    f->decoded = NULL;
+    if (f->latents && f->fit->pair->nsum_notes > 0) {
+        decode_draw(in, f->fit, f->draw, false, key_fold(f->seed, (uint64_t)f->draw), &decoded, f->args->span);
+        f->decoded = &decoded;
     }
     trace_init(t, in, false, f->latents ? fitted_latent : NULL, f);
     t->observed = trace_draw_anew;
@@ -153,6 +152,9 @@ Value call_predict(Interp *in, const Args *a) {
                  .fit = fit_of(in, a->values[0], a->spans[0]),
                  .latents = true,
                  .what = TRACE_LATENT | TRACE_OBSERVED | TRACE_RECORDED};
+    if (!f.fit->pair)
+        ctx_raise(in->ctx, ERROR_PROGRAM, a->spans[0], "posterior(fit, q(x)) and simulate(m) use loaded parameters",
+                  "a fit that was loaded has no draws to predict with");
     f.call = f.fit->pair->model;
     if (a->values[1].kind != VALUE_NONE) f.call = model_argument(in, a->values[1], FUNCTION_MODEL, a->spans[1]);
     return run(&f);

@@ -373,7 +373,8 @@ Value record_nest(Interp *in, int n, const char *const *names, const Value *valu
 
 unsigned entry_kind(const Entry *e) {
     if (is_anonymous(e->name)) return 0;
-    return e->kind == ENTRY_RECORD ? TRACE_RECORDED : e->observed ? TRACE_OBSERVED : TRACE_LATENT;
+    if (e->kind == ENTRY_RECORD) return TRACE_RECORDED;
+    return e->observed ? TRACE_OBSERVED : e->summed ? TRACE_LATENT | TRACE_SUMMED : TRACE_LATENT;
 }
 
 Value trace_record(const Trace *t, unsigned what, Span at) {
@@ -405,6 +406,10 @@ void terms_add(Terms *t, Interp *in, Value v, const Axis *particles) {
     for (int k = 0; k < shape.rank; k++)
         if (k >= a.naxes || a.axes[k] != particles) dims |= 1u << k;
     Var sum = dims ? op_reduce(in->tape, OP_SUM, a.var, dims) : a.var;
+    double scale = 1; /* a batch stands for the whole plate */
+    for (int k = 0; k < a.naxes; k++)
+        if (axis_is_subset(a.axes[k])) scale *= (double)a.axes[k]->population / (double)a.axes[k]->size;
+    if (scale != 1) sum = op2(in->tape, OP_MUL, sum, var_number(in->tape, scale));
     if (t->n == t->capacity) {
         int capacity = t->capacity ? 2 * t->capacity : 8;
         Var *more = ARENA_ARRAY(in->arena, Var, capacity);

@@ -68,7 +68,7 @@ Value record_read(Value record, const char *name);
 /* Put a variable together from its entries: leading dimensions are the indices. VALUE_NONE when it is not there. */
 Value trace_assemble(const Trace *t, const char *name, Span at);
 /* All latents, observed sites with names, and recorded values, as nested records. `what`: which of them. */
-enum { TRACE_LATENT = 1, TRACE_OBSERVED = 2, TRACE_RECORDED = 4 };
+enum { TRACE_LATENT = 1, TRACE_OBSERVED = 2, TRACE_RECORDED = 4, TRACE_SUMMED = 8 /* latents too */ };
 unsigned entry_kind(const Entry *e); /* one of them, or 0: a factor, or an observation without a name */
 Value trace_record(const Trace *t, unsigned what, Span at);
 /* Names with dots become nested records. The values are at the same places. */

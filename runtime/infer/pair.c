@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "infer/batch.h"
 #include "infer/diagnostics.h"
 #include "infer/guide_check.h"
 #include "interp/array.h"
@@ -112,10 +113,7 @@ static void model_latent(Trace *t, Interp *in, Site *s, Entry *e) {
 }
 
 static void add_terms(Pass *p, Interp *in) {
-    for (int k = 0; k < p->guide.n; k++) {
-        terms_add(&p->logq, in, p->guide.entries[k].log_density, p->particles);
-        terms_add(&p->score, in, p->guide.entries[k].log_score, p->particles);
-    }
+    for (int k = 0; k < p->guide.n; k++) terms_add(&p->logq, in, p->guide.entries[k].log_density, p->particles);
     for (int k = 0; k < p->model.n; k++) {
         const Entry *e = &p->model.entries[k];
         if (has_summed_axis(e->log_density)) continue;
@@ -215,6 +213,14 @@ Var pass_elbo(const Pass *p, Interp *in, double kl_weight) {
 
 /* -- The first run -- */
 
+/* Runs that are not recorded have batches too. */
+static void enter_batches(Pair *pair, Interp *in, uint32_t step) {
+    if (!pair->batches) return;
+    batch_prepare(pair->batches, step);
+    in->batches = &pair->batches->plates;
+    in->tape->inputs[SLOT_BATCH] = pair->batches->elements;
+}
+
 /* On a tape that does not record, numbers that come of draws are plain: the checks of constants would meet them. */
 static void check_run(Pair *pair, Interp *in, uint64_t seed, bool recording) {
     Arena *arena = ctx_arena(in->ctx);
@@ -223,6 +229,7 @@ static void check_run(Pair *pair, Interp *in, uint64_t seed, bool recording) {
     tape->step = STEP_CHECK;
     Scope saved;
     scope_enter(in, &saved, arena, tape, seed);
+    enter_batches(pair, in, 0);
     Pass p = {.pair = pair, .checking = true, .mode = PASS_TERMS}; /* scored, so that shapes are checked */
     run(&p, pair, in);
     bool observes = false;
@@ -247,6 +254,7 @@ static bool prior_point(Pair *pair, Interp *in, Arena *arena, uint64_t seed, uin
     tape->step = STEP_CHECK + step;
     Scope saved;
     scope_enter(in, &saved, arena, tape, seed);
+    enter_batches(pair, in, step);
     Pass p = {.pair = pair, .checking = true};
     pair->latents = &found;
     run(&p, pair, in);

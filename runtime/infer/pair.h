@@ -26,6 +26,7 @@ typedef struct Pair {
     bool prior;             /* no guide: the model draws forward (importance sampling) */
     const char **sum_notes; /* of the first run: what is summed out, and at what cost */
     int nsum_notes;
+    struct BatchPlan *batches; /* batch.h; NULL: all plates run whole */
     SumPlan sums; /* discrete latents that the guide leaves out are summed out */
     Span span;    /* of the call of infer */
 } Pair;
@@ -40,7 +41,7 @@ typedef struct Pass {
     PointRun point;
     Summing summing;
     Terms likelihood, prior; /* observations and factors; latents */
-    Terms logq, score;       /* score: of guide sites that no gradient flows through */
+    Terms logq, score;       /* score: of an automatic guide that no gradient flows through */
     const Axis *particles;   /* NULL: one */
     bool checking;           /* the first run: guide and model are compared */
     PassMode mode;

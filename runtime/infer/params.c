@@ -54,7 +54,7 @@ static void info_kind(ParamInfo *p, const ParamSite *s) {
 
 static Shape full_shape(int naxes, const Axis *const *axes, Shape event) {
     Shape s = {.rank = naxes + event.rank};
-    for (int k = 0; k < naxes; k++) s.dim[k] = axes[k]->size;
+    for (int k = 0; k < naxes; k++) s.dim[k] = axis_is_subset(axes[k]) ? axes[k]->population : axes[k]->size;
     for (int k = 0; k < event.rank; k++) s.dim[naxes + k] = event.dim[k];
     return s;
 }
@@ -71,12 +71,24 @@ static Value first_particle(Interp *in, Value v, Span at) {
     return v;
 }
 
+static void start_at(Interp *in, const ParamInfo *p, Var x, real *to) {
+    Constraint k = info_constraint(in->tape, p);
+    if (!constraint_holds(in->ctx, &k, x.value))
+        ctx_raise(in->ctx, ERROR_PROGRAM, p->span, NULL, "the initial value of `%s` is not allowed by its type (%s)",
+                  p->name, constraint_name(p->kind));
+    tensor_copy_out(constraint_inverse(in->tape, &k, x).value, to);
+}
+
 /* The initial value in unconstrained space, written to s->values. */
-static void initialise(ParamStore *s, Interp *in, const ParamInfo *p, const ParamSite *site) {
+static void initialise(ParamStore *s, Interp *in, const ParamInfo *p, ParamSite *site) {
     real *to = s->values + p->offset;
     int known = s->from ? params_find(s->from, p->name) : -1;
     if (known >= 0) {
         const ParamInfo *q = &s->from->list[known];
+        if (q->kind == CONSTRAINT_REAL && p->kind != CONSTRAINT_REAL && shape_equal(q->shape, p->shape)) { /* loaded */
+            start_at(in, p, var_constant(tensor_borrow(in->arena, q->shape, s->from->values + q->offset)), to);
+            return;
+        }
         if (!shape_equal(q->free, p->free) || q->kind != p->kind)
             ctx_raise(in->ctx, ERROR_PROGRAM, p->span, NULL,
                       "the parameter `%s` has shape %s here, %s in the fit it starts from", p->name,
@@ -85,23 +97,25 @@ static void initialise(ParamStore *s, Interp *in, const ParamInfo *p, const Para
         return;
     }
     memset(to, 0, sizeof(real) * (size_t)p->size);
-    if (site->init.kind == VALUE_NONE) return;
-    Value v = array_expand_axes(in, first_particle(in, site->init, p->span), p->naxes, p->axes);
+    Value init = param_initial_value(in, site);
+    if (init.kind == VALUE_NONE) return;
+    Value v = first_particle(in, init, p->span);
+    bool batches = false;
+    for (int k = 0; k < p->naxes; k++) batches |= axis_is_subset(p->axes[k]);
+    if (batches && v.kind == VALUE_ARRAY && v.u.array->naxes > 0)
+        ctx_raise(in->ctx, ERROR_PROGRAM, p->span, "start them all alike",
+                  "the initial value of `%s` differs between elements of a plate that runs in batches", p->name);
+    if (!batches) v = array_expand_axes(in, v, p->naxes, p->axes);
     Array a = value_array(in, v, p->span, "an initial value");
     Shape together;
-    if (a.naxes != p->naxes || !shape_broadcast(array_shape(&a), p->event, &together) ||
+    if (a.naxes != (batches ? 0 : p->naxes) || !shape_broadcast(array_shape(&a), p->event, &together) ||
         !shape_equal(together, p->event))
         ctx_raise(in->ctx, ERROR_PROGRAM, p->span, NULL, "the initial value of `%s` has shape %s, the parameter has %s",
                   p->name, shape_text(in->arena, array_shape(&a)), shape_text(in->arena, p->event));
-    Var x = op_expand(in->tape, array_expand_event(in, &a, p->event), p->shape);
-    Constraint k = info_constraint(in->tape, p);
-    if (!constraint_holds(in->ctx, &k, x.value))
-        ctx_raise(in->ctx, ERROR_PROGRAM, p->span, NULL, "the initial value of `%s` is not allowed by its type (%s)",
-                  p->name, constraint_name(p->kind));
-    tensor_copy_out(constraint_inverse(in->tape, &k, x).value, to);
+    start_at(in, p, op_expand(in->tape, array_expand_event(in, &a, p->event), p->shape), to);
 }
 
-static int add_param(ParamStore *s, Interp *in, const ParamSite *site) {
+static int add_param(ParamStore *s, Interp *in, ParamSite *site) {
     ParamInfo p = {.name = arena_strdup(s->arena, site->name),
                    .event = site->shape,
                    .span = site->span,
@@ -147,11 +161,27 @@ static void reserve_cache(ParamReader *r, Interp *in) {
     r->inputs = inputs, r->values = values, r->capacity = capacity;
 }
 
-static Value read_param(const ParamStore *s, Interp *in, int k, Var *input) {
+/* Of parameters in a plate those of the batch at work. */
+static Var batch_rows(Interp *in, Var u, const ParamSite *site) {
+    for (int k = 0; k < site->naxes; k++) {
+        const Axis *axis = site->axes[k];
+        if (!axis_is_subset(axis)) continue;
+        Var places = op2(in->tape, OP_SUB, axis_elements(in, axis), var_number(in->tape, (real)(axis->first - 1)));
+        int perm[MAX_RANK], rank = u.value->shape.rank; /* dimension k and the first change places */
+        for (int i = 0; i < rank; i++) perm[i] = i;
+        perm[0] = k, perm[k] = 0;
+        u = k ? op_permute(in->tape, u, perm) : u;
+        u = op_gather(in->tape, u, places, 0);
+        u = k ? op_permute(in->tape, u, perm) : u;
+    }
+    return u;
+}
+
+static Value read_param(const ParamStore *s, Interp *in, int k, const ParamSite *site, Var *input) {
     const ParamInfo *p = &s->list[k];
     *input = tape_input(in->tape, SLOT_PARAMS, p->offset, p->free);
     Constraint c = info_constraint(in->tape, p);
-    return value_var(in, constraint_forward(in->tape, &c, *input, NULL), p->naxes, p->axes);
+    return value_var(in, constraint_forward(in->tape, &c, batch_rows(in, *input, site), NULL), site->naxes, site->axes);
 }
 
 static void reader_param(Handler *h, Interp *in, ParamSite *site) {
@@ -171,7 +201,7 @@ static void reader_param(Handler *h, Interp *in, ParamSite *site) {
                   shape_text(in->arena, p->shape));
     reserve_cache(r, in);
     in->tape->inputs[SLOT_PARAMS] = r->store->values;
-    if (r->values[k].kind == VALUE_NONE) r->values[k] = read_param(r->store, in, k, &r->inputs[k]);
+    if (r->values[k].kind == VALUE_NONE) r->values[k] = read_param(r->store, in, k, site, &r->inputs[k]);
     site->value = r->values[k];
 }
 

@@ -39,7 +39,7 @@ static const Axis *common_plate(const Pass *p) {
 static void add_elements(Terms *t, const Trace *trace, Interp *in, const Axis *axis) {
     for (int k = 0; k < trace->n; k++) {
         Value v = trace->entries[k].log_density;
-        if (v.kind != VALUE_NONE) terms_add(t, in, array_expand_axes(in, v, 1, &axis), axis);
+        if (v.kind != VALUE_NONE && !has_summed_axis(v)) terms_add(t, in, array_expand_axes(in, v, 1, &axis), axis);
     }
 }
 
@@ -54,6 +54,8 @@ static void *record_weight(Recorder *r, void *self) {
         Terms plus = {0}, minus = {0};
         add_elements(&plus, &p.model, in, axis);
         add_elements(&minus, &p.guide, in, axis);
+        for (int k = 0; k < p.summing.elimination.nrest; k++)
+            terms_add(&plus, in, array_expand_axes(in, p.summing.elimination.rest[k], 1, &axis), axis);
         total = op2(in->tape, OP_SUB, terms_total(&plus, in), terms_total(&minus, in));
     } else {
         total = pass_elbo(&p, in, 1);
@@ -82,7 +84,11 @@ static Pair *query_pair(Query *q, Fit *f) {
     Interp *in = q->in;
     const Args *a = q->args;
     Pair *p = ARENA_NEW(q->arena, Pair);
-    *p = *f->pair;
+    if (f->pair) *p = *f->pair;
+    else *p = (Pair){.in = in, .automatic = value_none()}; /* loaded: model and guide must be given */
+    if (!f->pair && (a->values[1].kind == VALUE_NONE || a->values[2].kind == VALUE_NONE))
+        ctx_raise(in->ctx, ERROR_PROGRAM, a->span, "elbo(fit, m(x), q(x))", "a fit that was loaded knows neither model nor guide");
+    p->batches = NULL;
     p->span = a->span;
     p->arena = q->arena;
     p->params = params_copy(f->params, q->arena);
@@ -92,7 +98,7 @@ static Pair *query_pair(Query *q, Fit *f) {
         p->guide_name = p->guide->closure->function->name;
         p->prior = false;
         if (!p->guide->closure->function->with) p->automatic = value_none();
-    } else if (a->values[1].kind != VALUE_NONE && f->pair->guide) {
+    } else if (a->values[1].kind != VALUE_NONE && f->pair && f->pair->guide) {
         ctx_raise(in->ctx, ERROR_PROGRAM, a->span, "elbo(fit, m(new), q(new))",
                   "say with which guide: the fit's own, `%s`, was for other data", f->pair->guide_name);
     }
@@ -107,11 +113,12 @@ static void query_body(void *self) {
     Interp *in = q->in;
     const Args *a = q->args;
     Fit *f = fit_of(in, a->values[0], a->spans[0]);
-    Weight w = {.in = in, .pair = query_pair(q, f)};
+    Weight *w = ARENA_NEW(q->arena, Weight);
+    *w = (Weight){.in = in, .pair = query_pair(q, f)};
     long n = argument_count(in, a, 3, q->evidence ? 5000 : 1, 1, "the number of samples");
     uint64_t seed = key_fold(in->ctx->seed, 0xE1B0 + infer_state(in)->calls++);
     if (a->values[1].kind != VALUE_NONE || a->values[2].kind != VALUE_NONE) {
-        Pair check = *w.pair;
+        Pair check = *w->pair;
         Latents found; /* the first run finds the layout anew */
         if (check.latents) {
             latents_init(&found, q->arena, check.latents->noncentre, true, check.latents->method);
@@ -119,20 +126,20 @@ static void query_body(void *self) {
         }
         pair_check(&check, in, seed);
     }
-    recorder_init(&w.recorder, in, q->arena, seed, record_weight, &w);
-    w.recorder.slots[SLOT_PARAMS] = w.pair->params->values;
+    recorder_init(&w->recorder, in, q->arena, seed, record_weight, w);
+    w->recorder.slots[SLOT_PARAMS] = w->pair->params->values;
     OnlineMoments *mean = NULL;
     double *largest = NULL, *sum = NULL;
     for (long k = 0; k < n; k++) {
-        recorder_run(&w.recorder, (uint32_t)(STEP_FRESH + k), 0);
+        recorder_run(&w->recorder, (uint32_t)(STEP_FRESH + k), 0);
         if (k == 0) {
-            mean = ARENA_ARRAY(q->arena, OnlineMoments, w.n);
-            largest = ARENA_ARRAY(q->arena, double, 2 * w.n);
-            sum = largest + w.n;
-            for (int64_t i = 0; i < w.n; i++) largest[i] = -INFINITY;
+            mean = ARENA_ARRAY(q->arena, OnlineMoments, w->n);
+            largest = ARENA_ARRAY(q->arena, double, 2 * w->n);
+            sum = largest + w->n;
+            for (int64_t i = 0; i < w->n; i++) largest[i] = -INFINITY;
         }
-        for (int64_t i = 0; i < w.n; i++) {
-            double x = w.values[i];
+        for (int64_t i = 0; i < w->n; i++) {
+            double x = w->values[i];
             moments_add(&mean[i], x);
             if (x > largest[i])
                 sum[i] = sum[i] * exp(largest[i] - x) + 1, largest[i] = x;
@@ -140,8 +147,8 @@ static void query_body(void *self) {
                 sum[i] += exp(x - largest[i]);
         }
     }
-    Tensor *t = tensor_new(in->ctx, in->arena, w.elements ? shape1(w.n) : SHAPE_SCALAR);
-    for (int64_t i = 0; i < w.n; i++) t->data[i] = q->evidence ? largest[i] + log(sum[i] / (double)n) : mean[i].mean;
+    Tensor *t = tensor_new(in->ctx, in->arena, w->elements ? shape1(w->n) : SHAPE_SCALAR);
+    for (int64_t i = 0; i < w->n; i++) t->data[i] = q->evidence ? largest[i] + log(sum[i] / (double)n) : mean[i].mean;
     q->result = value_tensor(in, t);
 }
 

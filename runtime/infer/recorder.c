@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "infer/batch.h"
 #include "interp/effects.h"
 
 enum { MAX_RECORDINGS = 8 };
@@ -18,6 +19,7 @@ void scope_save(Interp *in, Scope *s) {
                  .draw = in->draw,
                  .split = in->split,
                  .overlay = in->overlay,
+                 .batches = in->batches,
                  .draw_count = in->draw_count,
                  .seed = in->ctx->seed,
                  .span = in->ctx->span};
@@ -33,6 +35,7 @@ void scope_enter(Interp *in, Scope *s, Arena *arena, Tape *tape, uint64_t seed) 
     in->draw = NULL;
     in->split = NULL;
     in->overlay = NULL;
+    in->batches = NULL;
     in->draw_count = 0;
     in->ctx->seed = seed;
 }
@@ -49,6 +52,7 @@ void scope_leave(Interp *in, const Scope *s) {
     in->draw = s->draw;
     in->split = s->split;
     in->overlay = s->overlay;
+    in->batches = s->batches;
     in->draw_count = s->draw_count;
     in->ctx->seed = s->seed;
     in->ctx->span = s->span;
@@ -69,6 +73,7 @@ void scope_protect(Interp *in, void (*body)(void *), void *self, Arena *owned) {
 typedef struct Recording {
     Program *program;
     void *data;
+    uint64_t shape; /* of the batches: recordings are for one size of each */
 } Recording;
 
 static void release_programs(void *self) {
@@ -114,7 +119,7 @@ static Program *make_program(Recorder *r, Tape *t) {
 }
 
 /* Latest first; the one that has not been used for longest goes. */
-static Recording *keep_recording(Recorder *r, Program *p, void *data) {
+static Recording *keep_recording(Recorder *r, Program *p, void *data, uint64_t shape) {
     Recording *one;
     if (r->n == MAX_RECORDINGS) {
         one = r->list[r->n - 1];
@@ -125,12 +130,12 @@ static Recording *keep_recording(Recorder *r, Program *p, void *data) {
         r->n++;
     }
     memmove(r->list + 1, r->list, sizeof *r->list * (size_t)(r->n - 1));
-    *one = (Recording){p, data};
+    *one = (Recording){p, data, shape};
     r->list[0] = one;
     return one;
 }
 
-static void *record_anew(Recorder *r, uint32_t step, uint32_t particle) {
+static void *record_anew(Recorder *r, uint32_t step, uint32_t particle, uint64_t shape) {
     Interp *in = r->in;
     arena_reset(r->arena);
     r->noutputs = r->capacity = 0;
@@ -140,36 +145,42 @@ static void *record_anew(Recorder *r, uint32_t step, uint32_t particle) {
     tape->particle = particle;
     Scope saved;
     scope_enter(in, &saved, r->arena, tape, r->seed);
+    in->batches = r->batches ? &r->batches->plates : NULL;
     void *data = r->record(r, r->self);
     scope_leave(in, &saved);
     for (int k = 0; k < r->noutputs; k++) tensor_copy_out(r->outputs[k].var.value, r->outputs[k].place);
     r->nrecorded++;
     if (r->walk) recorder_forget(r);
     /* A walked tape becomes a program too, unrun: it can say what was not finite. */
-    if (!r->walk) keep_recording(r, make_program(r, tape), data);
+    if (!r->walk) keep_recording(r, make_program(r, tape), data, shape);
     return data;
 }
 
 void *recorder_run(Recorder *r, uint32_t step, uint32_t particle) {
     RunInputs inputs = {.step = step, .particle = particle};
+    uint64_t shape = 0;
+    if (r->batches) {
+        shape = batch_prepare(r->batches, step);
+        r->slots[SLOT_BATCH] = r->batches->elements;
+    }
     memcpy(inputs.slots, r->slots, sizeof inputs.slots);
     r->last = inputs;
     for (int k = 0; k < r->n; k++) {
         Recording *one = r->list[k];
-        if (program_run(one->program, &inputs) != RUN_DONE) continue;
+        if (one->shape != shape || program_run(one->program, &inputs) != RUN_DONE) continue;
         if (k > 0) {
             memmove(r->list + 1, r->list, sizeof *r->list * (size_t)k);
             r->list[0] = one;
         }
         return one->data;
     }
-    return record_anew(r, step, particle);
+    return record_anew(r, step, particle, shape);
 }
 
 const char *recorder_first_nonfinite(Recorder *r, Arena *a, Span *at) {
     bool walk = r->walk;
     r->walk = false;
-    if (r->n == 0) record_anew(r, r->last.step, r->last.particle);
+    if (r->n == 0) record_anew(r, r->last.step, r->last.particle, r->batches ? batch_prepare(r->batches, r->last.step) : 0);
     r->walk = walk;
     const char *what = NULL;
     if (program_run(r->list[0]->program, &r->last) == RUN_DONE)

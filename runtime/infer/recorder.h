@@ -11,7 +11,7 @@
 #include "tape/program.h"
 
 /* The vectors that recordings read. */
-enum { SLOT_PARAMS = 0, SLOT_POINT = 1, SLOT_VECTOR = 2 };
+enum { SLOT_PARAMS = 0, SLOT_POINT = 1, SLOT_VECTOR = 2, SLOT_BATCH = 3, SLOT_BASELINE = 4 };
 
 /* Steps of training count from 1; what is estimated afterwards uses other noise. */
 enum { STEP_FRESH = 0x40000000, STEP_CHECK = 0x20000000 };
@@ -27,6 +27,7 @@ typedef struct Scope {
     struct DrawSite *draw;
     const Axis *split;
     Value *overlay;
+    Batches *batches;
     uint64_t draw_count, seed;
     Span span;
 } Scope;
@@ -46,6 +47,7 @@ struct Recorder {
     void *self;
     uint64_t seed;
     const real *slots[8];
+    struct BatchPlan *batches; /* batch.h; NULL: all plates run whole */
     bool walk;
     Arena *keep;               /* lives as long as the recorder; owns the programs */
     Arena *arena;              /* of the recording at work */

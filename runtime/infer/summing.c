@@ -156,9 +156,11 @@ void summing_probabilities(const Summing *s, Interp *in, Trace *model, Var y) {
     }
 }
 
-void summing_decode(const Summing *s, Interp *in, const Trace *model, bool best, uint64_t key, Value *values, Span at) {
-    Elimination e = best ? eliminate_all(s, in, model, OP_REDUCE_MAX, at) : s->elimination;
+Elimination summing_decode(const Summing *s, Interp *in, const Trace *model, bool best, uint64_t key, Value *values,
+                           Span at) {
+    Elimination e = eliminate_all(s, in, model, best ? OP_REDUCE_MAX : OP_LOGSUMEXP, at);
     eliminate_back(in, &e, s->n, best, key, values, at);
+    return e;
 }
 
 typedef struct NameCount {

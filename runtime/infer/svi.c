@@ -15,7 +15,6 @@ static void reserve_gradients(Svi *s, Recorder *r) {
     recorder_forget(r); /* they write to the old place */
     s->capacity = size;
     s->gradient = ARENA_ARRAY(s->arena, real, size);
-    s->score = ARENA_ARRAY(s->arena, real, size);
 }
 
 static void output_gradient(Svi *s, Recorder *r, const Pass *p, Var y, real *place) {
@@ -28,60 +27,67 @@ static void output_gradient(Svi *s, Recorder *r, const Pass *p, Var y, real *pla
     for (int k = 0; k < n; k++) recorder_output(r, g[k], place + store->list[which[k]].offset);
 }
 
-/* All particles at once: sum over k of f_k / K, and for scored draws the surrogate whose gradient is the score function
- * estimate with the mean of the other particles as baseline (Mnih, Rezende 2016; Kool et al. 2019). */
-static void record_together(Svi *s, Recorder *r, Pass *p) {
+/* Where no gradient flows through a draw; gives what is to be added to the mean of f over particles. */
+static Var add_scores(Svi *s, Recorder *r, Pass *p, Var f, ScoreRun *run) {
+    Interp *in = r->in;
+    ScoreSite *sites;
+    int n = score_sites(p, in, s->kl_weight, &sites);
+    *run = (ScoreRun){0};
+    s->scored = n > 0;
+    if (n == 0) return f;
+    if (p->particles && s->baseline == BASELINE_LOO)
+        return op2(in->tape, OP_ADD, f, score_leave_one_out(in, n, sites, p->particles));
+    if (score_store_find(&s->store, in, n, sites, p->particles, run)) recorder_forget(r);
+    return op2(in->tape, OP_ADD, f, score_store_surrogate(&s->store, r, sites, p->particles, run));
+}
+
+/* All particles at once. */
+static void record_together(Svi *s, Recorder *r, Pass *p, ScoreRun *run) {
     Interp *in = r->in;
     Tape *t = in->tape;
-    double k = s->particles;
     const Axis *axis = axis_intern(in, AXIS_PARTICLE, "particle", 1, s->particles, 0);
     in->plates[in->nplates++] = axis;
     pass_run(p, s->pair, in, axis, PASS_TERMS);
     in->nplates--;
     Var f = op_expand(t, pass_elbo(p, in, s->kl_weight), shape1(s->particles));
-    Var surrogate = op2(t, OP_DIV, op_sum_all(t, f), var_number(t, k));
-    s->scored = p->score.n > 0;
-    if (s->scored && s->particles > 1) {
-        Var centred = op2(t, OP_SUB, f, surrogate); /* f_k - mean of the others = K / (K - 1) * (f_k - mean) */
-        Var weight = op_stop_gradient(t, op2(t, OP_DIV, centred, var_number(t, k - 1)));
-        Var score = op_expand(t, terms_total(&p->score, in), shape1(s->particles));
-        surrogate = op2(t, OP_ADD, surrogate, op_sum_all(t, op2(t, OP_MUL, weight, score)));
-    }
+    Var mean = op2(t, OP_DIV, op_sum_all(t, f), var_number(t, s->particles));
+    Var surrogate = add_scores(s, r, p, mean, run);
     reserve_gradients(s, r);
     recorder_output(r, f, s->elbos);
     output_gradient(s, r, p, surrogate, s->gradient);
 }
 
-static void record_one(Svi *s, Recorder *r, Pass *p) {
+static void record_one(Svi *s, Recorder *r, Pass *p, ScoreRun *run) {
     pass_run(p, s->pair, r->in, NULL, PASS_TERMS);
     Var f = pass_elbo(p, r->in, s->kl_weight);
-    s->scored = p->score.n > 0;
+    Var surrogate = add_scores(s, r, p, f, run);
     reserve_gradients(s, r);
     recorder_output(r, f, s->elbos);
-    output_gradient(s, r, p, f, s->gradient);
-    if (s->scored) output_gradient(s, r, p, terms_total(&p->score, r->in), s->score);
+    output_gradient(s, r, p, surrogate, s->gradient);
 }
 
 typedef struct Together {
     Svi *s;
     Recorder *r;
     Pass *p;
+    ScoreRun *run;
 } Together;
 
 static void try_together(void *self) {
     Together *t = self;
-    record_together(t->s, t->r, t->p);
+    record_together(t->s, t->r, t->p, t->run);
 }
 
 static void *record_objective(Recorder *r, void *self) {
     Svi *s = self;
     Pass p;
+    ScoreRun *run = ARENA_NEW(s->arena, ScoreRun);
     if (s->together) {
-        Together t = {s, r, &p};
+        Together t = {s, r, &p, run};
         Scope saved;
         Error e;
         scope_save(r->in, &saved);
-        if (ctx_protect(r->in->ctx, try_together, &t, &e)) return s;
+        if (ctx_protect(r->in->ctx, try_together, &t, &e)) return run;
         if (e.kind != ERROR_ELEMENTWISE || !r->in->split || r->in->split->kind != AXIS_PARTICLE)
             ctx_reraise(r->in->ctx, &e);
         scope_leave(r->in, &saved); /* something needs one plain value: one particle after the other */
@@ -89,8 +95,8 @@ static void *record_objective(Recorder *r, void *self) {
         r->noutputs = 0;
         s->together = false;
     }
-    record_one(s, r, &p);
-    return s;
+    record_one(s, r, &p, run);
+    return run;
 }
 
 static void *record_value(Recorder *r, void *self) {
@@ -108,8 +114,6 @@ static void reserve_optimizer(Svi *s) {
     int64_t size = s->pair->params->size;
     if (size == s->size && s->state) return;
     s->size = size;
-    s->sum = ARENA_ARRAY(s->arena, real, size + 1);
-    s->weighted = ARENA_ARRAY(s->arena, real, size + 1);
     s->direction = ARENA_ARRAY(s->arena, real, size + 1);
     s->state = ARENA_ARRAY(s->arena, real, optimizer_state_size(s->job->optimizer.optimizer, size) + 1);
     s->updates = 0;
@@ -119,41 +123,42 @@ static void clear(real *x, int64_t n) {
     if (n) memset(x, 0, sizeof(real) * (size_t)n);
 }
 
-static void run_objective(Svi *s, uint32_t step, uint32_t particle) {
+static const ScoreRun *run_objective(Svi *s, uint32_t step, uint32_t particle) {
     clear(s->gradient, s->capacity);
-    clear(s->score, s->capacity);
     s->objective.slots[SLOT_PARAMS] = s->pair->params->values;
-    recorder_run(&s->objective, step, particle);
+    s->objective.slots[SLOT_BASELINE] = s->store.input;
+    const ScoreRun *run = recorder_run(&s->objective, step, particle);
     if (s->size < s->pair->params->size) reserve_optimizer(s);
+    return run;
 }
 
-/* Run after run; the score function's estimate as in record_together, from sums over the particles. */
+/* Run after run. With the other particles as baseline, a first round finds out what there is to be taken off. */
 static double step_by_particle(Svi *s, uint32_t step) {
-    double total = 0, first = 0;
-    clear(s->sum, s->size), clear(s->weighted, s->size), clear(s->direction, s->size);
-    int k = 0;
-    do {
-        run_objective(s, step, (uint32_t)k);
+    double total = 0;
+    clear(s->direction, s->size);
+    score_store_clear(&s->store);
+    if (s->baseline == BASELINE_LOO && s->scored && s->particles > 1)
+        for (int k = 0; k < s->particles; k++) score_store_add(&s->store, run_objective(s, step, (uint32_t)k));
+    score_store_set(&s->store, s->baseline);
+    for (int k = 0; k < s->particles; k++) {
+        const ScoreRun *run = run_objective(s, step, (uint32_t)k);
         if (s->together) return NAN; /* cannot be: it only ever changes to run after run */
-        double f = s->elbos[0];
-        if (k == 0) first = f;
-        total += f;
+        if (s->baseline == BASELINE_AVERAGE) score_store_add(&s->store, run);
+        total += s->elbos[0];
         for (int64_t i = 0; i < s->size; i++) s->direction[i] -= s->gradient[i];
-        if (s->scored)
-            for (int64_t i = 0; i < s->size; i++) s->sum[i] += s->score[i], s->weighted[i] += (f - first) * s->score[i];
-        if (s->scored && s->particles < 2) s->particles = SCORED_PARTICLES;
-    } while (++k < s->particles);
-    double mean = total / k;
-    for (int64_t i = 0; i < s->size; i++) {
-        if (s->scored) s->direction[i] -= (s->weighted[i] - (mean - first) * s->sum[i]) * k / (k - 1);
-        s->direction[i] /= k;
     }
-    return mean;
+    score_store_average(&s->store);
+    for (int64_t i = 0; i < s->size; i++) s->direction[i] /= s->particles;
+    return total / s->particles;
 }
 
 static double step_together(Svi *s, uint32_t step) {
-    run_objective(s, step, 0);
+    score_store_clear(&s->store);
+    score_store_set(&s->store, s->baseline);
+    const ScoreRun *run = run_objective(s, step, 0);
     if (!s->together) return step_by_particle(s, step);
+    score_store_add(&s->store, run);
+    score_store_average(&s->store);
     for (int64_t i = 0; i < s->size; i++) s->direction[i] = -s->gradient[i];
     double mean = 0;
     for (int k = 0; k < s->particles; k++) mean += s->elbos[k];
@@ -235,14 +240,18 @@ static void choose_particles(Svi *s) {
     s->together = s->particles > 1;
     reserve_optimizer(s);
     run_objective(s, STEP_CHECK, 0); /* one run tells whether draws must be scored */
-    if (!s->scored || s->particles >= 2) return;
-    if (!chosen)
-        ctx_raise(s->in->ctx, ERROR_PROGRAM, job->span, "svi(objective = ELBO(particles = 8))",
-                  "a draw of the guide has no gradient: its baseline needs at least 2 particles");
-    s->particles = SCORED_PARTICLES;
-    fit_note(job->fit, "draws of the guide without gradient: score function, %d particles", s->particles);
-    s->together = true;
-    recorder_forget(&s->objective);
+    static const char *const baselines[] = {"leave-one-out", "moving-average", "no"};
+    if (!s->scored) return;
+    if (s->particles < 2 && s->baseline == BASELINE_LOO) {
+        if (!chosen)
+            ctx_raise(s->in->ctx, ERROR_PROGRAM, job->span, "ELBO(particles = 8), or svi(baseline = \"average\")",
+                      "a draw of the guide has no gradient: its baseline needs at least 2 particles");
+        s->particles = SCORED_PARTICLES;
+        s->together = true;
+        recorder_forget(&s->objective);
+    }
+    fit_note(job->fit, "draws of the guide without gradient: score function, %d particle%s, %s baseline", s->particles,
+             s->particles == 1 ? "" : "s", baselines[s->baseline]);
 }
 
 static Svi *svi_new(Job *job) {
@@ -251,10 +260,13 @@ static Svi *svi_new(Job *job) {
                .in = job->in,
                .arena = job->fit->arena,
                .pair = job->pair,
-               .kl_weight = job->choice.objective.kl_weight};
+               .kl_weight = job->choice.objective.kl_weight,
+               .baseline = job->choice.baseline,
+               .store = {.arena = job->fit->arena}};
     if (job->pair->automatic.kind != VALUE_NONE) svi_start_automatic(job);
     recorder_init(&s->objective, s->in, s->arena, job->seed, record_objective, s);
     recorder_init(&s->value, s->in, s->arena, job->seed, record_value, s);
+    s->objective.batches = s->value.batches = job->pair->batches;
     choose_particles(s);
     return s;
 }

@@ -129,6 +129,7 @@ static Value noise(Interp *in, const Args *a, Op op, int nparams, int tail, Shap
     DrawSite *d = in->draw;
     RandomSite r = {.key = key_fold(d->key, d->count++), .n = d->nindex, .particle_dim = -1};
     Shape shape = SHAPE_SCALAR;
+    int nids = 0;
     for (int k = 0; k < in->nplates; k++) {
         shape.dim[shape.rank++] = in->plates[k]->size;
         if (in->plates[k]->kind == AXIS_PARTICLE) r.particle_dim = k;
@@ -140,13 +141,18 @@ static Value noise(Interp *in, const Args *a, Op op, int nparams, int tail, Shap
             if (in->plates[p] == d->index[k].axis) r.index[k].dim = p, r.index[k].first = in->plates[p]->first;
     }
     for (int k = 0; k < extra.rank; k++) shape.dim[shape.rank++] = extra.dim[k];
-    Var params[3];
+    Var params[3 + MAX_INDEX];
     for (int k = 0; k < nparams; k++) {
         Value v = in->nplates ? array_expand_axes(in, a->values[k], in->nplates, in->plates) : a->values[k];
         params[k] = value_array(in, v, a->span, "a parameter").var;
     }
     (void)tail;
-    return value_var(in, op_random(in->tape, op, nparams, params, shape, &r), in->nplates, in->plates);
+    for (int k = 0; k < r.n; k++) /* a batch's elements keep the streams that they have in the whole plate */
+        if (r.index[k].dim >= 0 && axis_is_subset(in->plates[r.index[k].dim])) {
+            params[nparams + nids++] = axis_elements(in, in->plates[r.index[k].dim]);
+            r.index[k].ids = nids;
+        }
+    return value_var(in, op_random(in->tape, op, nparams + nids, params, shape, &r), in->nplates, in->plates);
 }
 
 static Value noise_normal(Interp *in, const Args *a) { return noise(in, a, OP_NORMAL, 0, 0, SHAPE_SCALAR); }

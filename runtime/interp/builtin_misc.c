@@ -91,10 +91,11 @@ static Value call_has(Interp *in, const Args *args) {
 /* -- Texts -- */
 
 static void show_all(Interp *in, const Args *args, const char *between, bool full, Buf *out) {
-    for (int k = 0; k < args->nrest; k++) {
+    for (int k = 0; k < args->nrest; k++) /* before anything is in the buffer, which nobody would free */
         if (args->rest_names[k])
             ctx_raise(in->ctx, ERROR_PROGRAM, args->span, NULL, "the arguments have no names here: `%s`",
                       args->rest_names[k]);
+    for (int k = 0; k < args->nrest; k++) {
         if (k) buf_add(out, between);
         value_show(in, args->rest[k], out, full);
     }

@@ -7,7 +7,7 @@
 
 const Builtin *const interp_builtin_tables[] = {builtins_math,   builtins_array, builtins_linalg,
                                                 builtins_grad,   builtins_data,  builtins_misc,
-                                                builtins_random, builtins_dist,  NULL};
+                                                builtins_random, builtins_dist,  builtins_nets, NULL};
 
 static const struct {
     Op op;

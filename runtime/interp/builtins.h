@@ -9,7 +9,7 @@
 #include "interp/array.h"
 
 extern const Builtin builtins_math[], builtins_array[], builtins_linalg[], builtins_data[], builtins_misc[];
-extern const Builtin builtins_random[], builtins_dist[], builtins_grad[];
+extern const Builtin builtins_random[], builtins_dist[], builtins_grad[], builtins_nets[];
 /* All of these tables; ends with NULL. The elementwise operations with a name in the language (ops.def) are builtins
  * too. */
 extern const Builtin *const interp_builtin_tables[];

@@ -5,7 +5,7 @@
 #include "interp/session.h"
 #include "interp/stdlib.h"
 
-static bool stack_is_used_up(const Interp *in) {
+bool stack_is_used_up(const Interp *in) {
     char here;
     uintptr_t now = (uintptr_t)&here;
     return (in->stack_base > now ? in->stack_base - now : now - in->stack_base) > in->stack_limit;
@@ -163,8 +163,7 @@ static Value run_library_body(Interp *in, Frame *f, const Function *fn, Span at)
     ctx_reraise(in->ctx, &caught);
 }
 
-/* The value of a function's body in a frame whose parameters are bound. */
-Value run_body(Interp *in, Frame *f, const Function *fn, Span at) {
+static Value run_any_body(Interp *in, Frame *f, const Function *fn, Span at) {
     bool own = !is_library(fn->span);
     if (!own && !in->in_library && at.file >= stdlib_nfiles) return run_library_body(in, f, fn, at);
     if (!own || !in->in_library) return run_own_body(in, f, fn, at);
@@ -176,18 +175,28 @@ Value run_body(Interp *in, Frame *f, const Function *fn, Span at) {
     return v;
 }
 
-Value call_function(Interp *in, const Closure *c, int n, const Value *args, const char *param_path, Span at) {
-    const Function *fn = c->function;
-    Frame *f = frame_new(in, fn, c->environment);
-    f->param_path = param_path;
-    if (n > fn->nparams)
-        ctx_raise(in->ctx, ERROR_PROGRAM, at, NULL, "`%s` takes %d argument%s, here are %d", fn->name, fn->nparams, fn->nparams == 1 ? "" : "s", n);
-    for (int k = 0; k < n; k++) f->slots[fn->params[k].slot] = args[k];
-    fill_defaults(in, f, fn);
-    for (int k = 0; k < fn->nparams; k++)
-        if (f->slots[fn->params[k].slot].kind == VALUE_NONE)
-            ctx_raise(in->ctx, ERROR_PROGRAM, at, NULL, "`%s` needs its argument `%s`", fn->name, fn->params[k].name);
-    return run_body(in, f, fn, at);
+static void run_net_entry(void *self) {
+    Entry *e = self;
+    e->result = run_any_body(e->in, e->frame, e->function, e->at);
+}
+
+/* What goes wrong inside nets is told with the path of their calls. */
+static Value run_net(Interp *in, Frame *f, const Function *fn, Span at) {
+    enum { LONGEST = 2000 };
+    Entry e = {in, f, fn, at, value_nothing()};
+    Error caught;
+    if (ctx_protect(in->ctx, run_net_entry, &e, &caught)) return e.result;
+    bool told = caught.kind == ERROR_PROGRAM || caught.kind == ERROR_NUMERIC;
+    const char *notes = caught.notes ? caught.notes : "";
+    if (told && strlen(notes) < LONGEST && !is_library(at) && at.file >= 0)
+        caught.notes = arena_printf(in->ctx->session, "%s  in the net `%s` (%s), called at %s:%d:%d\n", notes, fn->name, f->param_path,
+                                    ctx_source_name(in->ctx, at.file), at.line, at.column);
+    ctx_reraise(in->ctx, &caught);
+}
+
+/* The value of a function's body in a frame whose parameters are bound. */
+Value run_body(Interp *in, Frame *f, const Function *fn, Span at) {
+    return fn->kind == FUNCTION_NET ? run_net(in, f, fn, at) : run_any_body(in, f, fn, at);
 }
 
 /* A model or guide with its arguments: nothing runs yet. */
@@ -202,14 +211,37 @@ static Value make_call(Interp *in, Closure *c, const Value *values) {
     return (Value){VALUE_CALL, .u.call = call};
 }
 
-/* The address of a net's parameters: its name at the outside, one per place of call inside another net. */
-static const char *path_of_net(Interp *in, const Function *fn, const Frame *caller, int place) {
-    if (!caller || !caller->param_path || caller->function->kind != FUNCTION_NET) return fn->name;
-    return arena_printf(in->arena, "%s.%s_%d", caller->param_path, fn->name, place);
+Value closure_new(Interp *in, Frame *f, const Function *fn) {
+    Closure *c = ARENA_NEW(in->arena, Closure);
+    *c = (Closure){fn, fn->captures ? f : NULL, f ? f->param_path : NULL, f && f->in_net};
+    return (Value){VALUE_FUNCTION, .u.closure = c};
+}
+
+/* Where the addresses of parameters begin or go on. A net of the program that no net calls owns its parameters; any other
+ * net, and a layer of the library, has its own per place of call. Functions of the program pass the path on. */
+static void set_param_path(Interp *in, Frame *f, const Closure *c, const Frame *caller, const Expr *call) {
+    const Function *fn = c->function;
+    bool net = fn->kind == FUNCTION_NET, library = is_library(fn->span);
+    const char *outer = caller ? caller->param_path : c->param_path;
+    bool inside = caller ? caller->in_net : c->in_net;
+    f->nplates = in->nplates;
+    f->in_net = net || inside;
+    if (fn->kind == FUNCTION_LAMBDA) {
+        f->param_path = c->param_path, f->in_net = c->in_net;
+    } else if (net && (!outer || (!inside && !library))) {
+        f->param_path = fn->name;
+    } else if (outer && (net || (fn->kind == FUNCTION_FN && !library))) {
+        const Expr *callee = call ? call->u.call.callee : NULL;
+        const char *name = !callee ? fn->name : callee->kind == EXPR_NAME ? callee->u.name.name : "call";
+        f->param_path = call ? arena_printf(in->arena, "%s.%s_%d", outer, name, call->u.call.place)
+                             : arena_printf(in->arena, "%s.%s", outer, name);
+    } else {
+        f->in_net = false;
+    }
 }
 
 static Value call_closure(Interp *in, Closure *c, int n, const Value *args, const char *const *names, const Span *spans, Span at, Frame *caller,
-                          int place) {
+                          const Expr *call) {
     const Function *fn = c->function;
     static const char *const kinds[] = {"function", "net", "model", "guide", "function", "member"};
     Signature g = {kinds[fn->kind], fn->name, fn->nparams, tree_param, tree_optional, fn->params, false};
@@ -218,17 +250,16 @@ static Value call_closure(Interp *in, Closure *c, int n, const Value *args, cons
     match_arguments(in, &g, n, args, names, spans, at, values, value_spans, NULL);
     if (fn->kind == FUNCTION_MODEL || fn->kind == FUNCTION_GUIDE) return make_call(in, c, values);
     Frame *f = frame_new(in, fn, c->environment);
-    if (fn->kind == FUNCTION_NET) f->param_path = path_of_net(in, fn, caller, place);
-    else if (fn->kind == FUNCTION_LAMBDA && caller) f->param_path = caller->param_path;
+    set_param_path(in, f, c, caller, call);
     for (int k = 0; k < fn->nparams; k++) f->slots[fn->params[k].slot] = values[k];
     fill_defaults(in, f, fn);
     return run_body(in, f, fn, at);
 }
 
 Value call_value(Interp *in, Value callee, int n, const Value *args, const char *const *names, const Span *spans, Span at, Frame *caller,
-                 int place) {
+                 const Expr *call) {
     switch (callee.kind) {
-    case VALUE_FUNCTION: return call_closure(in, callee.u.closure, n, args, names, spans, at, caller, place);
+    case VALUE_FUNCTION: return call_closure(in, callee.u.closure, n, args, names, spans, at, caller, call);
     case VALUE_BUILTIN: return call_builtin(in, callee.u.builtin, n, args, names, spans, at);
     case VALUE_FAMILY: return family_call(in, callee.u.family, n, args, names, spans, at);
     default:
@@ -258,9 +289,9 @@ Value eval_call(Interp *in, Frame *f, const Expr *e) {
         names[k] = a->name, spans[k] = a->name ? a->name_span : a->value->span;
         args[k] = eval(in, f, a->value);
     }
-    return call_value(in, callee, n, args, names, spans, e->span, f, e->u.call.place);
+    return call_value(in, callee, n, args, names, spans, e->span, f, e);
 }
 
 Value interp_call(Interp *in, Value callee, int n, const Value *args, Span at) {
-    return call_value(in, callee, n, args, NULL, NULL, at, NULL, 0);
+    return call_value(in, callee, n, args, NULL, NULL, at, NULL, NULL);
 }

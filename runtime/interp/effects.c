@@ -48,12 +48,17 @@ void effect_param(Interp *in, Handler *h, ParamSite *site) {
             return;
         }
     if (in->hooks.param && in->hooks.param(in, site)) return;
-    if (site->init.kind != VALUE_NONE) {
-        site->value = site->init;
-        return;
-    }
+    site->value = param_initial_value(in, site);
+    if (site->value.kind != VALUE_NONE) return;
     ctx_raise(in->ctx, ERROR_PROGRAM, site->span, "run an inference first, or load(...) what was learned",
               "the learned parameter `%s` has no value: nothing has been fitted", site->name);
+}
+
+void effect_refine(Interp *in, Handler *h, Frame *f, const Stmt *s) {
+    for (; h; h = h->outer)
+        if (h->refine && h->refine(h, in, f, s)) return;
+    ctx_raise(in->ctx, ERROR_PROGRAM, s->span, "infer(m, q), elbo(fit, m, q) and posterior(fit, q(x), m(x)) run it",
+              "`refine` needs the model of its guide, and nothing here says which");
 }
 
 void effect_record(Interp *in, Handler *h, const char *name, const Index *index, int nindex, Value value, Span at) {

@@ -43,7 +43,10 @@ typedef struct ParamSite {
     TypeKind kind;
     double low, high;   /* bounds; -inf, inf where none */
     Shape shape;        /* event shape: from sizes, or from the initial value */
-    Value init;         /* VALUE_NONE: none written */
+    Value init;         /* through param_initial_value(); VALUE_NONE: not evaluated yet, or none written */
+    const Stmt *stmt;   /* the statement, in its frame ... */
+    struct Frame *frame;
+    bool sized;         /* ... which says the shape */
     const Axis *axes[MAX_AXES]; /* plates it stands in: one per element */
     int naxes;
     Value value;        /* the answer: the constrained value now, with those axes */
@@ -57,6 +60,8 @@ struct Handler {
     void (*factor)(Handler *h, Interp *in, Value log_density, Span at);
     void (*param)(Handler *h, Interp *in, ParamSite *site);
     void (*record)(Handler *h, Interp *in, const char *name, const Index *index, int nindex, Value value, Span at); /* := */
+    /* `refine`; false: not here. */
+    bool (*refine)(Handler *h, Interp *in, Frame *f, const Stmt *s);
     /* A plate's body starts over element by element: forget what came since mark(). */
     int (*mark)(Handler *h);
     void (*rollback)(Handler *h, int mark);
@@ -67,6 +72,7 @@ void effects_pop(Interp *in, Handler *h);
 void effect_sample(Interp *in, Handler *h, Site *site); /* h may be NULL: the bottom */
 void effect_factor(Interp *in, Handler *h, Value log_density, Span at);
 void effect_param(Interp *in, Handler *h, ParamSite *site);
+Value param_initial_value(Interp *in, ParamSite *p); /* in the declared shape; VALUE_NONE: none is written */
 void effect_record(Interp *in, Handler *h, const char *name, const Index *index, int nindex, Value value, Span at);
 
 const char *site_text(Interp *in, const Site *s); /* "theta[j]", "x[3]", "effect.value[j]" */
@@ -86,6 +92,14 @@ Value dist_member(Interp *in, const Dist *d, const char *member, int n, const Va
                           when the family has none */
 bool dist_has_member(const Dist *d, const char *member);
 Shape dist_event_shape(Interp *in, const Dist *d, Span at); /* of one draw, without axes: repeat, batch, support sizes */
+/* The same numbers, through which no gradient flows. */
+Value value_detached(Interp *in, Value v);
+/* Perform a `refine` statement: bind its targets. Raises where nothing refines. Its body is refine_body. */
+void effect_refine(Interp *in, Handler *h, Frame *f, const Stmt *s);
+/* One step's body, with the step's number. */
+void refine_body(Interp *in, Frame *f, const Stmt *s, int64_t step);
+Value refine_target(Interp *in, Frame *f, const Target *t);
+void refine_assign(Interp *in, Frame *f, const Target *t, Value v);
 /* A copy with parameters that let no gradient through. */
 Dist *dist_detach(Interp *in, const Dist *d);
 

@@ -240,9 +240,7 @@ Value eval(Interp *in, Frame *f, const Expr *e) {
         return value_record(in, n, e->u.record.names, values);
     }
     case EXPR_LAMBDA: {
-        Closure *c = ARENA_NEW(in->arena, Closure);
-        *c = (Closure){e->u.lambda, e->u.lambda->captures ? f : NULL};
-        return (Value){VALUE_FUNCTION, .u.closure = c};
+        return closure_new(in, f, e->u.lambda);
     }
     case EXPR_IF: return eval_if(in, f, e);
     }

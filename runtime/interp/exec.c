@@ -68,6 +68,16 @@ static Flow exec_for(Interp *in, Frame *f, const Stmt *s, Value *last) {
     return FLOW_NEXT;
 }
 
+Value refine_target(Interp *in, Frame *f, const Target *t) { return read_slot(in, slot_of(in, f, t->ref), t->name, t->span); }
+
+void refine_assign(Interp *in, Frame *f, const Target *t, Value v) { assign(in, f, t, v); }
+
+void refine_body(Interp *in, Frame *f, const Stmt *s, int64_t step) {
+    Value last = value_nothing();
+    *slot_of(in, f, (Ref){REF_LOCAL, 0, s->u.refine.slot}) = value_number((double)step);
+    exec_block(in, f, s->u.refine.body, &last);
+}
+
 static Flow exec_while(Interp *in, Frame *f, const Stmt *s, Value *last) {
     for (;;) {
         Value c = eval(in, f, s->u.while_.condition);
@@ -87,9 +97,7 @@ static Flow exec_if(Interp *in, Frame *f, const Stmt *s, Value *last) {
 }
 
 static void exec_function(Interp *in, Frame *f, const Stmt *s) {
-    Closure *c = ARENA_NEW(in->arena, Closure);
-    *c = (Closure){s->u.function.function, s->u.function.function->captures ? f : NULL};
-    *slot_of(in, f, s->u.function.ref) = (Value){VALUE_FUNCTION, .u.closure = c};
+    *slot_of(in, f, s->u.function.ref) = closure_new(in, f, s->u.function.function);
 }
 
 Flow exec_block(Interp *in, Frame *f, const Block *b, Value *last) {
@@ -132,8 +140,7 @@ Flow exec(Interp *in, Frame *f, const Stmt *s, Value *last) {
     case STMT_RETURN:
         f->result = s->u.expr ? eval(in, f, s->u.expr) : value_nothing();
         return FLOW_RETURN;
-    case STMT_REFINE:
-        ctx_raise(in->ctx, ERROR_PROGRAM, s->span, NULL, "`refine` has no meaning yet: iterative refinement is not there in this version");
+    case STMT_REFINE: effect_refine(in, in->handler, f, s); break;
     case STMT_DATA: /* bound before, by session.c */
     case STMT_IMPORT: break;
     }

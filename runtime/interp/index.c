@@ -83,7 +83,7 @@ static Pick pick_array(Indexing *x, const Array *a, int dim, Span at) {
         return (Pick){PICK_GATHER, .index = mask_places(in, *a, at)};
     }
     const Axis *axis = a->index_of;
-    if (axis && shape.rank == 0 && axis_is_new(x, axis)) {
+    if (axis && !axis_is_subset(axis) && shape.rank == 0 && axis_is_new(x, axis)) {
         if (axis->size > 0 && axis->first < 1) raise_outside(x, (double)axis->first, dim, at);
         if (axis->size > 0 && axis->first + axis->size - 1 > size)
             raise_outside(x, (double)(axis->first + axis->size - 1), dim, at);

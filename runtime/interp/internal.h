@@ -19,10 +19,13 @@ bool eval_index_tuple(Interp *in, Frame *f, const Target *t, Index *index); /* f
 
 /* call.c */
 Value eval_call(Interp *in, Frame *f, const Expr *e);
-Value call_function(Interp *in, const Closure *c, int n, const Value *args, const char *param_path, Span at);
+/* The function as a value, made in this frame (NULL: at the top level). */
+Value closure_new(Interp *in, Frame *f, const Function *fn);
+/* `call`: the expression in the caller's frame; NULL, as the caller, where C calls. */
 Value call_value(Interp *in, Value callee, int n, const Value *args, const char *const *names, const Span *spans, Span at,
-                 Frame *caller, int place);
+                 Frame *caller, const Expr *call);
 void enter_call(Interp *in, const char *name, Span at); /* counts depth, refuses what is too deep */
+bool stack_is_used_up(const Interp *in);
 void check_stack(Interp *in, Span at); /* on the way into a value: refuses what is too deep */
 
 /* plate.c */

@@ -43,6 +43,20 @@ typedef struct Hooks { /* how the layers above take part; all may be NULL */
     bool (*param)(Interp *in, struct ParamSite *site); /* parameters outside an inference: infer/ sets it; false: unknown */
 } Hooks;
 
+/* Plates that run on a random subset of their elements; how the subset is chosen is up to the layer above. */
+typedef struct PlateBatch {
+    const char *plate; /* qualified name */
+    int64_t size;      /* elements at most */
+    int64_t now;       /* in the step at work (the last batch of an epoch may be smaller) */
+    int64_t population, first; /* of the plate, as it was met last; population 0: not yet */
+    int64_t offset;    /* of its elements' indices in the input vector */
+} PlateBatch;
+typedef struct Batches {
+    PlateBatch *list;
+    int n;
+    int slot; /* of the input vector (tape.h) that holds the indices */
+} Batches;
+
 struct Interp {
     Ctx *ctx;
     Globals *names;
@@ -65,7 +79,10 @@ struct Interp {
     const Builtin **builtins;
     int nbuiltins;
     Hooks hooks;
+    bool training;           /* parameters are being learned: dropout is at work */
     bool full_print;         /* print never abbreviates: --json, or not a terminal */
+    struct RefineStep *refining; /* the step of a `refine` at work (infer/refine.c), for gradient(v) */
+    Batches *batches;        /* NULL: all plates run whole */
     const char *const *elementwise; /* plates that are to run element by element */
     int nelementwise;
     Value *overlay;          /* data that the run at work draws anew, by global slot; NULL: none */
@@ -85,6 +102,8 @@ void interp_load_stdlib(Interp *in);
 
 /* The axis with these properties; the same pointer each time. */
 const Axis *axis_intern(Interp *in, AxisKind kind, const char *name, int64_t first, int64_t size, int order);
+/* The elements of a plate that runs on a subset: their indices, [size]. */
+Var axis_elements(Interp *in, const Axis *axis);
 
 /* Data by name, given before the module that declares them runs. */
 void interp_supply_data(Interp *in, const char *name, const Tensor *value, bool has_missing);

@@ -2,6 +2,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/strings.h"
+#include "interp/array.h"
 #include "interp/cells.h"
 #include "interp/internal.h"
 #include "interp/session.h"
@@ -88,10 +90,11 @@ static void warn_unobserved(Interp *in, Frame *f, const Target *t, const Index *
     for (int k = 0; k < t->nindices && a->naxes + k < a->var.value->shape.rank; k++) {
         int64_t n = a->var.value->shape.dim[a->naxes + k];
         const Axis *plate = index[k].axis;
-        if (!plate || plate->first + plate->size - 1 >= n || plate->size == 0) continue;
+        int64_t last = plate ? plate->first + plate->population - 1 : 0;
+        if (!plate || last >= n || plate->size == 0) continue;
         session_warn_once(in, t->span, arena_printf(in->arena, "write %s in 1..%ld to observe all", plate->name, (long)n),
                           "the plate `%s` ends at %ld, `%s` has %ld elements: the rest is not observed", plate->name,
-                          (long)(plate->first + plate->size - 1), t->name, (long)n);
+                          (long)last, t->name, (long)n);
     }
 }
 
@@ -202,39 +205,62 @@ static Shape declared_shape(Interp *in, Frame *f, const Type *t) {
     return shape;
 }
 
-/* An initial value may be a function of the shape: glorot(). */
-static Value initial_value(Interp *in, Frame *f, const Stmt *s, Shape shape) {
-    if (!s->u.param.init) return value_none();
-    Value v = eval(in, f, s->u.param.init);
-    if (v.kind != VALUE_FUNCTION) return v;
-    Value dims[MAX_RANK];
-    for (int k = 0; k < shape.rank; k++) dims[k] = value_number((double)shape.dim[k]);
-    Value list = array_from_items(in, shape.rank, dims, s->span);
-    return interp_call(in, v, 1, &list, s->u.param.init->span);
+/* An initial value may be a function of the shape: glorot(). Its noise belongs to the parameter's address. */
+static Value initial_value(Interp *in, const ParamSite *p) {
+    const Expr *init = p->stmt->u.param.init;
+    DrawSite draw = {.key = key_fold(in->ctx->seed, hash_string(p->name))}, *outer = in->draw;
+    const Axis *plates[MAX_AXES];
+    int nplates = in->nplates;
+    bool recording = in->tape->recording;
+    memcpy(plates, in->plates, sizeof plates);
+    memcpy(in->plates, p->axes, sizeof *plates * (size_t)p->naxes);
+    in->nplates = p->naxes;
+    in->draw = &draw;
+    in->tape->recording = false;
+    Value v = eval(in, p->frame, init);
+    if (v.kind == VALUE_FUNCTION || v.kind == VALUE_BUILTIN) { /* of the shape */
+        Tensor *dims = tensor_new(in->ctx, in->arena, shape1(p->shape.rank));
+        for (int k = 0; k < p->shape.rank; k++) dims->data[k] = (real)p->shape.dim[k];
+        Value shape = value_tensor(in, dims);
+        v = interp_call(in, v, 1, &shape, init->span);
+    }
+    in->tape->recording = recording;
+    in->draw = outer;
+    in->nplates = nplates;
+    memcpy(in->plates, plates, sizeof plates);
+    return v;
+}
+
+Value param_initial_value(Interp *in, ParamSite *p) {
+    const Stmt *s = p->stmt;
+    if (p->init.kind == VALUE_NONE && s && s->u.param.init) p->init = initial_value(in, p);
+    if (p->init.kind == VALUE_NONE || !p->sized) return p->init;
+    Array a = value_array(in, p->init, s->u.param.init->span, "an initial value");
+    Shape got = array_shape(&a), both;
+    if (!shape_broadcast(got, p->shape, &both) || !shape_equal(both, p->shape))
+        ctx_raise(in->ctx, ERROR_PROGRAM, s->u.param.init->span, NULL, "the initial value of `%s` has shape %s, declared is %s", s->u.param.name,
+                  shape_text(in->arena, got), shape_text(in->arena, p->shape));
+    if (!shape_equal(got, p->shape)) p->init = array_like(in, &a, array_expand_event(in, &a, p->shape));
+    return p->init;
 }
 
 void exec_param(Interp *in, Frame *f, const Stmt *s) {
     const Type *t = s->u.param.type;
-    ParamSite p = {.type = t, .kind = t ? t->kind : TYPE_REAL, .low = -INFINITY, .high = INFINITY, .span = s->span, .value = value_none()};
+    ParamSite p = {.type = t, .kind = t ? t->kind : TYPE_REAL, .low = -INFINITY, .high = INFINITY, .span = s->span, .value = value_none(),
+                   .init = value_none(), .stmt = s, .frame = f};
     if (p.kind == TYPE_ANY) p.kind = TYPE_REAL;
     if (p.kind == TYPE_INT || p.kind == TYPE_BOOL)
         ctx_raise(in->ctx, ERROR_PROGRAM, t->span, NULL, "a learned parameter is real; `%s` is declared %s", s->u.param.name, lang_type_name(p.kind));
     if (t) p.low = bound(in, f, t->low, -INFINITY), p.high = bound(in, f, t->high, INFINITY);
-    p.shape = declared_shape(in, f, t);
-    p.init = initial_value(in, f, s, p.shape);
-    if (p.init.kind != VALUE_NONE) {
-        Array a = value_array(in, p.init, s->u.param.init->span, "an initial value");
-        Shape got = value_event_shape(in, p.init, s->u.param.init->span), both;
-        if (!t || t->nsizes == 0) p.shape = t && p.shape.rank ? p.shape : got;
-        else if (!shape_broadcast(got, p.shape, &both) || !shape_equal(both, p.shape))
-            ctx_raise(in->ctx, ERROR_PROGRAM, s->u.param.init->span, NULL, "the initial value of `%s` has shape %s, declared is %s", s->u.param.name,
-                      shape_text(in->arena, got), shape_text(in->arena, p.shape));
-        (void)a;
-    }
-    const char *path = f->param_path ? f->param_path : "";
-    p.name = *path ? arena_printf(in->arena, "%s.%s", path, s->u.param.name) : s->u.param.name;
-    for (int k = 0; k < in->nplates; k++)
+    p.name = f->param_path && *f->param_path ? arena_printf(in->arena, "%s.%s", f->param_path, s->u.param.name) : s->u.param.name;
+    for (int k = f->nplates; k < in->nplates; k++)
         if (in->plates[k]->kind == AXIS_PLATE) p.axes[p.naxes++] = in->plates[k];
+    p.shape = declared_shape(in, f, t);
+    p.sized = p.shape.rank > 0;
+    if (!p.sized && s->u.param.init) { /* the initial value tells */
+        p.init = param_initial_value(in, &p);
+        p.shape = value_event_shape(in, p.init, s->u.param.init->span);
+    }
     effect_param(in, in->handler, &p);
     f->slots[s->u.param.slot] = p.value;
 }

@@ -15,25 +15,50 @@ typedef struct AxisTable {
     int n, capacity;
 } AxisTable;
 
-const Axis *axis_intern(Interp *in, AxisKind kind, const char *name, int64_t first, int64_t size, int order) {
+static bool same_axis(const Axis *a, const Axis *b) {
+    return a->kind == b->kind && a->first == b->first && a->size == b->size && a->order == b->order &&
+           a->population == b->population && strcmp(a->name, b->name) == 0;
+}
+
+static const Axis *intern(Interp *in, const Axis *wanted) {
     if (!in->axes) in->axes = ARENA_NEW(in->keep, AxisTable);
     AxisTable *t = in->axes;
-    for (int k = 0; k < t->n; k++) {
-        const Axis *a = t->list[k];
-        if (a->kind == kind && a->first == first && a->size == size && a->order == order && strcmp(a->name, name) == 0) return a;
-    }
+    for (int k = 0; k < t->n; k++)
+        if (same_axis(t->list[k], wanted)) return t->list[k];
     if (t->n == t->capacity) {
         int capacity = t->capacity ? 2 * t->capacity : 16;
         const Axis **list = ARENA_ARRAY(in->keep, const Axis *, capacity);
         if (t->n) memcpy(list, t->list, sizeof *list * (size_t)t->n);
         t->list = list, t->capacity = capacity;
     }
-    Axis *a = ARENA_NEW(in->keep, Axis);
-    *a = (Axis){.kind = kind, .name = arena_strdup(in->keep, name), .first = first, .size = size, .order = order};
+    Axis *a = arena_copy(in->keep, wanted, sizeof *wanted);
+    a->name = arena_strdup(in->keep, wanted->name);
     return t->list[t->n++] = a;
 }
 
+const Axis *axis_intern(Interp *in, AxisKind kind, const char *name, int64_t first, int64_t size, int order) {
+    return intern(in, &(Axis){.kind = kind, .name = name, .first = first, .size = size, .order = order, .population = size});
+}
+
+/* -- Plates that run on a subset -- */
+
+static PlateBatch *batch_of(Interp *in, const char *name) {
+    for (int k = 0; in->batches && k < in->batches->n; k++)
+        if (strcmp(in->batches->list[k].plate, name) == 0) return &in->batches->list[k];
+    return NULL;
+}
+
+Var axis_elements(Interp *in, const Axis *axis) {
+    const PlateBatch *b = batch_of(in, axis->name);
+    return tape_input(in->tape, in->batches->slot, b->offset, shape1(axis->size));
+}
+
 static Value index_value(Interp *in, const Axis *axis) {
+    if (axis_is_subset(axis)) {
+        Array *a = ARENA_NEW(in->arena, Array);
+        *a = (Array){.var = axis_elements(in, axis), .naxes = 1, .axes = {axis}, .index_of = axis};
+        return (Value){VALUE_ARRAY, .u.array = a};
+    }
     Tensor *t = tensor_new(in->ctx, in->arena, shape1(axis->size));
     for (int64_t k = 0; k < axis->size; k++) t->data[k] = (real)(axis->first + k);
     Array *a = ARENA_NEW(in->arena, Array);
@@ -119,6 +144,19 @@ static void run_one_by_one(PlateRun *r, int64_t first, int64_t last) {
     }
 }
 
+/* The plate's axis: all elements, or those of the batch at work. */
+static const Axis *plate_axis(Interp *in, const char *name, int64_t first, int64_t size, int order) {
+    PlateBatch *b = batch_of(in, name);
+    if (!b || size <= b->size) return axis_intern(in, AXIS_PLATE, name, first, size, order);
+    b->population = size, b->first = first;
+    return intern(in, &(Axis){.kind = AXIS_PLATE, .name = name, .first = first, .size = b->now, .order = order, .population = size});
+}
+
+static _Noreturn void refuse_elements(PlateRun *r, const Axis *axis) {
+    ctx_raise(r->in->ctx, ERROR_PROGRAM, r->s->span, "leave it out of `batch`",
+              "the plate `%s` runs in batches, but its body can only run element by element", axis->name);
+}
+
 static void run_range(PlateRun *r) {
     Interp *in = r->in;
     const PlateRange *p = &r->s->u.plate.ranges[r->range];
@@ -134,9 +172,10 @@ static void run_range(PlateRun *r) {
         ctx_raise(in->ctx, ERROR_PROGRAM, p->span, NULL, "%d plates inside one another; at most %d are possible", in->nplates + 1, MAX_AXES - 2);
     int order = 10; /* the plates around it; the same plate with and without particles is the same axis */
     for (int k = 0; k < in->nplates; k++) order += in->plates[k]->kind == AXIS_PLATE;
-    const Axis *axis = axis_intern(in, AXIS_PLATE, name, first, last < first ? 0 : last - first + 1, order);
+    const Axis *axis = plate_axis(in, name, first, last < first ? 0 : last - first + 1, order);
     for (int k = 0; k < in->nelementwise; k++)
         if (strcmp(in->elementwise[k], name) == 0) {
+            if (axis_is_subset(axis)) refuse_elements(r, axis);
             run_one_by_one(r, first, last);
             *index_slot(r) = value_none();
             return;
@@ -148,6 +187,8 @@ static void run_range(PlateRun *r) {
     if (ctx_protect(in->ctx, run_at_once, r, &e)) {
         in->nplates--;
         leave_axis(r, axis);
+    } else if (e.kind == ERROR_ELEMENTWISE && in->split == axis && axis_is_subset(axis)) {
+        refuse_elements(r, axis);
     } else if (e.kind == ERROR_ELEMENTWISE && in->split == axis) {
         return_to(in, r->f, &m, axis);
         run_one_by_one(r, first, last);

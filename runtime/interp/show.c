@@ -121,9 +121,10 @@ static void show_object(Interp *in, const Object *o, Buf *out) {
 }
 
 static void show_inner(Interp *in, Value v, Buf *out, bool full) {
-    check_stack(in, in->ctx->span);
-    poll_interrupt(in);
-    if (v.kind == VALUE_STRING)
+    bool interrupted = in->ctx->interrupted && *in->ctx->interrupted;
+    if (interrupted || stack_is_used_up(in)) /* too much or too deep to be read */
+        buf_add(out, "...");
+    else if (v.kind == VALUE_STRING)
         buf_add_json_string(out, v.u.string->text);
     else
         value_show(in, v, out, full);

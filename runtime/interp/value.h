@@ -39,9 +39,12 @@ typedef struct Axis {
     const char *name;  /* plates: qualified by the nested model they stand in: "effect.j" */
     int64_t first, size; /* the indices are first .. first + size - 1 */
     int order;         /* position among the dimensions: particles, plates from outer to inner, enumerated, event */
+    int64_t population; /* AXIS_PLATE: elements in all; more than `size` where a random subset (a batch) is at work */
     const struct Axis *const *within; /* AXIS_ENUM: the plates of the variable, one variable per element */
     int nwithin;
 } Axis;
+
+static inline bool axis_is_subset(const Axis *a) { return a->population > a->size; }
 
 enum { MAX_AXES = 8 };
 
@@ -85,11 +88,18 @@ struct Frame {
     const Function *function;
     Value *slots;
     int nslots;
-    const char *param_path;  /* nets: the path of calls so far, for the addresses of parameters; NULL outside nets */
+    const char *param_path;  /* the path of calls so far, for the addresses of parameters; NULL where it begins */
+    bool in_net;             /* a net is on that path: nets called here have parameters of their own */
+    int nplates;             /* nets: plates at work around the call; its parameters are the same for their elements */
     Value result;            /* of `return` */
 };
 
-typedef struct Closure { const Function *function; Frame *environment; } Closure;
+typedef struct Closure {
+    const Function *function;
+    Frame *environment;     /* NULL where it needs none */
+    const char *param_path; /* of the frame that made it: calls in a lambda belong to where it was written */
+    bool in_net;
+} Closure;
 typedef struct Call { Closure *closure; Value *arguments; int n; } Call; /* by parameter, complete */
 
 /* Being filled: by explicit index (a list that grows) or by a plate that runs for all elements at once. Nested for

@@ -130,9 +130,9 @@ Corpus *corpus_read(char **roots, int nroots) {
 /* -- Cases -- */
 
 Case case_make(const Corpus *corpus, const Vocabulary *v, uint64_t seed, uint64_t number) {
-    static const CaseKind often[] = {CASE_BYTES, CASE_TOKENS, CASE_TOKENS, CASE_TOKENS, CASE_SPLICES, CASE_STATEMENTS,
-                                     CASE_STATEMENTS, CASE_GENERATED, CASE_GENERATED, CASE_GENERATED, CASE_GENERATED,
-                                     CASE_DATA, CASE_DATA, CASE_DATA};
+    static const CaseKind often[] = {CASE_BYTES,      CASE_TOKENS,     CASE_TOKENS,    CASE_TOKENS,    CASE_SPLICES,
+                                     CASE_STATEMENTS, CASE_STATEMENTS, CASE_GENERATED, CASE_GENERATED, CASE_GENERATED,
+                                     CASE_GENERATED,  CASE_DATA,       CASE_DATA,      CASE_DATA};
     Rng r = {seed * 0x2545F4914F6CDD1Du + number};
     rng_next(&r);
     Case c = {.kind = often[rng_below(&r, sizeof often / sizeof *often)]};

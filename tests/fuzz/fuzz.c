@@ -1,8 +1,8 @@
 /* fuzz [--show] [FILE.ppl [DATA]]   run one program, or cases until the time is over.
  *
  * FUZZ_SECONDS, FUZZ_SEED, FUZZ_CASE (this one case only), FUZZ_JOBS, FUZZ_ROOTS (where programs are found, by blanks),
- * FUZZ_KEEP (a directory for the findings). Each case runs in a child; a finding is run again, made smaller as long as it
- * stays the same finding, and printed as a program.
+ * FUZZ_KEEP (a directory for the findings). Each case runs in a child; a finding is run again, made smaller as long as
+ * it stays the same finding, and printed as a program.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -58,7 +58,8 @@ typedef struct Job {
     bool show;
 } Job;
 
-static const char *const KIND_NAMES[CASE_KINDS] = {"bytes", "tokens", "splices", "statements", "generated", "large", "data"};
+static const char *const KIND_NAMES[CASE_KINDS] = {"bytes",     "tokens", "splices", "statements",
+                                                   "generated", "large",  "data"};
 
 static double seconds_now(void) {
     struct timespec t;
@@ -67,6 +68,9 @@ static double seconds_now(void) {
 }
 
 /* -- Running a case, and judging it -- */
+
+/* Built with --coverage, a run shows what it does not reach. */
+extern void __gcov_dump(void) __attribute__((weak));
 
 static void child(Job *j, const Case *c, bool check_leaks) {
     struct rlimit small = {64 << 20, 64 << 20}, none = {0, 0};
@@ -78,6 +82,7 @@ static void child(Job *j, const Case *c, bool check_leaks) {
     if (!j->show) dup2(null, STDOUT_FILENO), dup2(j->said, STDERR_FILENO);
     fuzz_run_case(j->session, c, check_leaks, j->show, j->outcome);
     fflush(stdout);
+    if (__gcov_dump) __gcov_dump();
     _exit(0);
 }
 
@@ -90,7 +95,8 @@ static void add_frames(char *out, size_t room, const char *report, int most) {
         s = name;
         for (const char *at = name; end && at < end; at++)
             if (strncmp(at, "lang/", 5) == 0 || strncmp(at, "runtime/", 8) == 0) ours = at;
-        bool plumbing = strncmp(name, "arena_", 6) == 0 || strncmp(name, "buf_", 4) == 0 || strncmp(name, "ctx_", 4) == 0;
+        bool plumbing =
+            strncmp(name, "arena_", 6) == 0 || strncmp(name, "buf_", 4) == 0 || strncmp(name, "ctx_", 4) == 0;
         if (!ours || plumbing) continue;
         size_t used = strlen(out);
         snprintf(out + used, room - used, " %.*s", (int)n, name);
@@ -107,13 +113,16 @@ static char *read_report(int fd) {
 
 /* The line that says what happened, without numbers that change from run to run. */
 static void sign(Finding *f, int status, const Outcome *o) {
-    static const char *const marks[] = {"runtime error: ", "Assertion `", "HANG: ", "ERROR: AddressSanitizer: ", "ERROR: LeakSanitizer: "};
+    static const char *const marks[] = {"runtime error: ", "Assertion `",
+                                        "HANG: ", "ERROR: AddressSanitizer: ", "ERROR: LeakSanitizer: "};
     const char *line = NULL;
     for (size_t k = 0; k < sizeof marks / sizeof *marks && !line; k++) line = strstr(f->report, marks[k]);
     size_t room = sizeof f->signature, n = 0;
     if (o->complaint[0]) line = o->complaint;
-    if (!line && WIFSIGNALED(status)) snprintf(f->signature, room, "signal %d", WTERMSIG(status));
-    else if (!line) snprintf(f->signature, room, "exit %d", WEXITSTATUS(status));
+    if (!line && WIFSIGNALED(status))
+        snprintf(f->signature, room, "signal %d", WTERMSIG(status));
+    else if (!line)
+        snprintf(f->signature, room, "exit %d", WEXITSTATUS(status));
     bool exact = line && strncmp(line, "Assertion", 9) == 0;
     for (; line && *line && *line != '\n' && n < 120; line++) {
         if (!exact && (strncmp(line, " on address", 11) == 0 || strncmp(line, " on unknown", 11) == 0)) break;
@@ -132,7 +141,8 @@ static int run_once(Job *j, const Case *c, bool check_leaks) {
     if (pid < 0) return 0;
     if (pid == 0) child(j, c, check_leaks);
     int status = 0;
-    while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {}
+    while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {
+    }
     return status;
 }
 
@@ -169,8 +179,10 @@ typedef struct Smaller {
 
 static bool still_there(Smaller *m, const Buf *text, bool of_data) {
     Case c = *m->c;
-    if (of_data) c.data = *text;
-    else c.program = *text;
+    if (of_data)
+        c.data = *text;
+    else
+        c.program = *text;
     Finding f = run_case(m->job, &c, m->leaks, m->twice);
     bool same = f.found && strcmp(f.signature, m->signature) == 0;
     free(f.report);
@@ -214,7 +226,12 @@ static void cut_lines(const char *text, size_t n, Pieces *out) {
 }
 
 static void make_smaller(Job *j, Case *c, const char *signature, bool leaks, bool twice) {
-    Smaller m = {.job = j, .c = c, .signature = signature, .until = seconds_now() + (strstr(signature, "HANG") ? 60 : 12), .leaks = leaks, .twice = twice};
+    Smaller m = {.job = j,
+                 .c = c,
+                 .signature = signature,
+                 .until = seconds_now() + (strstr(signature, "HANG") ? 60 : 12),
+                 .leaks = leaks,
+                 .twice = twice};
     Buf text = {0};
     buf_add_bytes(&text, c->program.text, c->program.length);
     if (!still_there(&m, &text, false)) {
@@ -240,7 +257,8 @@ static void make_smaller(Job *j, Case *c, const char *signature, bool leaks, boo
 static bool is_new(Shared *s, const char *signature) {
     uint64_t h = hash_string(signature);
     bool fresh = true;
-    while (atomic_flag_test_and_set(&s->busy)) {}
+    while (atomic_flag_test_and_set(&s->busy)) {
+    }
     for (int k = 0; k < s->nfindings; k++) fresh &= s->findings[k] != h;
     fresh &= s->nfindings < MOST_FINDINGS;
     if (fresh) s->findings[s->nfindings++] = h;
@@ -268,14 +286,17 @@ static void keep_bytes(const Job *j, long number, const char *ending, const Buf 
 static void report(Job *j, long number, Case *c, Finding *f, bool leaks, bool twice) {
     make_smaller(j, c, f->signature, leaks, twice);
     Buf b = {0};
-    buf_printf(&b, "\nFOUND: %s\n  repeat: FUZZ_SEED=%llu FUZZ_CASE=%ld (%s%s)\n  program:\n", f->signature, (unsigned long long)j->seed, number, KIND_NAMES[c->kind],
-               c->by_lines ? ", line by line" : "");
+    buf_printf(&b, "\nFOUND: %s\n  repeat: FUZZ_SEED=%llu FUZZ_CASE=%ld (%s%s)\n  program:\n", f->signature,
+               (unsigned long long)j->seed, number, KIND_NAMES[c->kind], c->by_lines ? ", line by line" : "");
     add_lines(&b, c->program.text, 60);
     if (c->kind == CASE_DATA) {
-        buf_printf(&b, "  data%s (%zu bytes%s%s):\n    ", c->format, c->data.length, c->name ? ", as " : "", c->name ? c->name : "");
+        buf_printf(&b, "  data%s (%zu bytes%s%s):\n    ", c->format, c->data.length, c->name ? ", as " : "",
+                   c->name ? c->name : "");
         for (size_t k = 0; k < c->data.length && k < 400; k++)
-            if (c->data.text[k] >= 32 && c->data.text[k] < 127) buf_add_char(&b, c->data.text[k]);
-            else buf_printf(&b, "\\x%02x", (unsigned char)c->data.text[k]);
+            if (c->data.text[k] >= 32 && c->data.text[k] < 127)
+                buf_add_char(&b, c->data.text[k]);
+            else
+                buf_printf(&b, "\\x%02x", (unsigned char)c->data.text[k]);
         buf_add(&b, "\n");
     }
     if (f->report[0]) buf_add(&b, "  what was said:\n");
@@ -310,13 +331,24 @@ static void one_case(Job *j, long number) {
     case_free(&c);
 }
 
-static void run_job(Job *j, int jobs) {
-    char dir[] = "/tmp/ppl-fuzz-XXXXXX", command[64];
+/* Cases write files: in a directory of their own. */
+static void enter_directory(char *dir) {
     if (!mkdtemp(dir) || chdir(dir) != 0) _exit(2);
-    j->said = open("said", O_RDWR | O_CREAT | O_APPEND, 0600);
-    for (long k = j->number; seconds_now() < j->until && j->shared->nfindings < MOST_FINDINGS; k += jobs) one_case(j, k);
+}
+
+static int leave_directory(const char *dir) {
+    char command[64];
     snprintf(command, sizeof command, "rm -rf %s", dir);
-    _exit(chdir("/") == 0 && system(command) == 0 ? 0 : 1);
+    return chdir("/") == 0 && system(command) == 0 ? 0 : 1;
+}
+
+static void run_job(Job *j, int jobs) {
+    char dir[] = "/tmp/ppl-fuzz-XXXXXX";
+    enter_directory(dir);
+    j->said = open("said", O_RDWR | O_CREAT | O_APPEND, 0600);
+    for (long k = j->number; seconds_now() < j->until && j->shared->nfindings < MOST_FINDINGS; k += jobs)
+        one_case(j, k);
+    _exit(leave_directory(dir));
 }
 
 static void run_jobs(Job *j, int jobs) {
@@ -326,12 +358,14 @@ static void run_jobs(Job *j, int jobs) {
         j->number = k, j->outcome = &j->shared->outcome[k];
         run_job(j, jobs);
     }
-    while (wait(NULL) > 0 || errno == EINTR) {}
+    while (wait(NULL) > 0 || errno == EINTR) {
+    }
 }
 
 static int summary(const Shared *s) {
     int failed = s->nfindings, passed = 0;
-    printf("%ld cases: %ld passed the checks, %ld ran to their end, %ld ran out of time\n", s->cases, s->parsed, s->ended, s->interrupted);
+    printf("%ld cases: %ld passed the checks, %ld ran to their end, %ld ran out of time\n", s->cases, s->parsed,
+           s->ended, s->interrupted);
     for (int k = 0; k < CASE_KINDS; k++) {
         if (s->of_kind[k] > 0 && s->found_in[k] == 0) passed++;
         printf("  %-10s %6ld cases, %ld findings\n", KIND_NAMES[k], s->of_kind[k], s->found_in[k]);
@@ -356,9 +390,16 @@ static int run_file(Job *j, char **paths) {
         c.format = strrchr(paths[1], '.');
         if (!read_whole(paths[1], &c.data)) return 2;
     }
+    char dir[] = "/tmp/ppl-fuzz-XXXXXX";
+    enter_directory(dir);
     int status = run_once(j, &c, true);
+    leave_directory(dir);
     if (j->outcome->complaint[0]) printf("complaint: %s\n", j->outcome->complaint);
-    printf("%s, status %d\n", j->outcome->interrupted ? "interrupted" : j->outcome->ended ? "ran to its end" : "stopped", status);
+    printf("%s, status %d\n",
+           j->outcome->interrupted ? "interrupted"
+           : j->outcome->ended     ? "ran to its end"
+                                   : "stopped",
+           status);
     case_free(&c);
     return status != 0 || j->outcome->complaint[0];
 }
@@ -371,7 +412,7 @@ static uint64_t number_of(const char *name, uint64_t otherwise) {
 static Corpus *read_corpus(void) {
     static char text[4096];
     char *roots[32];
-    snprintf(text, sizeof text, "%s", getenv("FUZZ_ROOTS") ? getenv("FUZZ_ROOTS") : "examples tests stdlib");
+    snprintf(text, sizeof text, "%s", getenv("FUZZ_ROOTS") ? getenv("FUZZ_ROOTS") : "examples tests");
     int n = 0;
     for (char *root = strtok(text, " "); root && n < 32; root = strtok(NULL, " ")) roots[n++] = root;
     return corpus_read(roots, n);
@@ -382,7 +423,9 @@ int main(int argc, char **argv) {
     double seconds = (double)number_of("FUZZ_SECONDS", 20);
     int jobs = (int)number_of("FUZZ_JOBS", (uint64_t)sysconf(_SC_NPROCESSORS_ONLN));
     if (jobs < 1 || jobs > MOST_JOBS) jobs = MOST_JOBS;
-    Job j = {.seed = number_of("FUZZ_SEED", (uint64_t)time(NULL)), .until = seconds_now() + seconds, .keep = getenv("FUZZ_KEEP")};
+    Job j = {.seed = number_of("FUZZ_SEED", (uint64_t)time(NULL)),
+             .until = seconds_now() + seconds,
+             .keep = getenv("FUZZ_KEEP")};
     j.shared = mmap(NULL, sizeof *j.shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     j.outcome = &j.shared->outcome[0];
     j.session = fuzz_session(&why);
@@ -396,13 +439,15 @@ int main(int argc, char **argv) {
         return run_file(&j, argv + 1);
     }
     j.corpus = read_corpus();
-    printf("fuzz: seed %llu, %d programs, %d data files, %d functions, %d distributions\n", (unsigned long long)j.seed, j.corpus->nprograms, j.corpus->ndata,
-           j.words->nfunctions, j.words->ndists);
+    printf("fuzz: seed %llu, %d programs, %d data files, %d functions, %d distributions\n", (unsigned long long)j.seed,
+           j.corpus->nprograms, j.corpus->ndata, j.words->nfunctions, j.words->ndists);
     if (j.corpus->nprograms == 0) return 2;
     if (getenv("FUZZ_CASE")) {
+        char dir[] = "/tmp/ppl-fuzz-XXXXXX";
         j.show = true;
+        enter_directory(dir);
         one_case(&j, (long)number_of("FUZZ_CASE", 0));
-        return 0;
+        return leave_directory(dir);
     }
     run_jobs(&j, jobs);
     return summary(j.shared);

@@ -1,6 +1,8 @@
-/* The fuzzer: texts that a person would not write, run as programs; whatever happens, it must be an answer or a message.
+/* The fuzzer: texts that a person would not write, run as programs; whatever happens, it must be an answer or a
+ * message.
  *
- * A case follows from the seed and its number alone (and the programs of the tree), so that a finding is repeated by them.
+ * A case follows from the seed and its number alone (and the programs of the tree), so that a finding is repeated by
+ * them.
  */
 #ifndef FUZZ_FUZZ_H
 #define FUZZ_FUZZ_H
@@ -9,7 +11,9 @@
 #include "lang/tree.h"
 
 /* -- Random choices (splitmix64) -- */
-typedef struct Rng { uint64_t state; } Rng;
+typedef struct Rng {
+    uint64_t state;
+} Rng;
 uint64_t rng_next(Rng *r);
 int rng_below(Rng *r, int n); /* 0 .. n - 1; 0 for n < 1 */
 static inline bool rng_chance(Rng *r, int percent) { return rng_below(r, 100) < percent; }
@@ -17,9 +21,9 @@ static inline bool rng_chance(Rng *r, int percent) { return rng_below(r, 100) < 
 /* -- What is there to call -- */
 typedef struct Callable {
     const char *name;
-    int least, most;               /* arguments */
-    const TypeKind *types;         /* of a distribution's parameters; NULL: a function */
-    const char **params;           /* their names */
+    int least, most;       /* arguments */
+    const TypeKind *types; /* of a distribution's parameters; NULL: a function */
+    const char **params;   /* their names */
 } Callable;
 
 typedef struct Vocabulary {
@@ -28,9 +32,18 @@ typedef struct Vocabulary {
 } Vocabulary;
 
 /* -- The corpus: files of the tree, whole and in pieces -- */
-typedef struct Piece { const char *text; size_t length; } Piece;
-typedef struct Pieces { Piece *list; int n, capacity; } Pieces;
-typedef struct File { const char *path, *text; size_t length; } File;
+typedef struct Piece {
+    const char *text;
+    size_t length;
+} Piece;
+typedef struct Pieces {
+    Piece *list;
+    int n, capacity;
+} Pieces;
+typedef struct File {
+    const char *path, *text;
+    size_t length;
+} File;
 typedef struct Corpus {
     File *programs, *data;
     int nprograms, ndata;
@@ -44,7 +57,14 @@ void tokenize(const char *text, size_t n, Pieces *out); /* blanks and comments t
 
 /* -- Kinds of cases -- */
 typedef enum CaseKind {
-    CASE_BYTES, CASE_TOKENS, CASE_SPLICES, CASE_STATEMENTS, CASE_GENERATED, CASE_LARGE, CASE_DATA, CASE_KINDS
+    CASE_BYTES,
+    CASE_TOKENS,
+    CASE_SPLICES,
+    CASE_STATEMENTS,
+    CASE_GENERATED,
+    CASE_LARGE,
+    CASE_DATA,
+    CASE_KINDS
 } CaseKind;
 
 typedef struct Case {

@@ -1,7 +1,9 @@
 /* Too deep, too long, too much: texts whose size is the point. */
 #include "fuzz.h"
 
-typedef struct Nest { const char *before, *open, *core, *close, *after; } Nest;
+typedef struct Nest {
+    const char *before, *open, *core, *close, *after;
+} Nest;
 
 static const Nest NESTS[] = {
     {"x = ", "(", "1", ")", "\n"},
@@ -76,7 +78,8 @@ static const char *const GROWING[] = {
     "x = 1\nwhile true { x = x + 1 }\n",
     "x = {a: 1}\nwhile true { x = {a: x, b: x} }\nprint(x)\n",
     "x = {a: 1}\nfor k in 1..25 { x = {a: x, b: x} }\nprint(x)\n",
-    "x = 1\nfor k in 1..2000 { x = {a: x} }\nprint(x)\n", "x = 1\nfor k in 1..100000 { x = {a: x} }\nprint(x)\n",
+    "x = 1\nfor k in 1..2000 { x = {a: x} }\nprint(x)\n",
+    "x = 1\nfor k in 1..100000 { x = {a: x} }\nprint(x)\n",
     "x = 1\nfor k in 1..100000 { x = [x, 1] }\nprint(x)\n",
     "x = 1\nfor k in 1..2000 { x = [x, \"a\"] }\nprint(x)\n",
     "x = [1, 2]\nfor k in 1..40 { x = [x, x] }\nprint(x)\n",
@@ -86,18 +89,33 @@ static const char *const GROWING[] = {
     "fn f(n) = [f(n + 1), f(n + 1)]\nprint(f(1))\n",
     "fn f(n) = if n < 1 { 1 } else { f(n - 1) + f(n - 2) }\nprint(f(60))\n",
     "model m { r ~ m\n return r }\nprint(simulate(m))\n",
-    "model m { s ~ Bernoulli(0.0)\n if s == 1 { return 1 }\n r ~ m\n return r }\nfit = infer(m, method = importance(10))\n",
+    "model m { s ~ Bernoulli(0.0)\n if s == 1 { return 1 }\n r ~ m\n return r }\nfit = infer(m, method = "
+    "importance(10))\n",
     "for i in 1..9223372036854775807 { }\n",
     "for i in -9223372036854775808..9223372036854775807 { x = i }\n",
     "for i in 1..1e300 { }\n",
     "x = 1..9223372036854775807\nprint(x, len(x), sum(x))\n",
     "x = 1..1e9\nprint(x[1e9], sum(x))\n",
-    "x = zeros(1e9)\n", "x = zeros(1e5, 1e5)\n", "x = zeros(4294967296, 4294967296)\n", "x = missing[3037000500, 3037000500]\n",
-    "x = eye(100000)\n", "x = full(1, 2147483648)\n", "x[1e12] = 1\n", "x = [1]\nx[2] = x\nprint(x)\n", "x[1] = 1\nfor k in 2..1e9 { x[k] = k }\n",
+    "x = zeros(1e9)\n",
+    "x = zeros(1e5, 1e5)\n",
+    "x = zeros(4294967296, 4294967296)\n",
+    "x = missing[3037000500, 3037000500]\n",
+    "x = eye(100000)\n",
+    "x = full(1, 2147483648)\n",
+    "x[1e12] = 1\n",
+    "x = [1]\nx[2] = x\nprint(x)\n",
+    "x[1] = 1\nfor k in 2..1e9 { x[k] = k }\n",
     "x = [1, 2, 3]\nfor k in 1..1e8 { x[1] = k }\nprint(x)\n",
-    "d = Normal(0, 1)[1000000000]\nprint(draw(d))\n", "d = Normal(0, 1)[-1]\nprint(draw(d))\n", "d = Normal(0, 1)[0]\nprint(draw(d), logpdf(d, []))\n",
-    "x = linspace(0, 1, 1e12)\n", "x = seq(0, 1, 1e-300)\n", "x = seq(0, 1, 0)\n", "x = permutation(1e10)\n", "x = one_hot(1, 1e10)\n",
-    "x = reshape(1..10, -1, 3)\n", "x = map(k -> map(j -> map(i -> i, 1..1000), 1..1000), 1..1000)\n",
+    "d = Normal(0, 1)[1000000000]\nprint(draw(d))\n",
+    "d = Normal(0, 1)[-1]\nprint(draw(d))\n",
+    "d = Normal(0, 1)[0]\nprint(draw(d), logpdf(d, []))\n",
+    "x = linspace(0, 1, 1e12)\n",
+    "x = seq(0, 1, 1e-300)\n",
+    "x = seq(0, 1, 0)\n",
+    "x = permutation(1e10)\n",
+    "x = one_hot(1, 1e10)\n",
+    "x = reshape(1..10, -1, 3)\n",
+    "x = map(k -> map(j -> map(i -> i, 1..1000), 1..1000), 1..1000)\n",
     "model m { plate i in 1..1e9 { x[i] ~ Normal(0, 1) } }\nfit = infer(m)\n",
     "model m { for i in 1..1e9 { x[i] ~ Normal(0, 1) } }\nfit = infer(m)\n",
     "model m { while true { factor 1 } }\nfit = infer(m)\n",
@@ -111,15 +129,31 @@ static const char *const GROWING[] = {
     "model m { x ~ Normal(0, 1)[1e6]\n factor -sum(x ^ 2) }\nfit = infer(m, guide = auto_mvn())\n",
     "model m { z ~ Categorical(ones(1e6) / 1e6)\n y ~ Categorical(ones(1e6) / 1e6)\n factor z * y }\nfit = infer(m)\n",
     "model m { for k in 1..40 { z[k] ~ Bernoulli(0.5) }\n factor sum(z) ^ 2 }\nfit = infer(m)\n",
-    "print(reduce((a, b) -> [a, b], 1..3000))\n", "print(str(1..1e7))\n", "print(zeros(1000, 1000))\n",
+    "print(reduce((a, b) -> [a, b], 1..3000))\n",
+    "print(str(1..1e7))\n",
+    "print(zeros(1000, 1000))\n",
     "x = [1, 2]\nprint(x[x > 5], x[[]], sum([]), mean([]), max([]), sort([]))\n",
-    "print(draw(Poisson(1e18)), draw(Binomial(1e18, 0.5)), draw(Geometric(1e-300)))\n", "print(draw(NegativeBinomial(1e300, 1e300)))\n",
-    "print(grad(x -> iterate(sin, x, 1e6), 1))\n", "print(iterate(x -> x, 1, 1e12))\n", "print(choose(1e300, 1e299), factorial(1e9), lgamma(-1e300))\n",
-    "x = 3\nx = x -> x\nprint(x(x)(x)(2))\n", "f = g -> g(g)\nprint(f(f))\n", "print(solve(zeros(3, 3), [1, 2, 3]), inverse([[0]]), det(zeros(0, 0)))\n",
-    "import \"case.ppl\"\n", "import \"/dev/null\"\n", "import \".\"\n", "x = read(\"case.ppl\")\n", "x = read(\"/dev/null\")\n", "x = read(\".\")\n",
-    "print(conv2d(zeros(1, 3, 3), 1e9))\n", "net f(x) = f(x)\nprint(f(1))\n", "net f(x) = x |> dense(1e9)\nprint(f([1]))\n",
-    "x = 1\nfor k in 1..2000 { x = {a: x} }\ny = x == x\n", "x = {}\nfor k in 1..2000 { x = (x, x) }\nz = x\nprint(z)\n",
-    "print(hessian(x -> sum(exp(x)), zeros(200)))\n", "print(quantile(1..1000000, 0.5), median(1..1000000))\n",
+    "print(draw(Poisson(1e18)), draw(Binomial(1e18, 0.5)), draw(Geometric(1e-300)))\n",
+    "print(draw(NegativeBinomial(1e300, 1e300)))\n",
+    "print(grad(x -> iterate(sin, x, 1e6), 1))\n",
+    "print(iterate(x -> x, 1, 1e12))\n",
+    "print(choose(1e300, 1e299), factorial(1e9), lgamma(-1e300))\n",
+    "x = 3\nx = x -> x\nprint(x(x)(x)(2))\n",
+    "f = g -> g(g)\nprint(f(f))\n",
+    "print(solve(zeros(3, 3), [1, 2, 3]), inverse([[0]]), det(zeros(0, 0)))\n",
+    "import \"case.ppl\"\n",
+    "import \"/dev/null\"\n",
+    "import \".\"\n",
+    "x = read(\"case.ppl\")\n",
+    "x = read(\"/dev/null\")\n",
+    "x = read(\".\")\n",
+    "print(conv2d(zeros(1, 3, 3), 1e9))\n",
+    "net f(x) = f(x)\nprint(f(1))\n",
+    "net f(x) = x |> dense(1e9)\nprint(f([1]))\n",
+    "x = 1\nfor k in 1..2000 { x = {a: x} }\ny = x == x\n",
+    "x = {}\nfor k in 1..2000 { x = (x, x) }\nz = x\nprint(z)\n",
+    "print(hessian(x -> sum(exp(x)), zeros(200)))\n",
+    "print(quantile(1..1000000, 0.5), median(1..1000000))\n",
 };
 
 void generate_large(Rng *r, Buf *out) {
@@ -128,7 +162,8 @@ void generate_large(Rng *r, Buf *out) {
         buf_add(out, GROWING[rng_below(r, sizeof GROWING / sizeof *GROWING)]);
         return;
     }
-    const Nest *a = &NESTS[rng_below(r, sizeof NESTS / sizeof *NESTS)], *b = rng_chance(r, 15) ? &NESTS[rng_below(r, sizeof NESTS / sizeof *NESTS)] : a;
+    const Nest *a = &NESTS[rng_below(r, sizeof NESTS / sizeof *NESTS)],
+               *b = rng_chance(r, 15) ? &NESTS[rng_below(r, sizeof NESTS / sizeof *NESTS)] : a;
     int n = sizes[rng_below(r, sizeof sizes / sizeof *sizes)];
     buf_add(out, a->before);
     for (int k = 0; k < n; k++) buf_add(out, (k & 1 ? b : a)->open);

@@ -5,17 +5,47 @@
 #include "fuzz.h"
 
 static const char *const NASTY[] = {
-    "0", "-1", "1", "2", "0.5", "-0.0", "inf", "-inf", "nan", "missing", "1e308", "1e-308", "-1e308", "4.9e-324",
-    "9007199254740993", "9223372036854775807", "9223372036854775808", "-9223372036854775808", "1e19", "-1e19",
-    "2147483647", "2147483648", "-2147483649", "4294967296", "1e9", "1000000", "65536", "255", "1e400", "0.1", "1_000",
+    "0",
+    "-1",
+    "1",
+    "2",
+    "0.5",
+    "-0.0",
+    "inf",
+    "-inf",
+    "nan",
+    "missing",
+    "1e308",
+    "1e-308",
+    "-1e308",
+    "4.9e-324",
+    "9007199254740993",
+    "9223372036854775807",
+    "9223372036854775808",
+    "-9223372036854775808",
+    "1e19",
+    "-1e19",
+    "2147483647",
+    "2147483648",
+    "-2147483649",
+    "4294967296",
+    "1e9",
+    "1000000",
+    "65536",
+    "255",
+    "1e400",
+    "0.1",
+    "1_000",
 };
 
 static const char *const WORDS[] = {
-    "if", "else", "for", "while", "in", "and", "or", "not", "return", "true", "false", "missing", "observe", "factor",
-    "refine", "data", "fn", "net", "model", "guide", "dist", "param", "plate", "import", "on", "with", "..", "|>", "->",
-    ":=", "=", "~", "==", "!=", "<", "<=", ">", ">=", "+", "-", "*", "/", "%", "@", "^", "(", ")", "[", "]", "{", "}",
-    ",", ":", ";", ".", "\n", "\"\"", "\"x\"", "real", "int", "positive", "unit", "simplex", "ordered", "cov",
-    "corr_cholesky", "[]", "()", "{}", "1..0", "[:]", "x", "i", "mu", "theta", "fit",
+    "if",      "else",    "for",    "while",  "in",   "and",      "or",   "not",     "return",  "true", "false",
+    "missing", "observe", "factor", "refine", "data", "fn",       "net",  "model",   "guide",   "dist", "param",
+    "plate",   "import",  "on",     "with",   "..",   "|>",       "->",   ":=",      "=",       "~",    "==",
+    "!=",      "<",       "<=",     ">",      ">=",   "+",        "-",    "*",       "/",       "%",    "@",
+    "^",       "(",       ")",      "[",      "]",    "{",        "}",    ",",       ":",       ";",    ".",
+    "\n",      "\"\"",    "\"x\"",  "real",   "int",  "positive", "unit", "simplex", "ordered", "cov",  "corr_cholesky",
+    "[]",      "()",      "{}",     "1..0",   "[:]",  "x",        "i",    "mu",      "theta",   "fit",
 };
 
 const char *nasty_number(Rng *r) { return NASTY[rng_below(r, sizeof NASTY / sizeof *NASTY)]; }
@@ -31,9 +61,24 @@ static char any_byte(Rng *r) {
 }
 
 void mutate_bytes(Rng *r, const char *text, size_t n, Buf *out) {
-    static const char *const sequences[] = {"\xEF\xBB\xBF", "\xC0\x80", "\xED\xA0\x80", "\xF4\x90\x80\x80", "\xCE\xBC",
-                                            "\xE2\x88\x92", "\xF0\x9F\x98\x80", "\xE2\x80\xAE", "\xFF", "\r\n", "1e",
-                                            "..", "0x", "\\", "\x01", "\x7F", "\xE2\x80\xA8", "\xCC\x81"};
+    static const char *const sequences[] = {"\xEF\xBB\xBF",
+                                            "\xC0\x80",
+                                            "\xED\xA0\x80",
+                                            "\xF4\x90\x80\x80",
+                                            "\xCE\xBC",
+                                            "\xE2\x88\x92",
+                                            "\xF0\x9F\x98\x80",
+                                            "\xE2\x80\xAE",
+                                            "\xFF",
+                                            "\r\n",
+                                            "1e",
+                                            "..",
+                                            "0x",
+                                            "\\",
+                                            "\x01",
+                                            "\x7F",
+                                            "\xE2\x80\xA8",
+                                            "\xCC\x81"};
     int changes = 1 + rng_below(r, rng_chance(r, 70) ? 4 : 60);
     buf_add_bytes(out, text, n);
     for (int k = 0; k < changes && out->length > 0; k++) {
@@ -42,18 +87,18 @@ void mutate_bytes(Rng *r, const char *text, size_t n, Buf *out) {
         Buf next = {0};
         buf_add_bytes(&next, out->text, at);
         switch (rng_below(r, 6)) {
-        case 0: break;                                            /* leave out */
+        case 0: break; /* leave out */
         case 1:
             for (size_t i = 0; i < span; i++) buf_add_char(&next, any_byte(r));
             break;
         case 2: buf_add(&next, sequences[rng_below(r, sizeof sequences / sizeof *sequences)]); break;
         case 3:
-            buf_add_bytes(&next, out->text + at, span);           /* twice */
+            buf_add_bytes(&next, out->text + at, span); /* twice */
             buf_add_bytes(&next, out->text + at, span);
             break;
         case 4: buf_add_char(&next, (char)(out->text[at] ^ (1 << rng_below(r, 8)))), span = 1; break;
         case 5:
-            if (rng_chance(r, 10)) span = out->length - at;       /* cut short */
+            if (rng_chance(r, 10)) span = out->length - at; /* cut short */
             buf_add_char(&next, any_byte(r));
             break;
         }
@@ -68,11 +113,16 @@ void mutate_bytes(Rng *r, const char *text, size_t n, Buf *out) {
 
 static void add_token(Rng *r, const Corpus *c, const Vocabulary *v, Buf *out) {
     int way = rng_below(r, 100);
-    if (way < 45 && c->tokens.n) add_piece(out, any_piece(r, &c->tokens));
-    else if (way < 65) buf_add(out, WORDS[rng_below(r, sizeof WORDS / sizeof *WORDS)]);
-    else if (way < 80) buf_add(out, nasty_number(r));
-    else if (way < 92 && v->nfunctions) buf_add(out, v->functions[rng_below(r, v->nfunctions)].name);
-    else if (v->ndists) buf_add(out, v->dists[rng_below(r, v->ndists)].name);
+    if (way < 45 && c->tokens.n)
+        add_piece(out, any_piece(r, &c->tokens));
+    else if (way < 65)
+        buf_add(out, WORDS[rng_below(r, sizeof WORDS / sizeof *WORDS)]);
+    else if (way < 80)
+        buf_add(out, nasty_number(r));
+    else if (way < 92 && v->nfunctions)
+        buf_add(out, v->functions[rng_below(r, v->nfunctions)].name);
+    else if (v->ndists)
+        buf_add(out, v->dists[rng_below(r, v->ndists)].name);
     buf_add_char(out, ' ');
 }
 
@@ -95,8 +145,9 @@ void mutate_tokens(Rng *r, const Corpus *c, const Vocabulary *v, const char *tex
         case 3: add_piece(out, t.list[k]), buf_add_char(out, ' '), add_token(r, c, v, out); continue;
         case 4: add_piece(out, t.list[k]), add_piece(out, t.list[k]); continue;
         case 5: add_piece(out, any_piece(r, &t)); continue; /* another of the same program */
-        case 6: /* numbers become nasty, names other names of the program */
-            if (t.list[k].text[0] >= '0' && t.list[k].text[0] <= '9') buf_add(out, nasty_number(r));
+        case 6:                                             /* numbers become nasty, names other names of the program */
+            if (t.list[k].text[0] >= '0' && t.list[k].text[0] <= '9')
+                buf_add(out, nasty_number(r));
             else {
                 Piece p = any_piece(r, &t);
                 for (int tries = 0; tries < 20 && (is_blank(p) || strchr("(){}[],.:~=", p.text[0])); tries++)
@@ -122,7 +173,8 @@ void mutate_splice(Rng *r, const Corpus *c, Buf *out) {
         const File *f = &c->programs[rng_below(r, c->nprograms)];
         Pieces t = {0};
         tokenize(f->text, f->length, &t);
-        int from = k == 0 ? 0 : rng_below(r, t.n), to = k + 1 == parts && rng_chance(r, 50) ? t.n : from + rng_below(r, t.n - from);
+        int from = k == 0 ? 0 : rng_below(r, t.n),
+            to = k + 1 == parts && rng_chance(r, 50) ? t.n : from + rng_below(r, t.n - from);
         for (int i = from; i < to; i++) add_piece(out, t.list[i]);
         free(t.list);
     }
@@ -135,7 +187,8 @@ void mutate_splice(Rng *r, const Corpus *c, Buf *out) {
 static void add_enriched(Rng *r, const Corpus *c, Piece p, Buf *out) {
     for (size_t k = 0; k < p.length; k++) {
         buf_add_char(out, p.text[k]);
-        if (p.text[k] == '\n' && k + 1 < p.length && rng_chance(r, 8) && c->lines.n) add_piece(out, any_piece(r, &c->lines));
+        if (p.text[k] == '\n' && k + 1 < p.length && rng_chance(r, 8) && c->lines.n)
+            add_piece(out, any_piece(r, &c->lines));
     }
 }
 
@@ -146,8 +199,10 @@ void mutate_statements(Rng *r, const Corpus *c, Buf *out) {
         Piece p = c->statements.list[k];
         bool own = p.text >= f->text && p.text < f->text + f->length;
         if (!own || rng_chance(r, 6)) continue;
-        if (rng_chance(r, 50)) add_enriched(r, c, p, out);
-        else add_piece(out, p);
+        if (rng_chance(r, 50))
+            add_enriched(r, c, p, out);
+        else
+            add_piece(out, p);
         if (rng_chance(r, 5)) add_piece(out, p);
         while (rng_chance(r, 15)) add_enriched(r, c, any_piece(r, &c->statements), out);
     }

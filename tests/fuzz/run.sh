@@ -16,7 +16,7 @@ export FUZZ_SECONDS="${FUZZ_SECONDS:-20}" OPENBLAS_NUM_THREADS=1 FUZZ_KEEP="$PWD
 if [ -z "${FUZZ_SEED:-}" ]; then # the tests repeat themselves; a long run looks for something new
     [ "$FUZZ_SECONDS" -gt 60 ] && FUZZ_SEED=$(date +%s) || FUZZ_SEED=1
 fi
-roots="examples tests stdlib"
+roots="examples tests"
 [ -d ../shared/acceptance ] && roots="$roots ../shared/acceptance"
 export FUZZ_SEED FUZZ_ROOTS="$roots"
 exec build/fuzz/fuzz "$@"

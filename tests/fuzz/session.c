@@ -1,4 +1,5 @@
-/* The child's side: run a case as `ppl run` does, with little time, memory and depth, and watch that promises are kept. */
+/* The child's side: run a case as `ppl run` does, with little time, memory and depth, and watch that promises are kept.
+ */
 #include "session.h"
 
 #include <cblas.h>
@@ -13,11 +14,16 @@
 #include <unistd.h>
 
 #include "cli/data.h"
+#include "cli/draws.h"
+#include "cli/json.h"
 #include "cli/program.h"
+#include "infer/report.h"
+#include "lang/dump.h"
 #include "interp/builtins.h"
 #include "interp/session.h"
 
-/* Milliseconds of computing time: one tick of the clock; after SOFT ticks the interrupt, after URGENT the second one. */
+/* Milliseconds of computing time: one tick of the clock; after SOFT ticks the interrupt, after URGENT the second one.
+ */
 enum { TICK = 20, SOFT = 6, URGENT = 30, HARD = 300, MAX_BYTES = 8 << 20 };
 
 static volatile int interrupted;
@@ -58,13 +64,20 @@ static void complain(const char *format, ...) {
     va_end(args);
 }
 
-/* Seconds are another number each time. */
+/* The length of a number of seconds, which is another one each time: "0.0013 s,"; else 0. */
+static size_t seconds_length(const char *s) {
+    size_t n = strspn(s, "0123456789.e+-");
+    return n && strncmp(s + n, " s", 2) == 0 && strchr(", \n", s[n + 2]) ? n : 0;
+}
+
 static void note_text(const char *text) {
-    const char *time = strstr(text, " steps in ");
-    size_t n = time ? (size_t)(time - text) : strlen(text);
-    outcome->hash = hash_bytes(text, n, outcome->hash);
-    if (time && strchr(time, '\n')) outcome->hash = hash_bytes(strchr(time, '\n'), strlen(strchr(time, '\n')), outcome->hash);
     if (shown) printf("%s\n", text);
+    for (const char *s = text; *s;) {
+        size_t skipped = seconds_length(s), n = skipped ? skipped : strspn(s, "0123456789.e+-");
+        if (n == 0) n = 1;
+        if (!skipped) outcome->hash = hash_bytes(s, n, outcome->hash);
+        s += n;
+    }
 }
 
 static bool span_holds(const Ctx *c, Span at) {
@@ -79,12 +92,22 @@ static bool span_holds(const Ctx *c, Span at) {
 
 static void check_error(Session *s, const Error *e, const char *when) {
     const char *m = e->message;
-    if (!m || !*m) complain("%s: an error without a message", when);
-    else if (strstr(m, "(null)") || (e->hint && strstr(e->hint, "(null)"))) complain("%s: (null) in the message: %s", when, m);
+    if (!m || !*m)
+        complain("%s: an error without a message", when);
+    else if (strstr(m, "(null)") || (e->hint && strstr(e->hint, "(null)")))
+        complain("%s: (null) in the message: %s", when, m);
     else if (!span_holds(s->ctx, e->span))
-        complain("%s: no such place: %d:%d:%d-%d:%d: %s", when, e->span.file, e->span.line, e->span.column, e->span.end_line, e->span.end_column, m);
-    else if (e->kind != ERROR_PROGRAM && e->kind != ERROR_USAGE && e->kind != ERROR_NUMERIC && e->kind != ERROR_INTERRUPT)
+        complain("%s: no such place: %d:%d:%d-%d:%d: %s", when, e->span.file, e->span.line, e->span.column,
+                 e->span.end_line, e->span.end_column, m);
+    else if (e->kind != ERROR_PROGRAM && e->kind != ERROR_USAGE && e->kind != ERROR_NUMERIC &&
+             e->kind != ERROR_INTERRUPT)
         complain("%s: an error of kind %d: %s", when, (int)e->kind, m);
+    else if (strcmp(when, "run") == 0 && e->span.file < 0 && e->kind == ERROR_PROGRAM && !s->options->ndata &&
+             strcmp(m, "out of memory") != 0)
+        complain("%s: an error without a place: %s", when, m);
+    else if (strcmp(when, "run") == 0 && e->span.file >= 0 && s->ctx->sources[e->span.file].name[0] == '<' &&
+             strcmp(s->ctx->sources[e->span.file].name, "<repl>"))
+        complain("%s: an error in the library: %s:%d %s", when, s->ctx->sources[e->span.file].name, e->span.line, m);
     if (e->kind == ERROR_INTERRUPT) outcome->interrupted = true;
     Arena *a = arena_new();
     note_text(ctx_render(s->ctx, a, "error", e));
@@ -112,7 +135,13 @@ static void on_fit(void *self, Value fit) {
     for (int k = 0; k < r->nvariables; k++)
         if (!r->variables[k].name || !*r->variables[k].name) complain("a fit's variable without a name");
     if (r->interrupted) outcome->interrupted = true;
-    (void)s;
+    Buf text = {0};
+    report_fit(r, &text, true);
+    if (text.length) note_text(text.text);
+    buf_free(&text);
+    json_add_fit(&text, r); /* with its seconds: only made */
+    buf_free(&text);
+    draws_write(s->ctx, s->arena, r, "fit.csv");
 }
 
 /* -- The session -- */
@@ -172,8 +201,10 @@ Vocabulary *fuzz_vocabulary(const Session *s) {
             if (types) types[i] = params[i].type ? params[i].type->kind : TYPE_ANY;
             if (!params[i].default_value && c.least == i) c.least = i + 1;
         }
-        if (g->dist) v->dists[v->ndists++] = c;
-        else v->functions[v->nfunctions++] = c;
+        if (g->dist)
+            v->dists[v->ndists++] = c;
+        else
+            v->functions[v->nfunctions++] = c;
     }
     return v;
 }
@@ -190,11 +221,19 @@ static bool load(Session *s, const char *name, const char *text, size_t n, bool 
         errors += !found.list[k].warning;
         check_error(s, &found.list[k].error, "check");
         if (found.list[k].error.kind == ERROR_INTERRUPT) complain("check: interrupted");
-        if (!found.list[k].warning && found.list[k].error.span.file < 0) complain("check: an error without a place: %s", found.list[k].error.message);
+        if (!found.list[k].warning && found.list[k].error.span.file < 0)
+            complain("check: an error without a place: %s", found.list[k].error.message);
     }
-    if (errors > found.nerrors || (errors == 0) != (found.nerrors == 0)) complain("check: %d errors in the list, %d counted", errors, found.nerrors);
-    if ((s->module == NULL) != (errors > 0)) complain("check: %d errors, and %s module", errors, s->module ? "a" : "no");
+    if (errors > found.nerrors || (errors == 0) != (found.nerrors == 0))
+        complain("check: %d errors in the list, %d counted", errors, found.nerrors);
+    if ((s->module == NULL) != (errors > 0))
+        complain("check: %d errors, and %s module", errors, s->module ? "a" : "no");
     outcome->parsed |= s->module != NULL;
+    if (s->module) {
+        Buf tree = {0};
+        lang_dump(s->module, &tree);
+        buf_free(&tree);
+    }
     return s->module != NULL;
 }
 
@@ -208,7 +247,8 @@ typedef struct Whole {
 static void run_whole(void *self) {
     Whole *w = self;
     Session *s = w->session;
-    s->interp->hooks = (Hooks){.self = s, .print = on_print, .fit_finished = on_fit, .model_logpdf = s->interp->hooks.model_logpdf};
+    s->interp->hooks =
+        (Hooks){.self = s, .print = on_print, .fit_finished = on_fit, .model_logpdf = s->interp->hooks.model_logpdf};
     if (!load(s, "case.ppl", w->text, w->length, false)) return;
     if (s->options->ndata) data_supply(s);
     interp_run_module(s->interp, s->module);
@@ -219,7 +259,8 @@ static void run_whole(void *self) {
 static void run_line(void *self) {
     Whole *w = self;
     Session *s = w->session;
-    s->interp->hooks = (Hooks){.self = s, .print = on_print, .fit_finished = on_fit, .model_logpdf = s->interp->hooks.model_logpdf};
+    s->interp->hooks =
+        (Hooks){.self = s, .print = on_print, .fit_finished = on_fit, .model_logpdf = s->interp->hooks.model_logpdf};
     if (!load(s, "<repl>", w->text, w->length, true)) return;
     for (int k = 0; k < s->module->body->n; k++) {
         Value v = value_none();
@@ -285,7 +326,8 @@ void fuzz_run_case(Session *s, const Case *c, bool check_leaks, bool show, Outco
     if (strstr(c->program.text, "case.ppl")) put_file("case.ppl", &c->program);
     if (c->kind == CASE_DATA) {
         put_file(arena_printf(s->arena, "data%s", c->format), &c->data);
-        data[0] = c->name ? arena_printf(s->arena, "%s=data%s", c->name, c->format) : arena_printf(s->arena, "data%s", c->format);
+        data[0] = c->name ? arena_printf(s->arena, "%s=data%s", c->name, c->format)
+                          : arena_printf(s->arena, "data%s", c->format);
         options.data = data, options.ndata = 1;
     }
     start_clock();

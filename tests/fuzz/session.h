@@ -6,9 +6,9 @@
 #include "fuzz.h"
 
 typedef struct Outcome {
-    uint64_t hash;      /* of all that was printed and said */
-    bool parsed, ended; /* the front end let it pass; it ran to its end */
-    bool interrupted;   /* its time was over, so that the hash says nothing */
+    uint64_t hash;       /* of all that was printed and said */
+    bool parsed, ended;  /* the front end let it pass; it ran to its end */
+    bool interrupted;    /* its time was over, so that the hash says nothing */
     char complaint[300]; /* a broken promise, or "" */
 } Outcome;
 

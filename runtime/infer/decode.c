@@ -1,0 +1,109 @@
+#include "infer/decode.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "infer/builtins.h"
+
+Value fit_site_value(Interp *in, const Fit *f, long draw, const Site *s) {
+    const DrawVariable *v = draws_find(&f->draws, s->name);
+    if (!v || v->summed || v->shape.rank < s->nindex) return value_none();
+    for (int k = 0; k < s->nindex; k++) {
+        const Axis *axis = s->index[k].axis;
+        int64_t first = axis ? axis->first : s->index[k].at, last = axis ? axis->first + axis->size - 1 : first;
+        if (first < 1 || last > v->shape.dim[k]) return value_none();
+    }
+    Value whole = value_tensor(in, tensor_borrow(in->arena, v->shape, v->values + draw * v->size));
+    return address_read(in, whole, s->index, s->nindex, s->span);
+}
+
+typedef struct Run {
+    const Fit *fit;
+    long draw;
+    Summing summing;
+} Run;
+
+static void latent(Trace *t, Interp *in, Site *s, Entry *e) {
+    Run *r = t->self;
+    s->value = fit_site_value(in, r->fit, r->draw, s);
+    if (s->value.kind != VALUE_NONE)
+        e->log_density = dist_logpdf(in, s->dist, s->value, false, s->span);
+    else if (!summing_answer(&r->summing, in, s, e, t->n))
+        ctx_raise(in->ctx, ERROR_PROGRAM, s->span, NULL, "the fit has no draws of `%s`",
+                  address_text(in, s->name, s->index, s->nindex));
+}
+
+void decode_draw(Interp *in, const Fit *f, long draw, bool best, uint64_t key, Decoded *out, Span at) {
+    Run r = {.fit = f, .draw = draw};
+    ParamReader reader;
+    summing_init(&r.summing, &f->pair->sums, false);
+    params_push(&reader, f->params, in);
+    reader.frozen = true;
+    in->elementwise = f->pair->sums.plates, in->nelementwise = f->pair->sums.nplates;
+    trace_init(&out->trace, in, true, latent, &r);
+    trace_push(&out->trace);
+    interp_run_call(in, f->pair->model, at);
+    trace_pop(&out->trace);
+    params_pop(&reader);
+    in->nelementwise = 0;
+    in->overlay = NULL;
+    Value *values = ARENA_ARRAY(in->arena, Value, r.summing.n + 1);
+    Terms terms = {0};
+    for (int k = 0; k < out->trace.n; k++)
+        if (!has_summed_axis(out->trace.entries[k].log_density))
+            terms_add(&terms, in, out->trace.entries[k].log_density, NULL);
+    Elimination e = summing_decode(&r.summing, in, &out->trace, best, key, values, at);
+    for (int k = 0; k < e.nrest; k++) terms_add(&terms, in, e.rest[k], NULL);
+    out->log_joint = tape_read(in->tape, terms_total(&terms, in));
+    for (int k = 0; k < r.summing.n; k++) out->trace.entries[r.summing.list[k].entry].value = values[k];
+}
+
+/* -- decode(fit) -- */
+
+enum { MOST_DRAWS = 200 }; /* of the rest; the best assignment over them is taken */
+
+typedef struct Decode {
+    Interp *in;
+    const Args *args;
+    Fit *fit;
+    Arena *work;
+    Value result;
+} Decode;
+
+static Value at_draw(Decode *d, long draw, double *log_joint) {
+    Interp *in = d->in;
+    Scope saved;
+    Decoded decoded;
+    arena_reset(d->work);
+    scope_enter(in, &saved, d->work, tape_new(in->ctx, d->work, false), in->ctx->seed);
+    decode_draw(in, d->fit, draw, true, 0, &decoded, d->args->span);
+    Value v = trace_record(&decoded.trace, TRACE_SUMMED, d->args->span);
+    scope_leave(in, &saved);
+    *log_joint = decoded.log_joint;
+    return v;
+}
+
+static void decode_all(void *self) {
+    Decode *d = self;
+    Interp *in = d->in;
+    d->fit = fit_of(in, d->args->values[0], d->args->spans[0]);
+    if (!d->fit->pair || d->fit->pair->nsum_notes == 0)
+        ctx_raise(in->ctx, ERROR_PROGRAM, d->args->spans[0], NULL,
+                  "nothing was summed out in this fit: there is nothing to decode");
+    long ndraws = (long)d->fit->draws.ndraws, step = ndraws > MOST_DRAWS ? ndraws / MOST_DRAWS : 1;
+    double best = -INFINITY;
+    for (long k = 0; k < ndraws; k += step) {
+        double log_joint;
+        Value v = at_draw(d, k, &log_joint);
+        if (k > 0 && !(log_joint > best)) continue;
+        best = log_joint;
+        d->result = value_keep(in, in->arena, v);
+    }
+}
+
+Value call_decode(Interp *in, const Args *a) {
+    Decode d = {.in = in, .args = a, .work = ctx_arena(in->ctx), .result = value_nothing()};
+    scope_protect(in, decode_all, &d, d.work);
+    arena_free(d.work);
+    return d.result;
+}
