@@ -21,16 +21,20 @@ uint64_t permuted(uint64_t key, uint64_t n, uint64_t k) {
 
 BatchPlan *batch_plan_new(Interp *in, Arena *arena, Value sizes, uint64_t seed, Span at) {
     if (sizes.kind != VALUE_RECORD || sizes.u.record->n == 0)
-        ctx_raise(in->ctx, ERROR_PROGRAM, at, "for example batch = {i: 256}", "`batch` is a record of plates and sizes; this is %s",
-                  value_describe(in, sizes));
+        ctx_raise(in->ctx, ERROR_PROGRAM, at, "for example batch = {i: 256}",
+                  "`batch` is a record of plates and sizes; this is %s", value_describe(in, sizes));
     BatchPlan *b = ARENA_NEW(arena, BatchPlan);
     b->key = key_fold(seed, hash_string("batch"));
-    b->plates = (Batches){.list = ARENA_ARRAY(arena, PlateBatch, sizes.u.record->n), .n = sizes.u.record->n, .slot = SLOT_BATCH};
+    b->plates = (Batches){
+        .list = ARENA_ARRAY(arena, PlateBatch, sizes.u.record->n), .n = sizes.u.record->n, .slot = SLOT_BATCH};
     int64_t total = 0;
     for (int k = 0; k < b->plates.n; k++) {
         int64_t n = value_to_int(in, sizes.u.record->values[k], at, "the size of a batch");
-        if (n < 1) ctx_raise(in->ctx, ERROR_PROGRAM, at, NULL, "a batch of `%s` must have at least 1 element, not %ld", sizes.u.record->names[k], (long)n);
-        b->plates.list[k] = (PlateBatch){.plate = arena_strdup(arena, sizes.u.record->names[k]), .size = n, .now = n, .first = 1, .offset = total};
+        if (n < 1)
+            ctx_raise(in->ctx, ERROR_PROGRAM, at, NULL, "a batch of `%s` must have at least 1 element, not %ld",
+                      sizes.u.record->names[k], (long)n);
+        b->plates.list[k] = (PlateBatch){
+            .plate = arena_strdup(arena, sizes.u.record->names[k]), .size = n, .now = n, .first = 1, .offset = total};
         total += n;
     }
     b->elements = tensor_new(in->ctx, arena, shape1(total))->data;
@@ -38,11 +42,13 @@ BatchPlan *batch_plan_new(Interp *in, Arena *arena, Value sizes, uint64_t seed, 
 }
 
 uint64_t batch_prepare(BatchPlan *b, uint32_t step) {
-    uint64_t shape = 1, at = step & 0xFFFFFF; /* steps of training count from 1; retries and estimates use the high bits */
+    uint64_t shape = 1,
+             at = step & 0xFFFFFF; /* steps of training count from 1; retries and estimates use the high bits */
     for (int k = 0; k < b->plates.n; k++) {
         PlateBatch *p = &b->plates.list[k];
         int64_t n = p->population > p->size ? p->population : p->size, batches = (n + p->size - 1) / p->size;
-        uint64_t turn = at ? at - 1 : 0, epoch = turn / (uint64_t)batches, start = turn % (uint64_t)batches * (uint64_t)p->size;
+        uint64_t turn = at ? at - 1 : 0, epoch = turn / (uint64_t)batches,
+                 start = turn % (uint64_t)batches * (uint64_t)p->size;
         uint64_t key = key_fold(key_fold(b->key, (uint64_t)k), key_fold(epoch, step >> 24));
         p->now = n - (int64_t)start < p->size ? n - (int64_t)start : p->size;
         for (int64_t i = 0; i < p->now; i++)

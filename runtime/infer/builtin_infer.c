@@ -152,8 +152,6 @@ NOT_THERE(nuts)
 NOT_THERE(pathfinder)
 NOT_THERE(IWAE)
 NOT_THERE(Renyi)
-NOT_THERE(auto_iaf)
-NOT_THERE(refinement)
 
 /* -- Optimizers: options by position or by name, then `schedule` and `clip` -- */
 
@@ -475,10 +473,10 @@ const Builtin infer_builtins[] = {
     {"pathfinder", "(...)", make_pathfinder, "not there yet", 0},
     {"IWAE", "(...)", make_IWAE, "not there yet", 0},
     {"Renyi", "(...)", make_Renyi, "not there yet", 0},
-    {"auto_iaf", "(...)", make_auto_iaf, "not there yet", 0},
+    {"gradient", "(v)", call_gradient, "in the body of `refine v`: the gradient of this element's ELBO with respect to v", 0},
     {"save", "(path, fit = )", call_save, "write the learned parameters of a fit (the latest) to a .safetensors or .json file", 0},
     {"load", "(path)", call_load, "read learned parameters: a fit for from =, posterior and simulate", 0},
-    {"refinement", "(...)", make_refinement, "not there yet", 0},
+    {"refinement", "(fit, m, q)", call_refinement, "the mean ELBO per element before the first step of `refine` and after each", 0},
 #define OPTIMIZER(NAME) {#NAME, "(...)", make_##NAME, "an optimizer: its options by name, then schedule and clip", 0},
 #include "infer/optimizers.def"
 #undef OPTIMIZER
@@ -496,7 +494,7 @@ const Builtin infer_builtins[] = {
     {"decode", "(fit)", call_decode, "the most probable joint values of what was summed out, a record", 0},
     {"predict", "(fit, m = , n = )", call_predict,
      "the posterior predictive: simulate with the latents of the fit, draws first", 0},
-    {"posterior", "(fit, q, n = )", call_posterior,
+    {"posterior", "(fit, q, m = , n = )", call_posterior,
      "draws of a guide with what was learned, on new data; n draws first", 0},
     {"summary", "(fit)", call_summary, "what print(fit) shows, as text", 0},
     {"unconstrained_logpdf", "(m, u, jacobian = )", call_unconstrained_logpdf,

@@ -6,12 +6,15 @@
 
 /* queries.c */
 Value call_elbo(Interp *in, const Args *a);
+Value call_refinement(Interp *in, const Args *a);
 Value call_log_evidence(Interp *in, const Args *a);
 Value call_summary(Interp *in, const Args *a);
 /* forward.c */
 Value call_simulate(Interp *in, const Args *a);
 Value call_predict(Interp *in, const Args *a);
 Value call_posterior(Interp *in, const Args *a);
+/* refine.c */
+Value call_gradient(Interp *in, const Args *a);
 /* store.c */
 Value call_save(Interp *in, const Args *a);
 Value call_load(Interp *in, const Args *a);

@@ -10,6 +10,7 @@ typedef struct Forward {
     const Args *args;
     Arena *arena;
     const Call *call;
+    const Call *model; /* posterior of a guide that refines; NULL: by the names of its arguments */
     const Fit *fit;   /* predict: its latents; posterior: its parameters */
     bool latents;     /* the latents are those of the fit's draws */
     long draw;        /* which */
@@ -28,6 +29,43 @@ static void fitted_latent(Trace *t, Interp *in, Site *s, Entry *e) {
     if (s->value.kind == VALUE_NONE) trace_draw_forward(t, in, s, e);
 }
 
+/* The guide's own arguments, by name, as those of its model. */
+static const Call *model_like_guide(Forward *f) {
+    Interp *in = f->in;
+    const Call *q = f->call;
+    const Function *m = f->fit->pair ? f->fit->pair->model->closure->function : NULL;
+    if (!m) return NULL;
+    Call *call = ARENA_NEW(in->arena, Call);
+    *call = (Call){f->fit->pair->model->closure, ARENA_ARRAY(in->arena, Value, m->nparams + 1), m->nparams};
+    for (int k = 0; k < m->nparams; k++) {
+        int j = 0;
+        while (j < q->n && strcmp(q->closure->function->params[j].name, m->params[k].name) != 0) j++;
+        if (j == q->n) return NULL;
+        call->arguments[k] = q->arguments[j];
+    }
+    return call;
+}
+
+static bool forward_refine(Handler *h, Interp *in, Frame *frame, const Stmt *s) {
+    Forward *f = ((Trace *)h)->self;
+    if (!f->fit) return false;
+    const Call *model = f->model ? f->model : model_like_guide(f);
+    if (!model)
+        ctx_raise(in->ctx, ERROR_PROGRAM, f->args->span, "posterior(fit, q(x), m(x))",
+                  "the guide refines: its model is needed too, with its arguments");
+    Pair pair = {.in = in,
+                 .arena = f->arena,
+                 .model = model,
+                 .guide = f->call,
+                 .guide_name = f->call->closure->function->name,
+                 .automatic = value_none(),
+                 .params = f->fit->params,
+                 .span = f->args->span};
+    Pass p = {.pair = &pair};
+    refine_run(&p, in, frame, s);
+    return true;
+}
+
 /* One run; the trace is in in->arena. */
 static void run_forward(Forward *f, Trace *t, ParamReader *reader) {
     Interp *in = f->in;
@@ -43,6 +81,7 @@ static void run_forward(Forward *f, Trace *t, ParamReader *reader) {
     }
     trace_init(t, in, false, f->latents ? fitted_latent : NULL, f);
     t->observed = trace_draw_anew;
+    t->handler.refine = forward_refine;
     trace_push(t);
     interp_run_call(in, f->call, f->args->span);
     trace_pop(t);
@@ -164,5 +203,12 @@ Value call_posterior(Interp *in, const Args *a) {
     Forward f = {
         .in = in, .args = a, .fit = fit_of(in, a->values[0], a->spans[0]), .what = TRACE_LATENT | TRACE_RECORDED};
     f.call = model_argument(in, a->values[1], FUNCTION_GUIDE, a->spans[1]);
+    Args b = *a;
+    if (a->values[2].kind == VALUE_CALL || a->values[2].kind == VALUE_FUNCTION) {
+        f.model = model_argument(in, a->values[2], FUNCTION_MODEL, a->spans[2]);
+        Value values[3] = {a->values[0], a->values[1], a->values[3]};
+        b.values = arena_copy(in->arena, values, sizeof values);
+        f.args = arena_copy(in->arena, &b, sizeof b);
+    }
     return run(&f);
 }

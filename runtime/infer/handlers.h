@@ -76,7 +76,8 @@ Value record_nest(Interp *in, int n, const char *const *names, const Value *valu
 
 /* -- Sums of log densities, added pairwise -- */
 typedef struct Terms {
-    Var *list; /* rank 0, or [particles] */
+    bool unscaled; /* batches count as they are, not as whole plates */
+    Var *list;     /* rank 0, or [particles] */
     int n, capacity;
 } Terms;
 /* All axes but `particles` (may be NULL) are summed. */

@@ -20,8 +20,15 @@ static void guide_latent(Trace *t, Interp *in, Site *s, Entry *e) {
     bool flows = s->dist->family->reparameterised;
     s->value = dist_draw_site(in, s->dist, s, flows);
     if (p->mode == PASS_DRAW) return;
-    e->log_density = dist_logpdf(in, dist_detach(in, s->dist), s->value, false, s->span);
+    /* gradient(v) of a refinement is that of the ELBO as it stands */
+    Dist *d = p->nested ? s->dist : dist_detach(in, s->dist);
+    e->log_density = dist_logpdf(in, d, s->value, false, s->span);
     if (!flows) e->log_score = dist_logpdf(in, s->dist, s->value, false, s->span);
+}
+
+static bool guide_refine(Handler *h, Interp *in, Frame *f, const Stmt *s) {
+    refine_run(((Trace *)h)->self, in, f, s);
+    return true;
 }
 
 static void guide_observed(Trace *t, Interp *in, Site *s, Entry *e) {
@@ -130,8 +137,10 @@ static void run_once(Pass *p, Pair *pair, Interp *in) {
     summing_init(&p->summing, &pair->sums, p->mode == PASS_MARKED);
     in->elementwise = pair->sums.plates, in->nelementwise = pair->sums.nplates;
     params_push(&p->reader, pair->params, in);
+    if (p->shared) params_share(&p->reader, p->shared);
     trace_init(&p->guide, in, (p->mode != PASS_DRAW), guide_latent, p);
     p->guide.observed = guide_observed;
+    p->guide.handler.refine = guide_refine;
     if (pair->guide) {
         trace_push(&p->guide);
         interp_run_call(in, pair->guide, pair->span);
@@ -143,12 +152,15 @@ static void run_once(Pass *p, Pair *pair, Interp *in) {
     if (automatic && !p->at_point) point = draw_point(p, in);
     if (automatic) point_run_init(&p->point, pair->latents, in, p->at_point ? NULL : &point, p->particles);
     trace_init(&p->model, in, (p->mode != PASS_DRAW), model_latent, p);
+    p->reader.in_model = true;
+    p->reader.constant = p->nested;
     trace_push(&p->model);
     interp_run_call(in, pair->model, pair->span);
     trace_pop(&p->model);
     in->overlay = NULL;
     if (automatic) point_run_finish(&p->point, in);
     params_pop(&p->reader);
+    if (p->shared) params_share(p->shared, &p->reader);
 }
 
 typedef struct Run {
@@ -191,6 +203,23 @@ void pass_run(Pass *p, Pair *pair, Interp *in, const Axis *particles, PassMode m
     if (mode != PASS_DRAW) add_terms(p, in);
 }
 
+/* As from the top level, but for the particles; the caller saves the scope. */
+void pass_run_nested(Pass *p, Pass *outer, Interp *in, Given given, bool same_tape) {
+    *p = (Pass){.pair = outer->pair,
+                .particles = outer->particles,
+                .mode = PASS_TERMS,
+                .given = given,
+                .nested = true,
+                .shared = same_tape ? &outer->reader : NULL};
+    p->likelihood.unscaled = p->prior.unscaled = p->logq.unscaled = p->score.unscaled = true;
+    in->nplates = 0;
+    if (p->particles) in->plates[in->nplates++] = p->particles;
+    in->address = NULL, in->draw = NULL, in->overlay = NULL;
+    in->handler = NULL;
+    run(p, p->pair, in);
+    add_terms(p, in);
+}
+
 void pass_run_at_point(Pass *p, Pair *pair, Interp *in, PassMode mode) {
     *p = (Pass){.pair = pair, .mode = mode, .at_point = true};
     run(p, pair, in);
@@ -209,6 +238,16 @@ Var pass_elbo(const Pass *p, Interp *in, double kl_weight) {
     Var kl = op2(in->tape, OP_SUB, terms_total(&p->logq, in), terms_total(&p->prior, in));
     if (kl_weight != 1) kl = op2(in->tape, OP_MUL, kl, var_number(in->tape, kl_weight));
     return op2(in->tape, OP_SUB, terms_total(&p->likelihood, in), kl);
+}
+
+Var pass_guide_objective(const Pass *p, Interp *in, Var elbo) {
+    if (p->elbos.n == 0) return elbo;
+    Var sum = elbo;
+    for (int k = 1; k < p->elbos.n; k++) { /* the first is before any step */
+        Var v = p->elbos.list[k], n = var_number(in->tape, (real)shape_size(v.value->shape));
+        sum = op2(in->tape, OP_ADD, sum, op2(in->tape, OP_DIV, op_sum_all(in->tape, v), n));
+    }
+    return op2(in->tape, OP_DIV, sum, var_number(in->tape, (real)p->elbos.n));
 }
 
 /* -- The first run -- */

@@ -11,6 +11,7 @@
 #include "infer/latents.h"
 #include "infer/params.h"
 #include "infer/recorder.h"
+#include "infer/refine.h"
 #include "infer/summing.h"
 
 typedef struct Pair {
@@ -26,6 +27,7 @@ typedef struct Pair {
     bool prior;             /* no guide: the model draws forward (importance sampling) */
     const char **sum_notes; /* of the first run: what is summed out, and at what cost */
     int nsum_notes;
+    int64_t refine_steps;      /* refine(steps = ): instead of the range that is written; 0: as written */
     struct BatchPlan *batches; /* batch.h; NULL: all plates run whole */
     SumPlan sums; /* discrete latents that the guide leaves out are summed out */
     Span span;    /* of the call of infer */
@@ -45,12 +47,18 @@ typedef struct Pass {
     const Axis *particles;   /* NULL: one */
     bool checking;           /* the first run: guide and model are compared */
     PassMode mode;
+    Given given;             /* a pass nested in a `refine` */
+    bool nested;             /* then: the model's parameters are constants, batches are not scaled */
+    ParamReader *shared;     /* nested on the same tape: what the outer pass has read, and takes over */
+    RefineElbos elbos;       /* of a guide that refines */
     bool point_guide; /* the automatic guide is a point */
     bool at_point;    /* the automatic part is not drawn: it is input SLOT_POINT */
 } Pass;
 
 /* Run guide, then model, on in->tape. in->plates holds `particles` when it is not NULL. */
 void pass_run(Pass *p, Pair *pair, Interp *in, const Axis *particles, PassMode mode);
+/* The pass before a step of `refine`, inside `outer`. */
+void pass_run_nested(Pass *p, Pass *outer, Interp *in, Given given, bool same_tape);
 /* The same with the automatic part's point given. */
 void pass_run_at_point(Pass *p, Pair *pair, Interp *in, PassMode mode);
 /* After PASS_MARKED: the summed variables' entries in p->model get their probabilities as values, [indices..., values].
@@ -59,6 +67,8 @@ void pass_probabilities(Pass *p, Interp *in);
 /* log p, and log p - log q with the second and third part weighed. */
 Var pass_log_joint(const Pass *p, Interp *in);
 Var pass_elbo(const Pass *p, Interp *in, double kl_weight);
+/* What the guide's parameters follow: with `refine` the mean of the ELBOs after its steps, else the ELBO. */
+Var pass_guide_objective(const Pass *p, Interp *in, Var elbo);
 
 /* The first run: finds the automatic part's latents and the parameters, and compares guide and model: every latent
  * covered, none invented, shapes, supports and plates agree. A model that observes nothing is refused. */

@@ -158,6 +158,9 @@ static void reserve_cache(ParamReader *r, Interp *in) {
         memcpy(inputs, r->inputs, sizeof *inputs * (size_t)r->capacity);
         memcpy(values, r->values, sizeof *values * (size_t)r->capacity);
     }
+    bool *of_model = ARENA_ARRAY(in->arena, bool, capacity);
+    if (r->capacity) memcpy(of_model, r->of_model, sizeof *of_model * (size_t)r->capacity);
+    r->of_model = of_model;
     r->inputs = inputs, r->values = values, r->capacity = capacity;
 }
 
@@ -202,7 +205,8 @@ static void reader_param(Handler *h, Interp *in, ParamSite *site) {
     reserve_cache(r, in);
     in->tape->inputs[SLOT_PARAMS] = r->store->values;
     if (r->values[k].kind == VALUE_NONE) r->values[k] = read_param(r->store, in, k, site, &r->inputs[k]);
-    site->value = r->values[k];
+    r->of_model[k] |= r->in_model;
+    site->value = r->constant ? value_detached(in, r->values[k]) : r->values[k];
 }
 
 /* A plate starts over element by element: what was read since the mark is no longer on the tape. */
@@ -222,6 +226,10 @@ void params_push(ParamReader *r, ParamStore *s, Interp *in) {
 }
 
 void params_pop(ParamReader *r) { effects_pop(r->store->in, &r->handler); }
+
+void params_share(ParamReader *r, const ParamReader *other) {
+    r->inputs = other->inputs, r->values = other->values, r->of_model = other->of_model, r->capacity = other->capacity;
+}
 
 bool params_input(const ParamReader *r, int k, Var *input) {
     if (k >= r->capacity || r->values[k].kind == VALUE_NONE) return false;

@@ -44,12 +44,17 @@ typedef struct ParamReader {
     Handler handler;
     ParamStore *store;
     bool frozen;   /* unknown parameters are passed on */
+    bool constant; /* what is read from now on is a constant to derivatives */
+    bool in_model; /* what is read from now on belongs to the model */
+    bool *of_model; /* by parameter: read by the model */
     Var *inputs;   /* by parameter: its stretch of the vector, once read */
     Value *values; /* VALUE_NONE: not read yet */
     int capacity;
 } ParamReader;
 void params_push(ParamReader *r, ParamStore *s, Interp *in);
 void params_pop(ParamReader *r);
+/* What the other has read on this tape counts as read here too. */
+void params_share(ParamReader *r, const ParamReader *other);
 /* The unconstrained input of parameter k in this run; false: it was not read. */
 bool params_input(const ParamReader *r, int k, Var *input);
 

@@ -84,10 +84,13 @@ static Pair *query_pair(Query *q, Fit *f) {
     Interp *in = q->in;
     const Args *a = q->args;
     Pair *p = ARENA_NEW(q->arena, Pair);
-    if (f->pair) *p = *f->pair;
-    else *p = (Pair){.in = in, .automatic = value_none()}; /* loaded: model and guide must be given */
+    if (f->pair)
+        *p = *f->pair;
+    else
+        *p = (Pair){.in = in, .automatic = value_none()}; /* loaded: model and guide must be given */
     if (!f->pair && (a->values[1].kind == VALUE_NONE || a->values[2].kind == VALUE_NONE))
-        ctx_raise(in->ctx, ERROR_PROGRAM, a->span, "elbo(fit, m(x), q(x))", "a fit that was loaded knows neither model nor guide");
+        ctx_raise(in->ctx, ERROR_PROGRAM, a->span, "elbo(fit, m(x), q(x))",
+                  "a fit that was loaded knows neither model nor guide");
     p->batches = NULL;
     p->span = a->span;
     p->arena = q->arena;
@@ -155,6 +158,38 @@ static void query_body(void *self) {
 static Value run_query(Interp *in, const Args *a, bool evidence) {
     Query q = {.in = in, .args = a, .arena = ctx_arena(in->ctx), .evidence = evidence};
     scope_protect(in, query_body, &q, q.arena);
+    arena_free(q.arena);
+    return q.result;
+}
+
+/* -- refinement -- */
+
+static void refinement_body(void *self) {
+    Query *q = self;
+    Interp *in = q->in;
+    Fit *f = fit_of(in, q->args->values[0], q->args->spans[0]);
+    Pair *pair = query_pair(q, f);
+    Scope saved;
+    Pass p;
+    scope_enter(in, &saved, q->arena, tape_new(in->ctx, q->arena, false),
+                key_fold(in->ctx->seed, hash_string("refinement")));
+    in->tape->inputs[SLOT_PARAMS] = pair->params->values;
+    pass_run(&p, pair, in, NULL, PASS_TERMS);
+    Var last = pass_elbo(&p, in, 1);
+    const Axis *plate = common_plate(&p);
+    double elements = plate ? (double)plate->size : 1;
+    scope_leave(in, &saved);
+    if (p.elbos.n == 0)
+        ctx_raise(in->ctx, ERROR_PROGRAM, q->args->spans[2], NULL, "the guide `%s` has no `refine`", pair->guide_name);
+    Tensor *t = tensor_new(in->ctx, in->arena, shape1(p.elbos.n + 1));
+    for (int k = 0; k < p.elbos.n; k++) t->data[k] = (real)(tensor_item(p.elbos.list[k].value, 0) / elements);
+    t->data[p.elbos.n] = (real)(tensor_item(last.value, 0) / elements);
+    q->result = value_tensor(in, t);
+}
+
+Value call_refinement(Interp *in, const Args *a) {
+    Query q = {.in = in, .args = a, .arena = ctx_arena(in->ctx)};
+    scope_protect(in, refinement_body, &q, q.arena);
     arena_free(q.arena);
     return q.result;
 }

@@ -12,9 +12,12 @@ static const char *path_argument(Interp *in, const Args *a) {
 Value call_save(Interp *in, const Args *a) {
     const char *path = path_argument(in, a);
     Fit *f = a->values[1].kind == VALUE_NONE ? infer_state(in)->latest : fit_of(in, a->values[1], a->spans[1]);
-    if (!f) ctx_raise(in->ctx, ERROR_PROGRAM, a->span, "fit a model first", "there is no fit whose parameters could be saved");
+    if (!f)
+        ctx_raise(in->ctx, ERROR_PROGRAM, a->span, "fit a model first",
+                  "there is no fit whose parameters could be saved");
     if (f->params->n == 0)
-        ctx_raise(in->ctx, ERROR_PROGRAM, a->span, "write(\"draws.csv\", fit) writes its draws", "the fit has no learned parameters to save");
+        ctx_raise(in->ctx, ERROR_PROGRAM, a->span, "write(\"draws.csv\", fit) writes its draws",
+                  "the fit has no learned parameters to save");
     DataItem *items = ARENA_ARRAY(in->arena, DataItem, f->params->n);
     for (int k = 0; k < f->params->n; k++) {
         Array v = value_array(in, params_value(f->params, in, k), a->span, "a parameter");
@@ -27,8 +30,14 @@ Value call_save(Interp *in, const Args *a) {
 /* Values as they were written: constrained, so of kind REAL here. */
 static void add_loaded(ParamStore *s, Interp *in, const char *name, const Tensor *t) {
     ParamInfo *p = &s->list[s->n++];
-    *p = (ParamInfo){.name = arena_strdup(s->arena, name), .kind = CONSTRAINT_REAL, .event = t->shape, .shape = t->shape,
-                     .free = t->shape, .offset = s->size, .size = shape_size(t->shape), .span = in->ctx->span};
+    *p = (ParamInfo){.name = arena_strdup(s->arena, name),
+                     .kind = CONSTRAINT_REAL,
+                     .event = t->shape,
+                     .shape = t->shape,
+                     .free = t->shape,
+                     .offset = s->size,
+                     .size = shape_size(t->shape),
+                     .span = in->ctx->span};
     for (int64_t i = 0; i < p->size; i++) s->values[p->offset + i] = tensor_item(t, i);
     s->size += p->size;
 }
@@ -37,7 +46,8 @@ Value call_load(Interp *in, const Args *a) {
     const char *path = path_argument(in, a);
     Data *d = data_read(in->ctx, in->arena, path, a->spans[0]);
     if (d->kind != DATA_NAMED)
-        ctx_raise(in->ctx, ERROR_PROGRAM, a->spans[0], "save(\"net.safetensors\") writes such a file", "%s holds no named arrays", path);
+        ctx_raise(in->ctx, ERROR_PROGRAM, a->spans[0], "save(\"net.safetensors\") writes such a file",
+                  "%s holds no named arrays", path);
     Fit *f = fit_new(in);
     ParamStore *s = f->params = ARENA_NEW(f->arena, ParamStore);
     params_init(s, in, f->arena);
@@ -47,7 +57,8 @@ Value call_load(Interp *in, const Args *a) {
     s->capacity = d->n;
     s->values = ARENA_ARRAY(f->arena, real, total + 1);
     s->reserved = total;
-    for (int k = 0; k < d->n; k++) add_loaded(s, in, d->items[k].name, data_value(in->ctx, d, &d->items[k], a->spans[0]));
+    for (int k = 0; k < d->n; k++)
+        add_loaded(s, in, d->items[k].name, data_value(in->ctx, d, &d->items[k], a->spans[0]));
     f->report.method = "load", f->report.model = arena_strdup(f->arena, path), f->report.stop = "loaded";
     f->report.verdict = "learned parameters from a file";
     infer_state(in)->latest = f;

@@ -17,14 +17,21 @@ static void reserve_gradients(Svi *s, Recorder *r) {
     s->gradient = ARENA_ARRAY(s->arena, real, size);
 }
 
-static void output_gradient(Svi *s, Recorder *r, const Pass *p, Var y, real *place) {
+/* of_model: of the parameters that the model reads, or of the others. */
+static void output_gradient(Svi *s, Recorder *r, const Pass *p, Var y, bool of_model) {
     const ParamStore *store = s->pair->params;
     Var *inputs = ARENA_ARRAY(r->in->arena, Var, store->n + 1), *g = ARENA_ARRAY(r->in->arena, Var, store->n + 1);
     int *which = ARENA_ARRAY(r->in->arena, int, store->n + 1), n = 0;
     for (int k = 0; k < store->n; k++)
-        if (params_input(&p->reader, k, &inputs[n])) which[n++] = k;
+        if (params_input(&p->reader, k, &inputs[n]) && p->reader.of_model[k] == of_model) which[n++] = k;
     if (n) tape_grad(r->in->tape, y, NULL, n, inputs, g);
-    for (int k = 0; k < n; k++) recorder_output(r, g[k], place + store->list[which[k]].offset);
+    for (int k = 0; k < n; k++) recorder_output(r, g[k], s->gradient + store->list[which[k]].offset);
+}
+
+/* The model's parameters follow the ELBO y, the guide's what a refinement makes of it. */
+static void output_gradients(Svi *s, Recorder *r, const Pass *p, Var y) {
+    output_gradient(s, r, p, y, true);
+    output_gradient(s, r, p, pass_guide_objective(p, r->in, y), false);
 }
 
 /* Where no gradient flows through a draw; gives what is to be added to the mean of f over particles. */
@@ -54,7 +61,7 @@ static void record_together(Svi *s, Recorder *r, Pass *p, ScoreRun *run) {
     Var surrogate = add_scores(s, r, p, mean, run);
     reserve_gradients(s, r);
     recorder_output(r, f, s->elbos);
-    output_gradient(s, r, p, surrogate, s->gradient);
+    output_gradients(s, r, p, surrogate);
 }
 
 static void record_one(Svi *s, Recorder *r, Pass *p, ScoreRun *run) {
@@ -63,7 +70,7 @@ static void record_one(Svi *s, Recorder *r, Pass *p, ScoreRun *run) {
     Var surrogate = add_scores(s, r, p, f, run);
     reserve_gradients(s, r);
     recorder_output(r, f, s->elbos);
-    output_gradient(s, r, p, surrogate, s->gradient);
+    output_gradients(s, r, p, surrogate);
 }
 
 typedef struct Together {

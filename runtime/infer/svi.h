@@ -3,6 +3,7 @@
 #define INFER_SVI_H
 
 #include "infer/fit.h"
+#include "infer/score.h"
 
 typedef struct Svi {
     Job *job;
@@ -11,16 +12,17 @@ typedef struct Svi {
     Pair *pair;
     int particles;
     bool together; /* all particles in one run, along an axis; else run after run */
-    bool scored;   /* some draw of the guide has no gradient: score function with baseline */
+    bool scored;   /* some draw of the guide has no gradient: score.h */
+    Baseline baseline;
+    ScoreStore store; /* of baselines that the run does not make itself */
     double kl_weight;
     Recorder objective, value;
     /* of the run at work */
-    real *elbos;            /* [particles], or one */
-    real elbo;              /* of svi_values */
-    real *gradient, *score; /* of the ELBO, by parameter; of log q of the scored draws */
-    int64_t capacity;         /* of those two */
+    real *elbos;      /* [particles], or one */
+    real elbo;        /* of svi_values */
+    real *gradient;   /* of the ELBO, by parameter */
+    int64_t capacity; /* of it */
     /* the optimizer's */
-    real *sum, *weighted; /* [size]: accumulated over particles */
     real *state, *direction;
     int64_t size; /* parameters known to it */
     int64_t updates;

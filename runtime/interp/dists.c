@@ -287,6 +287,7 @@ static Value relabel_dist(Interp *in, const Dist *d, int keep, const Batch *b, S
     Dist *r = arena_copy(in->arena, d, sizeof *d);
     const DistDecl *decl = d->family->decl;
     r->params = ARENA_ARRAY(in->arena, Value, decl->nparams + 1);
+    r->drawn = r->drawn_density = value_none();
     int own = batch_shape(in, d, at).rank;
     for (int k = 0; k < decl->nparams; k++) r->params[k] = relabel(in, d->params[k], type_rank(decl->params[k].type) + keep, b, at);
     int left = keep - own;
@@ -415,6 +416,8 @@ static Value sum_event(Interp *in, Value v, Span at) {
 Value dist_logpdf(Interp *in, const Dist *d, Value x, bool elementwise, Span at) {
     if (!d->family->logpdf) ctx_raise(in->ctx, ERROR_PROGRAM, at, NULL, "the distribution %s has no logpdf", d->family->decl->name);
     if (!value_is_numeric(x)) ctx_raise(in->ctx, ERROR_PROGRAM, at, NULL, "the log density of %s was asked at %s", d->family->decl->name, value_describe(in, x));
+    if (d->drawn.kind == VALUE_ARRAY && x.kind == VALUE_ARRAY && d->drawn.u.array == x.u.array) /* known from the draw */
+        return elementwise ? d->drawn_density : sum_event(in, d->drawn_density, at);
     int rank = type_rank(d->family->decl->support);
     Batch b = batch_with(in, d, 1, &x, rank, "a value", at);
     Support s = dist_support(in, d, at);
@@ -513,8 +516,12 @@ Value dist_draw_site(Interp *in, Dist *d, const Site *site, bool reparameterise)
     Value v = run_member(in, d, fn, &b, 0, NULL, 0, at);
     in->draw = outer;
     in->nplates = nplates;
+    Value density = value_none();
+    if (v.kind == VALUE_TUPLE && v.u.list->n == 2) density = v.u.list->items[1], v = v.u.list->items[0];
     v = close_batch(in, v, &b);
     if (nplates) v = array_expand_axes(in, v, nplates, in->plates);
+    d->drawn = density.kind == VALUE_NONE || !reparameterise ? value_none() : v;
+    d->drawn_density = close_batch(in, density, &b);
     if (v.kind == VALUE_ARRAY && !(reparameterise && fam->rdraw) && var_is_taped(v.u.array->var)) {
         Array *a = arena_copy(in->arena, v.u.array, sizeof(Array));
         a->var = op_stop_gradient(in->tape, a->var);
@@ -523,7 +530,7 @@ Value dist_draw_site(Interp *in, Dist *d, const Site *site, bool reparameterise)
     return v;
 }
 
-static Value detach(Interp *in, Value v) {
+Value value_detached(Interp *in, Value v) {
     if (v.kind == VALUE_DIST) return (Value){VALUE_DIST, .u.dist = dist_detach(in, v.u.dist)};
     if (v.kind != VALUE_ARRAY || !var_is_taped(v.u.array->var)) return v;
     Array *a = arena_copy(in->arena, v.u.array, sizeof(Array));
@@ -534,6 +541,6 @@ static Value detach(Interp *in, Value v) {
 Dist *dist_detach(Interp *in, const Dist *d) {
     Dist *r = arena_copy(in->arena, d, sizeof *d);
     r->params = ARENA_ARRAY(in->arena, Value, d->family->decl->nparams + 1);
-    for (int k = 0; k < d->family->decl->nparams; k++) r->params[k] = detach(in, d->params[k]);
+    for (int k = 0; k < d->family->decl->nparams; k++) r->params[k] = value_detached(in, d->params[k]);
     return r;
 }

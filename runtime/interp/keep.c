@@ -88,6 +88,7 @@ static Dist *keep_dist(Kept *t, const Dist *d) {
     Dist *copy = arena_copy(t->to, d, sizeof *d);
     copy->family = arena_copy(t->to, d->family, sizeof(Family));
     copy->params = keep_values(t, d->params, d->family->decl->nparams);
+    copy->drawn = copy->drawn_density = value_none();
     return copy;
 }
 

@@ -262,5 +262,9 @@ void exec_param(Interp *in, Frame *f, const Stmt *s) {
         p.shape = value_event_shape(in, p.init, s->u.param.init->span);
     }
     effect_param(in, in->handler, &p);
+    Shape got = value_event_shape(in, p.value, s->span);
+    if (!shape_equal(got, p.shape))
+        ctx_raise(in->ctx, ERROR_PROGRAM, s->span, "a network is used on inputs of the size that it was trained on",
+                  "the parameter `%s` must have shape %s here, learned was %s", p.name, shape_text(in->arena, p.shape), shape_text(in->arena, got));
     f->slots[s->u.param.slot] = p.value;
 }

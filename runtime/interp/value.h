@@ -126,6 +126,7 @@ typedef struct Dist {
     Value *params;      /* by parameter of the declaration: numbers or arrays */
     Shape repeat;       /* D[20], D[H, D]: leading axes of copies */
     Span span;          /* of the expression that made it */
+    Value drawn, drawn_density; /* the latest draw with its log density, where rdraw() gave both; VALUE_NONE */
 } Dist;
 
 /* Things of the layers above: fits, methods, optimizers. */

@@ -1,0 +1,109 @@
+#include "infer/depends.h"
+
+/* Where dimension d of an operand that is broadcast to `out` stands there. */
+static int through_broadcast(Shape in, Shape out, int d) {
+    int to = d + out.rank - in.rank;
+    return in.dim[d] == out.dim[to] ? to : DEPENDS_MIXED;
+}
+
+/* The numbers before it and its size are the same: row by row, it is the same dimension. */
+static int through_reshape(Shape in, Shape out, int d) {
+    int64_t before = 1, reached = 1;
+    for (int k = 0; k < d; k++) before *= in.dim[k];
+    for (int k = 0; k < out.rank && reached <= before; k++) {
+        if (reached == before && out.dim[k] == in.dim[d]) return k;
+        reached *= out.dim[k];
+    }
+    return DEPENDS_MIXED;
+}
+
+static int through_reduction(uint32_t dims, int d) {
+    if (dims >> d & 1) return DEPENDS_MIXED;
+    int to = d;
+    for (int k = 0; k < d; k++) to -= dims >> k & 1;
+    return to;
+}
+
+static int through_permutation(const int *perm, int rank, int d) {
+    for (int k = 0; k < rank; k++)
+        if (perm[k] == d) return k;
+    return DEPENDS_MIXED;
+}
+
+/* a [B..., K, E...], index [B..., M...] -> [B..., M..., E...] */
+static int through_gather(const Tape *t, const Node *n, int operand, int d) {
+    int batch = n->attr->dim, index_rank = t->nodes[n->inputs[1]].value->shape.rank;
+    if (operand == 1 || d < batch) return d;
+    return d == batch ? DEPENDS_MIXED : d - 1 + index_rank - batch;
+}
+
+static int through_matmul(Shape in, Shape out, int operand, int d) {
+    if (d < in.rank - 2) return through_broadcast(in, out, d);
+    bool kept = operand == 0 ? d == in.rank - 2 : d == in.rank - 1; /* the other one is summed over */
+    return kept ? d + out.rank - in.rank : DEPENDS_MIXED;
+}
+
+/* Where the elements along dimension d of an operand are in the result. */
+static int through(const Tape *t, const Node *n, int operand, int d) {
+    Shape in = t->nodes[n->inputs[operand]].value->shape, out = n->value->shape;
+    if (op_info(n->op)->elementwise) return through_broadcast(in, out, d);
+    switch (n->op) {
+    case OP_NORMAL:
+    case OP_UNIFORM:
+    case OP_DRAW_GAMMA:
+    case OP_DRAW_LOG_GAMMA:
+    case OP_DRAW_POISSON:
+    case OP_DRAW_BINOMIAL:
+    case OP_DRAW_VON_MISES: return in.rank == out.rank ? through_broadcast(in, out, d) : DEPENDS_MIXED;
+    case OP_DRAW_CATEGORICAL: return operand == 0 && d < in.rank - 1 ? d : DEPENDS_MIXED;
+    case OP_VARIABLE:
+    case OP_STOP_GRADIENT: return d;
+    case OP_EXPAND: return through_broadcast(in, out, d);
+    case OP_RESHAPE: return through_reshape(in, out, d);
+    case OP_PERMUTE: return through_permutation(n->attr->perm, in.rank, d);
+    case OP_SUM:
+    case OP_PROD:
+    case OP_REDUCE_MAX:
+    case OP_REDUCE_MIN:
+    case OP_LOGSUMEXP:
+    case OP_ARGMAX: return through_reduction(n->attr->dims, d);
+    case OP_CUMSUM:
+    case OP_ARGSORT:
+    case OP_SLICE:
+    case OP_PAD:
+    case OP_CONCAT: return d == n->attr->dim ? DEPENDS_MIXED : d;
+    case OP_GATHER: return through_gather(t, n, operand, d);
+    case OP_SCATTER_ADD: return d < n->attr->dim ? d : DEPENDS_MIXED;
+    case OP_MATMUL: return through_matmul(in, out, operand, d);
+    case OP_DIAGONAL:
+    case OP_TRIL:
+    case OP_CHOLESKY:
+    case OP_TRI_SOLVE: return d < in.rank - 2 ? through_broadcast(in, out, d) : DEPENDS_MIXED;
+    case OP_DIAG_EMBED: return d < in.rank - 1 ? d : DEPENDS_MIXED;
+    default: return DEPENDS_MIXED;
+    }
+}
+
+static int state_of(const Dependence *d, const Tape *t, const Node *n) {
+    int state = DEPENDS_NOT;
+    for (int k = 0; k < n->ninputs; k++) {
+        if (n->inputs[k] < d->draw) continue;
+        int from = d->states[n->inputs[k] - d->draw];
+        if (from == DEPENDS_NOT) continue;
+        int here = from == DEPENDS_MIXED ? DEPENDS_MIXED : through(t, n, k, from);
+        state = state == DEPENDS_NOT || state == here ? here : DEPENDS_MIXED;
+        if (state == DEPENDS_MIXED) return state;
+    }
+    return state;
+}
+
+Dependence depends_follow(const Tape *t, Var draw, int dim, int8_t *states) {
+    Dependence d = {.draw = draw.node, .states = states};
+    states[0] = (int8_t)dim;
+    for (NodeId id = draw.node + 1; id < t->nnodes; id++) {
+        const Node *n = &t->nodes[id];
+        states[id - draw.node] = (int8_t)state_of(&d, t, n);
+        d.steers |= n->op == OP_GUARD && states[id - draw.node] != DEPENDS_NOT;
+    }
+    return d;
+}

@@ -1,0 +1,223 @@
+#!/usr/bin/env python3
+"""Learned guides: minibatches, inference networks on new data, parameters in files, iterative refinement.
+
+The models are linear and Gaussian, so that posteriors and evidences are known: z ~ N(0, 1), x | z ~ N(z, 1) has the posterior
+N(x / 2, 1 / 2) and the evidence N(x; 0, 2).
+"""
+import json, math, os, subprocess, sys, tempfile
+
+PPL = os.environ.get('PPL', os.path.join(os.path.dirname(__file__), '..', '..', 'ppl'))
+passed = failed = 0
+
+
+def check(name, ok, why=''):
+    global passed, failed
+    passed, failed = passed + bool(ok), failed + (not ok)
+    if not ok:
+        print(f'FAIL {name}: {why}')
+
+
+def near(name, value, target, within):
+    check(name, abs(value - target) <= within, f'{value} is not within {within} of {target}')
+
+
+def run(text, *args, walk=False):
+    """The numbers of each print, and standard error."""
+    with tempfile.NamedTemporaryFile('w', suffix='.ppl', delete=False) as f:
+        f.write(text)
+    env = dict(os.environ, PPL_WALK='1') if walk else dict(os.environ)
+    try:
+        done = subprocess.run([PPL, 'run', '--json', *args, f.name], text=True, capture_output=True, env=env, timeout=300)
+    finally:
+        os.unlink(f.name)
+    prints = [json.loads(l)['print'] for l in done.stdout.splitlines() if l.startswith('{"print"')]
+    return done.returncode, prints, done.stderr
+
+
+def numbers(text):
+    return [float(w) for w in text.replace('[', ' ').replace(']', ' ').replace(',', ' ').split() if w[-1].isdigit()]
+
+
+LINEAR = '''
+data x = draw(Normal(0, sqrt(2))[400])
+model lin(x) { plate i in 1..len(x) { z[i] ~ Normal(0, 1); x[i] ~ Normal(z[i], 1) } }
+'''
+NETWORK = LINEAR + '''
+net encoder(x) {
+    param w: real = 0
+    param b: real = 0
+    param s: positive = 1
+    (w * x + b, s)
+}
+guide q(x) for lin { plate i in 1..len(x) { (l, s) = encoder(x[i]); z[i] ~ Normal(l, s) } }
+'''
+
+
+def evidence(x):
+    return -0.25 * x * x - 0.5 * math.log(4 * math.pi)
+
+
+def inference_network():
+    """Trained on batches it reaches the posterior, and holds on data that it has not seen."""
+    text = NETWORK + '''
+fit = infer(lin(x), q(x), batch = {i: 48}, epochs = 120, optimizer = adam(0.02))
+print(fit.params.encoder.w, fit.params.encoder.b, fit.params.encoder.s)
+print(elbo(fit, lin([3.0, -4.0]), q([3.0, -4.0])))
+print(log_evidence(fit, lin([3.0]), q([3.0]), samples = 200))
+print(mean(posterior(fit, q([5.0]), 4000).z), sd(posterior(fit, q([5.0]), 4000).z[:, 1]))
+'''
+    code, prints, err = run(text)
+    check('network: runs', code == 0, err)
+    if code:
+        return
+    w, b, s = numbers(prints[0])
+    near('network: w', w, 0.5, 1e-3), near('network: b', b, 0, 1e-3), near('network: s', s, math.sqrt(0.5), 1e-3)
+    for value, x in zip(numbers(prints[1]), [3, -4]):
+        near(f'network: elbo at {x}', value, evidence(x), 1e-3)
+    near('network: evidence', numbers(prints[2])[0], evidence(3), 1e-3)
+    m, sd = numbers(prints[3])
+    near('network: new mean', m, 2.5, 0.06), near('network: new sd', sd, math.sqrt(0.5), 0.04)
+
+
+def batches_keep_the_posterior():
+    """A batch of 150 of 2000 rows, the last one smaller, against the exact posterior of the mean."""
+    text = '''
+data y = 1.5 + draw(Normal(0, 1)[2000])
+model m { a ~ Normal(0, 10); plate i in 1..2000 { y[i] ~ Normal(a, 1) } }
+fit = infer(m, guide = auto_normal(), batch = {i: 150}, epochs = 300, optimizer = adam(0.005))
+print(sum(y) / 2000.01, mean(fit.a), sd(fit.a))
+print(fit.elbo, infer(m).elbo)
+'''
+    code, prints, err = run(text)
+    check('batches: run', code == 0, err)
+    if code:
+        return
+    exact, mean, sd = numbers(prints[0])
+    near('batches: mean', mean, exact, 0.01), near('batches: sd', sd, 1 / math.sqrt(2000), 0.003)
+    mine, whole = numbers(prints[1])
+    near('batches: elbo', mine, whole, 15)
+
+
+def parameters_of_elements():
+    """param inside a plate: one per element, also in batches; each reaches its own posterior."""
+    text = LINEAR + '''
+guide q(x) for lin {
+    plate i in 1..len(x) {
+        param l: real = 0
+        param s: positive = 1
+        z[i] ~ Normal(l, s)
+    }
+}
+fit = infer(lin(x), q(x), batch = {i: 64}, epochs = 400, optimizer = adam(0.02))
+print(max(abs(fit.params.q.l - x / 2)), max(abs(fit.params.q.s - sqrt(0.5))))
+'''
+    code, prints, err = run(text)
+    check('elements: run', code == 0, err)
+    if code:
+        return
+    l, s = numbers(prints[0])
+    near('elements: loc', l, 0, 0.05), near('elements: scale', s, 0, 0.05)
+
+
+def files():
+    with tempfile.TemporaryDirectory() as d:
+        for ending in ['safetensors', 'json']:
+            text = NETWORK + f'''
+fit = infer(lin(x), q(x), batch = {{i: 48}}, epochs = 20, optimizer = adam(0.02))
+print(fit.params)
+save("{d}/net.{ending}")
+g = load("{d}/net.{ending}")
+print(g.params)
+print(posterior(fit, q([1.0, 2.0])).z - 0 * posterior(g, q([1.0, 2.0])).z)
+print(infer(lin(x), q(x), from = g, steps = 1, optimizer = adam(1e-12)).params)
+'''
+            code, prints, err = run(text)
+            check(f'{ending}: runs', code == 0, err)
+            if code == 0:
+                check(f'{ending}: reads back', prints[0] == prints[1] == prints[3], f'{prints}')
+
+
+REFINE = LINEAR + '''
+net update(lam, g) {
+    param a: real = 0.1
+    param b: real = 0.1
+    param c: real = 0.1
+    param d: real = 0
+    {loc: lam.loc + a * g.loc, log_scale: c * lam.log_scale + b * g.log_scale + d}
+}
+guide q(x) for lin {
+    plate i in 1..len(x) {
+        lam = {loc: 0, log_scale: 0}
+        refine lam for t in 1..8 { lam = update(lam, gradient(lam)) }
+        z[i] ~ Normal(lam.loc, exp(lam.log_scale))
+    }
+}
+'''
+
+
+def gradients():
+    """gradient(v) on average: d ELBO / d loc = x - 2 loc, d ELBO / d log scale = 1 - 2 scale^2."""
+    text = '''
+model lin(x) { plate i in 1..len(x) { z[i] ~ Normal(0, 1); x[i] ~ Normal(z[i], 1) } }
+guide q(x) for lin {
+    plate i in 1..len(x) {
+        lam = {loc: 0.3, log_scale: -0.2}
+        refine lam for t in 1..1 { lam = gradient(lam) }
+        g_loc[i] := lam.loc
+        g_scale[i] := lam.log_scale
+        z[i] ~ Normal(lam.loc, exp(lam.log_scale))
+    }
+}
+x = 1.4 * ones(40000)
+fit = infer(lin([1.0]), q([1.0]), steps = 1)
+p = posterior(fit, q(x), lin(x))
+print(mean(p.g_loc), mean(p.g_scale))
+'''
+    code, prints, err = run(text)
+    check('gradient: runs', code == 0, err)
+    if code:
+        return
+    loc, scale = numbers(prints[0])
+    near('gradient: loc', loc, 1.4 - 0.6, 0.05), near('gradient: log scale', scale, 1 - 2 * math.exp(-0.4), 0.05)
+
+
+def refinement():
+    text = REFINE + '''
+fit = infer(lin(x), q(x), steps = 4000, optimizer = adam(0.01))
+new = draw(Normal(0, sqrt(2))[2000])
+print(refinement(fit, lin(new), q(new)), mean(logpdf(Normal(0, sqrt(2)), new)))
+print(mean(posterior(fit, q(3.0 * ones(4000)), lin(3.0 * ones(4000))).z))
+'''
+    code, prints, err = run(text)
+    check('refine: runs', code == 0, err)
+    if code:
+        return
+    *steps, best = numbers(prints[0])
+    check('refine: one number for the start and each step', len(steps) == 9, f'{steps}')
+    check('refine: gains', steps[-1] > steps[0] + 0.3, f'{steps}')
+    near('refine: close to the evidence', steps[-1], best, 0.15)
+    near('refine: new data', numbers(prints[1])[0], 1.5, 0.15)
+
+
+def tape_is_tree():
+    for name, text in [('refine', REFINE + 'print(infer(lin(x), q(x), batch = {i: 96}, steps = 30).params)\n'),
+                       ('network', NETWORK + 'print(infer(lin(x), q(x), batch = {i: 96}, steps = 30).params)\n')]:
+        one, two = run(text), run(text, walk=True)
+        check(f'{name}: tape and tree', one[0] == 0 and one[1] == two[1], f'{one} {two}')
+
+
+def mistakes():
+    for name, text, word in [
+            ('outside', LINEAR + 'guide q(x) for lin { plate i in 1..len(x) { z[i] ~ Normal(0, 1) } }\nprint(gradient(1))', 'refine'),
+            ('no refine', NETWORK + 'fit = infer(lin(x), q(x), steps = 2)\nprint(refinement(fit, lin(x), q(x)))', 'no `refine`'),
+            ('batch', NETWORK + 'infer(lin(x), q(x), batch = 3)', 'batch = {i: 256}'),
+            ('method', 'data y = [1.0]\nmodel m { a ~ Normal(0, 1); plate i in 1..1 { y[i] ~ Normal(a, 1) } }\n'
+                       'infer(m, method = map(), batch = {i: 1})', 'batch')]:
+        code, _, err = run(text)
+        check(f'mistake {name}', code == 1 and word in err, f'exit {code}: {err}')
+
+
+for test in [inference_network, batches_keep_the_posterior, parameters_of_elements, files, gradients, refinement, tape_is_tree, mistakes]:
+    test()
+print(f'{passed} passed, {failed} failed')
+sys.exit(failed > 0)

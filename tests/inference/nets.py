@@ -1,0 +1,321 @@
+#!/usr/bin/env python3
+"""Layers and flows in inference: what layers compute from their learned parameters, worked out again here; addresses and
+shapes of parameters; flows as guide, prior and likelihood against answers that are known; what a wrong shape says."""
+import json, math, os, subprocess, sys, tempfile
+
+PPL = os.environ.get('PPL', os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', '..', 'ppl'))
+passed = failed = 0
+
+
+def check(name, ok, why=''):
+    global passed, failed
+    passed, failed = passed + bool(ok), failed + (not ok)
+    if not ok:
+        print(f'FAIL {name}: {why}')
+
+
+def run(text, walk=False):
+    """Exit code, what it wrote to out.json and params.json, prints, standard error."""
+    with tempfile.TemporaryDirectory() as folder:
+        with open(os.path.join(folder, 'p.ppl'), 'w') as f:
+            f.write(text)
+        env = dict(os.environ, PPL_WALK='1') if walk else dict(os.environ)
+        done = subprocess.run([PPL, 'run', '--json', 'p.ppl'], text=True, capture_output=True, env=env, timeout=300, cwd=folder)
+        out = {}
+        for path in (os.path.join(folder, 'out.json'), os.path.join(folder, 'params.json')):
+            if os.path.exists(path):
+                with open(path) as f:
+                    out.update(json.load(f))
+    prints = [l['print'] for l in map(json.loads, filter(str.strip, done.stdout.splitlines())) if 'print' in l]
+    return done.returncode, out, prints, done.stderr
+
+
+# -- Layers, on lists --
+
+def mm(x, w):
+    return [sum(a * row[j] for a, row in zip(x, w)) for j in range(len(w[0]))]
+
+
+def add(*xs):
+    return [sum(t) for t in zip(*xs)]
+
+
+def sigmoid(v):
+    return [1 / (1 + math.exp(-a)) for a in v]
+
+
+def tanh(v):
+    return [math.tanh(a) for a in v]
+
+
+def dense(x, p):
+    y = mm(x, p['w'])
+    return add(y, p['b']) if 'b' in p else y
+
+
+def softmax(v):
+    e = [math.exp(a - max(v)) for a in v]
+    return [a / sum(e) for a in e]
+
+
+def mlp(x, p):
+    return dense(tanh(dense(x, p['layer_1']['dense_1'])), p['layer_2']['dense_1'])
+
+
+def highway(x, p):
+    g, h = sigmoid(add(dense(x, p['dense_1']), p['b'])), [max(a, 0) for a in dense(x, p['dense_2'])]
+    return [a * b + (1 - a) * c for a, b, c in zip(g, h, x)]
+
+
+def layer_norm(x, p):
+    m = sum(x) / len(x)
+    s = math.sqrt(sum((a - m) ** 2 for a in x) / len(x) + 1e-5)
+    return [(a - m) / s * g + b for a, g, b in zip(x, p['scale'], p['shift'])]
+
+
+def rnn(xs, p):
+    h, out, c = [0] * 3, [], p['rnn_cell_1']
+    for x in xs:
+        h = tanh(add(dense(x, c['dense_1']), dense(h, c['dense_2'])))
+        out.append(h)
+    return out
+
+
+def gru(xs, p):
+    h, out, c = [0] * 3, [], p['gru_cell_1']
+    for x in xs:
+        a, b = dense(x, c['dense_1']), dense(h, c['dense_2'])
+        r, z = sigmoid(add(a[:3], b[:3])), sigmoid(add(a[3:6], b[3:6]))
+        new = tanh([u + v * w for u, v, w in zip(a[6:], r, b[6:])])
+        h = [(1 - u) * v + u * w for u, v, w in zip(z, new, h)]
+        out.append(h)
+    return out
+
+
+def lstm(xs, p):
+    h, s, out, c = [0] * 3, [0] * 3, [], p['lstm_cell_1']
+    for x in xs:
+        a = add(dense(x, c['dense_1']), dense(h, c['dense_2']))
+        i, f, g, o = sigmoid(a[:3]), sigmoid([v + 1 for v in a[3:6]]), tanh(a[6:9]), sigmoid(a[9:])
+        s = [u * v + w * y for u, v, w, y in zip(f, s, i, g)]
+        h = [u * v for u, v in zip(o, tanh(s))]
+        out.append(h)
+    return out
+
+
+def attention_pool(xs, p):
+    weights = softmax([dense(tanh(dense(x, p['dense_1'])), p['dense_2'])[0] for x in xs])
+    return [sum(w * x[k] for w, x in zip(weights, xs)) for k in range(len(xs[0]))]
+
+
+def conv2d(x, p, stride=2, padding=1):
+    w, b, (h, wide) = p['w'], p['b'], (len(x), len(x[0]))
+    k, l = len(w), len(w[0])
+    pixel = lambda i, j: x[i][j] if 0 <= i < h and 0 <= j < wide else [0] * len(x[0][0])
+    return [[add(b, *(mm(pixel(stride * i - padding + u, stride * j - padding + v), w[u][v]) for u in range(k) for v in range(l)))
+             for j in range((wide + 2 * padding - l) // stride + 1)] for i in range((h + 2 * padding - k) // stride + 1)]
+
+
+def conv2d_transpose(x, p, stride=2, padding=1):
+    w, b, (h, wide) = p['w'], p['b'], (len(x), len(x[0]))
+    k, l = len(w), len(w[0])
+    rows, columns = (h - 1) * stride + k - 2 * padding, (wide - 1) * stride + l - 2 * padding
+    y = [[list(b) for _ in range(columns)] for _ in range(rows)]
+    for i in range(h):
+        for j in range(wide):
+            for u in range(k):
+                for v in range(l):
+                    a, c = stride * i + u - padding, stride * j + v - padding
+                    if 0 <= a < rows and 0 <= c < columns:
+                        y[a][c] = add(y[a][c], [sum(q * r for q, r in zip(row, x[i][j])) for row in w[u][v]])
+    return y
+
+
+def flat(v):
+    return [a for x in v for a in flat(x)] if isinstance(v, list) else [v]
+
+
+def nest(values):
+    """{'a.b': 1} as {'a': {'b': 1}}."""
+    out = {}
+    for name, value in values.items():
+        *path, last = name.split('.')
+        at = out
+        for part in path:
+            at = at.setdefault(part, {})
+        at[last] = value
+    return out
+
+
+LAYERS = {
+    'mlp': ('mlp(x[2], [4, 2], tanh)', lambda x, im, p: mlp(x[1], p)),
+    'highway': ('highway(x[2])', lambda x, im, p: highway(x[1], p)),
+    'layer_norm': ('layer_norm(x[2])', lambda x, im, p: layer_norm(x[1], p)),
+    'rnn': ('rnn(x, 3)', lambda x, im, p: rnn(x, p)),
+    'gru': ('gru(x, 3)', lambda x, im, p: gru(x, p)),
+    'lstm': ('lstm(x, 3)', lambda x, im, p: lstm(x, p)),
+    'attention_pool': ('attention_pool(x, 3)', lambda x, im, p: attention_pool(x, p)),
+    'conv2d': ('conv2d(im, 3, stride = 2, padding = 1)', lambda x, im, p: conv2d(im, p)),
+    'conv2d_transpose': ('conv2d_transpose(im, 3, stride = 2, padding = 1)', lambda x, im, p: conv2d_transpose(im, p)),
+}
+
+
+def layers():
+    """Trained a little, so that no bias is 0, then worked out from the parameters."""
+    nets = '\n'.join(f'net f_{name}(x, im) = {call}' for name, (call, _) in LAYERS.items())
+    seen = '\n'.join(f'observe f_{name}(x[i], im[i]) ~ Normal(1, 1)' for name in LAYERS)
+    values = ', '.join(f'{name}: f_{name}(x[2], im[2])' for name in LAYERS)
+    code, out, _, err = run(f'''{nets}
+x = draw(Normal(0, 1)[3, 4, 5])
+im = draw(Normal(0, 1)[3, 5, 6, 2])
+model m(x, im) {{
+    plate i in 1..3 {{ {seen} }}
+}}
+fit = infer(m(x, im), steps = 30)
+save("params.json", fit)
+write("out.json", {{x: x[2], im: im[2], {values}}})
+''')
+    check('layers run', code == 0, err)
+    if code:
+        return
+    params = nest(out)
+    for name, (_, compute) in LAYERS.items():
+        want = flat(compute(out['x'], out['im'], params['f_' + name][name + '_1']))
+        have = flat(out[name])
+        gap = max((abs(a - b) for a, b in zip(want, have)), default=1) if len(want) == len(have) else math.inf
+        check(name, gap < 1e-9, f'{have[:6]} should be {want[:6]}')
+
+
+def addresses():
+    """Paths of calls; the same net in model and guide shares, layers outside nets belong to model or guide."""
+    text = '''net enc(x) = dense(dense(x, 3) |> tanh, 4)
+fn block(x) = dense(x, 2)
+model m(x) {
+    plate i in 1..3 {
+        z[i] ~ Normal(sum(enc(x[i])), 1)
+        observe sum(block(x[i])) ~ Normal(z[i], 1)
+    }
+}
+guide q(x) for m {
+    plate i in 1..3 {
+        param s: positive = 1
+        z[i] ~ Normal(dense(enc(x[i]), 1)[1], s)
+    }
+}
+fit = infer(m(draw(Normal(0, 1)[3, 2])), q(draw(Normal(0, 1)[3, 2])), steps = 10)
+print(fit.params.enc.dense_1.w |> shape, fit.params.enc.dense_2.w |> shape, keys(fit.params))
+print(fit.params.m.block_1.dense_1.w |> shape, fit.params.q.dense_1.b |> shape, fit.params.q.s |> shape)
+'''
+    code, _, prints, err = run(text)
+    check('addresses', code == 0 and prints == ['[2, 3] [3, 4] ["q", "enc", "m"]', '[2, 2] [1] [3]'], f'{prints} {err}')
+
+
+def initial_values():
+    """They belong to the address and the seed: the order of calls does not matter."""
+    one = run('net f(x) = dense(x, 2)\nnet g(x) = dense(x, 2)\nprint(f([1, 2]))\nprint(g([1, 2]))\n')[2]
+    two = run('net f(x) = dense(x, 2)\nnet g(x) = dense(x, 2)\na = g([1, 2])\nprint(f([1, 2]))\nprint(a)\n')[2]
+    check('initial values', one == two and one[0] != one[1], f'{one} {two}')
+
+
+FLOW = '''data v = 3
+w = [1, 2]
+model m {
+    h ~ Normal(0, 1)[2]
+    v ~ Normal(w @ h, 1)
+}
+'''
+EVIDENCE = -2.5648182679
+
+
+def flow_guides():
+    """An affine flow of a normal is any normal: the exact posterior, the ELBO the evidence."""
+    guides = {'affine': 'guide q for m { h ~ Transformed(Normal(0, 1)[2], affine_flow(2)) }\n'
+                        'fit = infer(m, q, steps = 4000, optimizer = adam(0.02, schedule = cosine(0.01)))\n',
+              'planar': 'guide q for m {\n    param s: positive[2] = 1\n'
+                        '    h ~ Transformed(Normal(0, s), flow_chain([planar_flow(2), planar_flow(2), affine_flow(2)]))\n}\n'
+                        'fit = infer(m, q, steps = 4000, optimizer = adam(0.01, schedule = cosine(0.01)))\n',
+              'auto_iaf': 'fit = infer(m, auto_iaf(), steps = 3000, optimizer = adam(0.005, schedule = cosine(0.01)))\n'}
+    for name, text in guides.items():
+        program = FLOW + text + 'write("out.json", {elbo: fit.elbo, mean: mean(fit.h, dim = 1), cov: cov(fit.h), trace: fit.trace})\n'
+        code, out, _, err = run(program)
+        if code:
+            check(name, False, err)
+            continue
+        within = 1e-2 if name == 'planar' else 2e-3
+        check(f'{name}: ELBO', abs(out['elbo'] - EVIDENCE) < within, out['elbo'])
+        check(f'{name}: mean', max(abs(a - b) for a, b in zip(out['mean'], [0.5, 1])) < 0.06, out['mean'])
+        check(f'{name}: covariance', max(abs(a - b) for a, b in zip(flat(out['cov']), [5 / 6, -1 / 3, -1 / 3, 1 / 3])) < 0.06,
+              out['cov'])
+        check(f'{name}: tree and tape', run(program, walk=True)[1] == out)
+
+
+def flow_likelihood():
+    """The maximum likelihood of an affine flow is the sample's mean and covariance."""
+    code, out, _, err = run('''x = [[1, 2], [0, -1], [3, 0.5], [0.3, 0.2]]
+model m(x) {
+    plate i in 1..nrow(x) { x[i] ~ Transformed(Normal(0, 1)[2], affine_flow(2)) }
+}
+fit = infer(m(x), steps = 3000, optimizer = adam(0.02))
+best = MultivariateNormal(mean(x, dim = 1), cov = cov(x) * 3 / 4)
+write("out.json", {elbo: fit.elbo, best: sum(logpdf(best, x)), shift: fit.params.m.affine_flow_1.shift})
+''')
+    check('flow likelihood', code == 0 and abs(out['elbo'] - out['best']) < 1e-4 and
+          max(abs(a - b) for a, b in zip(out['shift'], [1.075, 0.425])) < 1e-2, f'{out} {err}')
+
+
+def flow_amortised():
+    """A flow guide that an encoder steers, on data never seen."""
+    code, out, _, err = run('''x = draw(MultivariateNormal([0, 0], cov = [[3, -1], [-1, 6]])[440])
+model m(x) {
+    plate i in 1..nrow(x) {
+        z[i] ~ Normal(0, 1)[2]
+        x[i] ~ Normal([z[i][1] + z[i][2], z[i][1] - 2 * z[i][2]], 1)
+    }
+}
+guide q(x) for m {
+    plate i in 1..nrow(x) {
+        h = dense(x[i], 4)
+        z[i] ~ Transformed(Normal(h[1..2], softplus(h[3..4])), flow_chain([iaf_flow(2, context = x[i]), coupling_flow(2, swap = true)]))
+    }
+}
+fit = infer(m(x[1..400]), q(x[1..400]), batch = {i: 100}, steps = 3000, optimizer = adam(0.01, schedule = cosine(0.01)))
+new = x[401..440]
+gap = mean(logpdf(MultivariateNormal([0, 0], cov = [[3, -1], [-1, 6]]), new) - elbo(fit, m(new), q(new), samples = 50))
+write("out.json", {gap: gap})
+''')
+    check('amortised flow', code == 0 and -0.005 < out['gap'] < 0.03, f'{out} {err}')
+
+
+def flow_prior():
+    """A prior that is a flow: its marginal likelihood by importance sampling and by the guide agree."""
+    code, out, _, err = run('''data x = [[1, 2], [0, -1], [3, 0.5]]
+model m {
+    z ~ Transformed(Normal(0, 1)[2], {forward: z -> (2 * z + 1, 2 * log(2)), inverse: x -> ((x - 1) / 2, 2 * log(2))})
+    plate i in 1..3 { x[i] ~ Normal(z, 1) }
+}
+fit = infer(m, steps = 2000)
+write("out.json", {elbo: fit.elbo, exact: sum(map(k -> logpdf(MultivariateNormal([1, 1, 1], cov = eye(3) + 4 * ones(3, 3)), x[:, k]), 1..2))})
+''')
+    check('flow prior', code == 0 and abs(out['elbo'] - out['exact']) < 5e-3, f'{out} {err}')
+
+
+def wrong_shapes():
+    code, _, _, err = run('''net enc(x) {
+    h = dense(x, 3)
+    mlp(h, [4, 2])
+}
+model m(x) {
+    plate i in 1..3 { observe sum(enc(x[i])) ~ Normal(0, 1) }
+}
+fit = infer(m([[1, 2], [3, 4], [5, 6]]), steps = 5)
+print(enc([1, 2, 3]))
+''')
+    words = ['p.ppl:2:9', 'h = dense(x, 3)', 'enc.dense_1.w', 'shape [3, 3]', '[2, 3]', 'in the net `dense` (enc.dense_1), called at p.ppl:2:9',
+             'in the net `enc` (enc), called at p.ppl:9:7']
+    check('wrong shape', code == 1 and all(w in err for w in words), err)
+
+
+for test in [layers, addresses, initial_values, flow_guides, flow_likelihood, flow_amortised, flow_prior, wrong_shapes]:
+    test()
+print(f'{passed} passed, {failed} failed')
+sys.exit(failed > 0)
