@@ -17,7 +17,7 @@ CC := gcc
 WARNINGS := -Wall -Wextra -Werror
 CPPFLAGS := -I. -Iruntime -Ibuild -D_GNU_SOURCE
 CFLAGS := -O2 -g -std=gnu11 -ffp-contract=off -fno-math-errno -fno-trapping-math -fopenmp-simd
-build/runtime/tape/kernels_%.o build/runtime/base/normals.o: CFLAGS += -O3
+build/runtime/tape/kernels_%.o build/single/runtime/tape/kernels_%.o build/runtime/base/normals.o: CFLAGS += -O3
 SANITIZE := -O1 -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 LDLIBS := -lgsl -lopenblas -ljansson -lz -lreadline -lmvec -lm -lpthread
 # The program has its libraries within itself: looking up the 12,000 symbols of OpenBLAS takes the dynamic loader 2 ms.
@@ -39,9 +39,16 @@ OBJECTS := $(SOURCES:%.c=build/%.o) $(GENERATED:.c=.o)
 ASAN_OBJECTS := $(OBJECTS:build/%=build/asan/%)
 ASAN_LIBRARY := $(filter-out build/asan/runtime/cli/main.o,$(ASAN_OBJECTS))
 
+# The runtime in single precision: what knows of `real` once more, with -DREAL_FLOAT, as one object of which only the
+# commands are visible.
+SINGLE := $(filter-out runtime/base/% $(addprefix runtime/cli/,check.c commands.c help.c main.c options.c program.c screen.c), \
+                       $(filter runtime/%,$(SOURCES)))
+SINGLE_OBJECTS := $(SINGLE:%.c=build/single/%.o)
+SINGLE_COMMANDS := command_run command_repl
+
 all: ppl
 
-ppl: $(OBJECTS)
+ppl: $(OBJECTS) build/single.o
 	@echo link $@
 	@$(CC) $(CFLAGS) -o $@ $^ $(STATIC)
 
@@ -60,6 +67,17 @@ build/%.o: %.c Makefile | $(GENERATED)
 build/%.o: build/%.c Makefile | $(GENERATED)
 	@echo cc $<
 	@$(CC) $(CPPFLAGS) $(WARNINGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+build/single/%.o: %.c Makefile | $(GENERATED)
+	@mkdir -p $(@D)
+	@echo cc $< "(single precision)"
+	@$(CC) $(CPPFLAGS) -DREAL_FLOAT $(WARNINGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+build/single.o: $(SINGLE_OBJECTS)
+	@echo link $@
+	@ld -r -o $@ $^
+	@objcopy $(foreach c,$(SINGLE_COMMANDS),--redefine-sym $c=$c_single) $@
+	@objcopy $(foreach c,$(SINGLE_COMMANDS),--keep-global-symbol=$c_single) $@
 
 build/asan/%.o: %.c Makefile | $(GENERATED)
 	@mkdir -p $(@D)
@@ -86,7 +104,7 @@ build/stdlib.c: stdlib/embed.awk $(STDLIB) stdlib
 	@echo embed stdlib
 	@LC_ALL=C awk -f stdlib/embed.awk $(STDLIB) > $@
 
--include $(OBJECTS:.o=.d) $(ASAN_OBJECTS:.o=.d) $(UNIT:=.d)
+-include $(OBJECTS:.o=.d) $(SINGLE_OBJECTS:.o=.d) $(ASAN_OBJECTS:.o=.d) $(UNIT:=.d)
 
 # -- Tests --
 build/asan/unit/%: tests/unit/%.c $(ASAN_LIBRARY)

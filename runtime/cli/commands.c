@@ -3,12 +3,12 @@
 #include <stdio.h>
 
 const Command commands[] = {
-    {"run", FOR_RUN, "FILE", true, command_run, "run a program (`-`: standard input)"},
-    {"check", FOR_CHECK, "FILE", true, command_check, "find the mistakes of a program without running it"},
-    {"help", FOR_HELP, "NAME", false, command_help, "explain a command, a statement, a function, a distribution"},
-    {"version", FOR_VERSION, "", false, command_version, "say which version this is"},
-    {"repl", FOR_REPL, "FILE", false, command_repl, "try things out line by line"},
-    {"fmt", FOR_FMT, "FILE", true, command_fmt, "lay out a program (comes later)"},
+    {"run", FOR_RUN, "FILE", true, command_run, command_run_single, "run a program (`-`: standard input)"},
+    {"check", FOR_CHECK, "FILE", true, command_check, NULL, "find the mistakes of a program without running it"},
+    {"help", FOR_HELP, "NAME", false, command_help, NULL, "explain a command, a statement, a function, a distribution"},
+    {"version", FOR_VERSION, "", false, command_version, NULL, "say which version this is"},
+    {"repl", FOR_REPL, "FILE", false, command_repl, command_repl_single, "try things out line by line"},
+    {"fmt", FOR_FMT, "FILE", true, command_fmt, NULL, "lay out a program (comes later)"},
     {0},
 };
 

@@ -11,4 +11,9 @@ int command_repl(const Options *o);
 int command_fmt(const Options *o);
 int command_version(const Options *o);
 
+/* The commands that compute, from the copy of the runtime that is compiled for floats (Makefile); sanitized builds
+ * have none. */
+int command_run_single(const Options *o) __attribute__((weak));
+int command_repl_single(const Options *o) __attribute__((weak));
+
 #endif

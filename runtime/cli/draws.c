@@ -29,7 +29,8 @@ static const Tensor *draws_of(Columns *c, const FitReport *r, const FitVariable 
     if (v->summed_out || shape.rank > MAX_RANK || (!v->draws && !v->mean)) return NULL;
     shape.dim[0] = v->draws ? r->ndraws : 1;
     memcpy(shape.dim + 1, v->shape.dim, sizeof *shape.dim * (size_t)v->shape.rank);
-    return tensor_borrow(c->arena, shape, (real *)(v->draws ? v->draws : v->mean));
+    if (!v->draws) return tensor_of_doubles(c->ctx, c->arena, shape, v->mean);
+    return tensor_borrow(c->arena, shape, (real *)v->draws);
 }
 
 /* The index of the k-th element, the first dimension fastest: ".2.3", and its place in row-major order. */

@@ -14,7 +14,8 @@ typedef struct Running {
 
 static void *run_command(void *arg) {
     Running *c = arg;
-    c->code = c->options->command->run(c->options);
+    const Command *command = c->options->command;
+    c->code = (c->options->single ? command->run_single : command->run)(c->options);
     return NULL;
 }
 

@@ -19,6 +19,7 @@ typedef struct Options {
     int ndata;
     uint64_t seed;
     int threads;
+    bool single; /* precision */
     bool json, quiet, strict, sites;
     const char *out; /* NULL: draws are not written */
 } Options;
@@ -28,7 +29,8 @@ typedef struct Command {
     unsigned bit;          /* for the options' `commands` */
     const char *arguments; /* "FILE" */
     bool needs_file;
-    int (*run)(const Options *o); /* gives the exit code */
+    int (*run)(const Options *o);        /* gives the exit code */
+    int (*run_single)(const Options *o); /* the same in single precision, where that makes a difference */
     const char *help;
 } Command;
 

@@ -5,8 +5,11 @@
 /* The formulas are those of the Stan Reference Manual, chapter "Constraint Transforms", rearranged so that
  * logarithms are taken of what is multiplied: nothing under- or overflows before the value itself does. */
 
-static const real HAIR = 1e-10;     /* how far inside a value on the boundary is moved, relative to the scale at hand */
-static const real TOLERANCE = 1e-6; /* sums and symmetries that plain values may miss */
+enum { SINGLE = sizeof(real) < sizeof(double) };
+/* How far inside a value on the boundary is moved, relative to the scale at hand. */
+static const real HAIR = SINGLE ? 1e-6 : 1e-10;
+/* What plain values may miss in sums and symmetries. */
+static const real TOLERANCE = SINGLE ? 1e-5 : 1e-6;
 
 typedef struct Row {
     const char *name;
@@ -173,7 +176,7 @@ static bool simplex_holds(Arena *a, const Constraint *k, const Tensor *x) {
     if (x->shape.rank < 1) return false;
     int64_t K = x->shape.dim[x->shape.rank - 1], rows = K ? shape_size(x->shape) / K : 0;
     for (int64_t r = 0; r < rows; r++) {
-        real sum = 0;
+        double sum = 0;
         for (int64_t j = 0; j < K; j++) {
             real v = tensor_item(x, r * K + j);
             if (!(v >= 0)) return false;
@@ -293,10 +296,10 @@ static Var cov_forward(Tape *t, const Constraint *k, Var u, Var *log_jacobian) {
 
 /* Cholesky's algorithm on the row-th of the stacked matrices, for the answer alone. */
 static bool is_positive_definite(Arena *a, const Tensor *x, int64_t row, int64_t n) {
-    real *l = ARENA_ARRAY(a, real, n * n);
+    double *l = ARENA_ARRAY(a, double, n * n);
     for (int64_t i = 0; i < n; i++) {
         for (int64_t j = 0; j <= i; j++) {
-            real s = tensor_item(x, (row * n + i) * n + j);
+            double s = tensor_item(x, (row * n + i) * n + j);
             for (int64_t q = 0; q < j; q++) s -= l[i * n + q] * l[j * n + q];
             if (i == j && !(s > 0)) return false;
             l[i * n + j] = i == j ? sqrt(s) : s / l[j * n + j];
@@ -400,7 +403,7 @@ static bool corr_holds(Arena *a, const Constraint *k, const Tensor *x) {
     int64_t n = x->shape.dim[x->shape.rank - 1];
     for (int64_t r = 0, rows = shape_size(x->shape) / n; r < rows; r++) {
         int64_t i = r % n;
-        real norm = 0;
+        double norm = 0;
         for (int64_t j = 0; j < n; j++) {
             real v = tensor_item(x, r * n + j);
             if (j > i ? !(fabs(v) <= TOLERANCE) : j == i && !(v > 0)) return false;

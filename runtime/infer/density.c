@@ -56,12 +56,12 @@ static void *record_product(Recorder *r, void *self) {
 void density_init(Density *d, Pair *pair, uint64_t seed, bool with_params) {
     *d = (Density){.in = pair->in, .pair = pair, .with_params = with_params, .npoint = pair->latents->size};
     d->size = d->npoint + (with_params ? pair->params->size : 0);
-    d->point = ARENA_ARRAY(pair->arena, double, 4 * d->size + 4);
+    d->point = ARENA_ARRAY(pair->arena, real, 4 * d->size + 4);
     d->gradient = d->point + d->size;
     d->vector = d->gradient + d->size;
     d->product = d->vector + d->size;
     if (with_params && pair->params->size)
-        memcpy(d->point + d->npoint, pair->params->values, sizeof(double) * (size_t)pair->params->size);
+        memcpy(d->point + d->npoint, pair->params->values, sizeof(real) * (size_t)pair->params->size);
     recorder_init(&d->recorder, pair->in, pair->arena, seed, record_gradient, d);
     recorder_init(&d->hessian, pair->in, pair->arena, seed, record_product, d);
     Recorder *both[2] = {&d->recorder, &d->hessian};
@@ -94,15 +94,19 @@ static bool run_safely(Density *d, Recorder *r) {
 }
 
 double density_at(Density *d, const double *x, double *gradient) {
-    if (x != d->point && d->size) memcpy(d->point, x, sizeof(double) * (size_t)d->size);
-    memset(d->gradient, 0, sizeof(double) * (size_t)d->size);
+    reals_from_doubles(d->point, x, d->size);
+    memset(d->gradient, 0, sizeof(real) * (size_t)d->size);
     d->evaluations++;
     if (d->failed || !run_safely(d, &d->recorder)) {
         for (int64_t k = 0; k < d->size && gradient; k++) gradient[k] = NAN;
         return -INFINITY;
     }
-    if (gradient && d->size) memcpy(gradient, d->gradient, sizeof(double) * (size_t)d->size);
+    if (gradient) doubles_from_reals(gradient, d->gradient, d->size);
     return isnan(d->value) ? -INFINITY : d->value;
+}
+
+LbfgsOptions density_search(void) {
+    return sizeof(real) < sizeof(double) ? lbfgs_defaults_single() : lbfgs_defaults();
 }
 
 void density_raise(Density *d) {
@@ -116,22 +120,22 @@ typedef struct Product {
 static void try_product(void *self) { recorder_run(&((Product *)self)->d->hessian, STEP_CHECK, 0); }
 
 bool density_hessian_vector(Density *d, const double *v, double *product) {
-    if (d->size) memcpy(d->vector, v, sizeof(double) * (size_t)d->size);
-    memset(d->product, 0, sizeof(double) * (size_t)d->size);
+    reals_from_doubles(d->vector, v, d->size);
+    memset(d->product, 0, sizeof(real) * (size_t)d->size);
     Scope saved;
     Error e;
     Product p = {d};
     scope_save(d->in, &saved);
     bool done = ctx_protect(d->in->ctx, try_product, &p, &e);
     if (!done) scope_leave(d->in, &saved);
-    if (done && d->size) memcpy(product, d->product, sizeof(double) * (size_t)d->size);
+    if (done) doubles_from_reals(product, d->product, d->size);
     return done;
 }
 
 /* Central differences of the gradient: row k. */
 static void difference_row(Density *d, const double *x, int64_t k, double *work, double *row) {
     int64_t n = d->size;
-    double h = 1e-5 * fmax(1, fabs(x[k])), *y = work, *g = work + n;
+    double h = (sizeof(real) < sizeof(double) ? 5e-3 : 1e-5) * fmax(1, fabs(x[k])), *y = work, *g = work + n;
     memcpy(y, x, sizeof(double) * (size_t)n);
     y[k] = x[k] + h;
     density_at(d, y, row);
@@ -146,7 +150,7 @@ void density_hessian(Density *d, const double *x, double *hessian) {
     arena_defer(d->pair->arena, (void (*)(void *))arena_free, a);
     double *v = ARENA_ARRAY(a, double, n + 1), *work = ARENA_ARRAY(a, double, 2 * n + 1);
     bool second = true;
-    memcpy(d->point, x, sizeof(double) * (size_t)n);
+    reals_from_doubles(d->point, x, n);
     for (int64_t k = 0; k < n && second; k++) {
         v[k] = 1;
         second = density_hessian_vector(d, v, hessian + k * n);

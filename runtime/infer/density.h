@@ -2,16 +2,17 @@
 #ifndef INFER_DENSITY_H
 #define INFER_DENSITY_H
 
+#include "infer/lbfgs.h"
 #include "infer/pair.h"
 
 typedef struct Density {
     Interp *in;
     Pair *pair;
     Recorder recorder, hessian;
-    double *point;    /* [size]: the latents' point, then (with_params) the learned parameters' values */
-    double *gradient; /* at the last point */
-    double *vector, *product;
-    double value;
+    real *point;    /* [size]: the latents' point, then (with_params) the learned parameters' values */
+    real *gradient; /* at the last point */
+    real *vector, *product;
+    real value;
     bool with_params;
     int64_t npoint, size;
     long evaluations;
@@ -24,6 +25,8 @@ typedef struct Density {
 void density_init(Density *d, Pair *pair, uint64_t seed, bool with_params);
 /* log density at x[size]; gradient (may be NULL). -inf where it cannot be computed. */
 double density_at(Density *d, const double *x, double *gradient);
+/* For searches over density_at: options that suit the precision of the run. */
+LbfgsOptions density_search(void);
 /* Raises what was kept. */
 void density_raise(Density *d);
 /* Hessian times v at the last point, by differentiating the gradient; false: an operation has no second derivative. */

@@ -29,7 +29,7 @@ static int variable_at(DrawStore *d, const char *name, int rank) {
 }
 
 /* Copy rows between dense layouts of the same rank, the smaller at the origin. */
-static void copy_block(double *to, Shape ts, const double *from, Shape fs) {
+static void copy_block(real *to, Shape ts, const real *from, Shape fs) {
     int64_t n = shape_size(fs), index[MAX_RANK] = {0};
     for (int64_t i = 0; i < n; i++) {
         int64_t at = 0;
@@ -55,7 +55,7 @@ static void variable_grow(DrawStore *d, DrawVariable *v) {
     }
     if (fits) return;
     int64_t size = shape_size(shape);
-    double *values = tensor_new(d->ctx, d->arena, shape2(d->ndraws, size))->data;
+    real *values = tensor_new(d->ctx, d->arena, shape2(d->ndraws, size))->data;
     for (int64_t i = 0; i < d->ndraws * size; i++) values[i] = NAN;
     if (v->values)
         for (int64_t i = 0; i < d->ndraws; i++) copy_block(values + i * size, shape, v->values + i * v->size, v->shape);
@@ -104,7 +104,7 @@ DrawPlan *draws_plan(DrawStore *d, const Trace *t, unsigned what, Recorder *r, A
         DrawPiece *p = &plan->list[plan->n];
         Var var;
         if (!plan_entry(d, t->in, e, p, &var)) continue;
-        p->from = ARENA_ARRAY(arena, double, shape_size(p->source) + 1);
+        p->from = ARENA_ARRAY(arena, real, shape_size(p->source) + 1);
         if (r)
             recorder_output(r, var, p->from);
         else
@@ -115,7 +115,7 @@ DrawPlan *draws_plan(DrawStore *d, const Trace *t, unsigned what, Recorder *r, A
     return plan;
 }
 
-static void take_piece(const DrawPiece *p, const DrawVariable *v, double *row) {
+static void take_piece(const DrawPiece *p, const DrawVariable *v, real *row) {
     int64_t stride[MAX_RANK] = {0}, step = 1, base = 0;
     for (int k = v->shape.rank - 1; k >= 0; k--) {
         if (k >= p->nindex)

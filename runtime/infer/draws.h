@@ -12,7 +12,7 @@
 typedef struct DrawVariable {
     const char *name;
     Shape shape;     /* of one draw */
-    double *values;  /* [ndraws, shape...] */
+    real *values;    /* [ndraws, shape...] */
     int64_t size;    /* of shape */
     int64_t present; /* in how many draws it was there */
     int64_t latest;  /* the last of these, counted from 1 */
@@ -31,7 +31,7 @@ typedef struct DrawStore {
 /* Where the values of one recorded run go. */
 typedef struct DrawPiece {
     int variable;
-    double *from; /* dense, of shape `source` */
+    real *from; /* dense, of shape `source` */
     Shape source;
     int nindex;
     int source_dim[MAX_INDEX]; /* of each index: the dimension of the source, or -1 */

@@ -6,7 +6,7 @@
 
 typedef struct Exact {
     Job *job;
-    double log_evidence;
+    real log_evidence;
 } Exact;
 
 static void *record(Recorder *r, void *self) {

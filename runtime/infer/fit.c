@@ -209,7 +209,7 @@ static Value own_field(Interp *in, Fit *f, const char *field) {
                    {"seconds", r->seconds}};
     for (size_t k = 0; k < sizeof numbers / sizeof *numbers; k++)
         if (strcmp(field, numbers[k].name) == 0) return value_number(numbers[k].value);
-    if (strcmp(field, "trace") == 0) return value_tensor(in, tensor_borrow(in->arena, shape1(f->ntrace), f->trace));
+    if (strcmp(field, "trace") == 0) return value_tensor(in, tensor_of_doubles(in->ctx, in->arena, shape1(f->ntrace), f->trace));
     if (strcmp(field, "params") == 0 && f->params) return params_record(f->params, in);
     return value_none();
 }
@@ -279,7 +279,7 @@ typedef struct DrawRun {
     Pair *pair;
     DrawStore *draws;
     Arena *arena;
-    double *elbo; /* of the run at work */
+    real *elbo; /* of the run at work */
     bool point;   /* the guide is a point */
 } DrawRun;
 
@@ -300,7 +300,7 @@ void fit_take_draws(Job *job, long ndraws) {
     draws_init(&f->draws, job->in->ctx, f->arena, ndraws);
     double *log_ratios = ARENA_ARRAY(f->arena, double, ndraws + 1);
     DrawRun *d = ARENA_NEW(f->arena, DrawRun);
-    *d = (DrawRun){.pair = job->pair, .draws = &f->draws, .arena = f->arena, .elbo = ARENA_NEW(f->arena, double)};
+    *d = (DrawRun){.pair = job->pair, .draws = &f->draws, .arena = f->arena, .elbo = ARENA_NEW(f->arena, real)};
     Recorder *r = ARENA_NEW(f->arena, Recorder);
     recorder_init(r, job->in, f->arena, job->seed, record_draw, d);
     r->batches = job->pair->batches;

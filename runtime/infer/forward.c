@@ -97,7 +97,7 @@ static Value collect(Forward *f, DrawStore *d) {
         Shape shape = {.rank = v->shape.rank + 1, .dim = {d->ndraws}};
         memcpy(shape.dim + 1, v->shape.dim, sizeof(int64_t) * (size_t)v->shape.rank);
         Tensor *t = tensor_new(in->ctx, in->arena, shape);
-        memcpy(t->data, v->values, sizeof(double) * (size_t)shape_size(shape));
+        memcpy(t->data, v->values, sizeof(real) * (size_t)shape_size(shape));
         names[k] = v->name;
         values[k] = value_tensor(in, t);
     }

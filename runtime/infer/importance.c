@@ -130,7 +130,8 @@ void importance_run(Job *job) {
     Weighing w = {.job = job, .n = (long)job->choice.number};
     w.arena = ctx_arena(job->in->ctx);
     arena_defer(f->arena, (void (*)(void *))arena_free, w.arena);
-    w.log_weights = tensor_new(job->in->ctx, f->arena, shape2(3, w.n))->data;
+    tensor_check_size(job->in->ctx, f->arena, shape2(3 * (int64_t)(sizeof(double) / sizeof(real)), w.n));
+    w.log_weights = ARENA_ARRAY(f->arena, double, 3 * w.n);
     w.keys = w.log_weights + w.n;
     double *smoothed = w.keys + w.n;
     f->report.stop = "steps";

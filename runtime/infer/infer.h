@@ -43,7 +43,7 @@ typedef struct FitVariable {
     Shape shape;           /* of one draw */
     bool summed_out;       /* a discrete variable: `mean` holds probabilities, last axis the support */
     const double *mean, *sd, *q5, *q50, *q95, *ess, *rhat; /* shape_size numbers each, row by row; NaN: not given */
-    const double *draws;   /* [ndraws, shape...], or NULL */
+    const real *draws;     /* [ndraws, shape...], or NULL */
 } FitVariable;
 
 typedef struct FitReport {

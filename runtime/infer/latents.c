@@ -121,7 +121,7 @@ static Dist *standard_dist(Interp *in, const Dist *d, Shape event) {
 static void append_drawn(Latents *l, Interp *in, int k, const Dist *d, Value x) {
     if (l->size > l->reserved) {
         l->reserved = 2 * l->size + 16;
-        double *more = ARENA_ARRAY(l->arena, double, l->reserved);
+        real *more = ARENA_ARRAY(l->arena, real, l->reserved);
         if (l->list[k].offset) memcpy(more, l->drawn, sizeof *more * (size_t)l->list[k].offset);
         l->drawn = more;
     }
@@ -174,7 +174,7 @@ void latents_discover(Latents *l, Trace *t, Interp *in, Site *s, Entry *e) {
     append_drawn(l, in, l->n - 1, s->dist, s->value);
 }
 
-void latents_invert(const Latents *l, Interp *in, int k, const Dist *d, Value x, double *to) {
+void latents_invert(const Latents *l, Interp *in, int k, const Dist *d, Value x, real *to) {
     const LatentSite *site = &l->list[k];
     x = array_expand_axes(in, x, site->naxes, site->axes);
     Array a = value_array(in, x, site->span, "a value");

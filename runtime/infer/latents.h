@@ -34,7 +34,7 @@ typedef struct Latents {
     bool jacobian;
     const char *method; /* for messages: "auto_normal", "map" */
     /* while the layout is found: the unconstrained values that were drawn */
-    double *drawn;
+    real *drawn;
     int64_t reserved;
 } Latents;
 
@@ -63,6 +63,6 @@ void point_run_finish(const PointRun *p, Interp *in);
 int latents_find(const Latents *l, const char *name, const Index *index, int nindex);
 
 /* The unconstrained values of a site's constrained value, written to `to`. */
-void latents_invert(const Latents *l, Interp *in, int k, const Dist *d, Value x, double *to);
+void latents_invert(const Latents *l, Interp *in, int k, const Dist *d, Value x, real *to);
 
 #endif

@@ -15,7 +15,13 @@
 
 LbfgsOptions lbfgs_defaults(void) {
     return (LbfgsOptions){.history = 10, .max_iterations = 2000, .max_line_search = 40, .tol_grad = 1e-8,
-                          .tol_rel_f = 1e-13, .tol_rel_x = 1e-14, .first_step = 1};
+                          .tol_rel_f = 1e-13, .tol_rel_x = 1e-14, .first_step = 1, .rounding = 1e-14};
+}
+
+LbfgsOptions lbfgs_defaults_single(void) {
+    LbfgsOptions o = lbfgs_defaults();
+    o.tol_grad = 1e-6, o.tol_rel_f = o.tol_rel_x = 1e-7, o.rounding = 3e-7;
+    return o;
 }
 
 const char *lbfgs_status_text(LbfgsStatus s) {
@@ -133,7 +139,7 @@ static double next_inside(Step low, Step high, int round) {
  * conditions (c1 = 1e-4, c2 = 0.9), or, where rounding hides the decrease, the approximate ones of Hager and Zhang
  * (SIAM J. Optim. 16, 2005). True: l->best is that point, or at least one that decreases enough. */
 static bool line_search(Lbfgs *l, double a, double slope) {
-    const double c1 = 1e-4, c2 = 0.9, rounding = 1e-14 * fabs(l->now.f);
+    const double c1 = 1e-4, c2 = 0.9, rounding = l->options->rounding * fabs(l->now.f);
     Step start = {0, l->now.f, slope}, low = start, high = {INFINITY, INFINITY, NAN};
     bool found = false;
     for (int round = 0; round < l->options->max_line_search; round++) {

@@ -19,11 +19,13 @@ typedef struct LbfgsOptions {
     double tol_rel_f;      /* stop when the decrease, relative to max(|f|, 1), stays below this for 3 steps, 1e-13 */
     double tol_rel_x;      /* stop when no coordinate moves by more than this relative to max(|x|, 1), 1e-14 */
     double first_step;     /* length of the first step, at most; 1 */
+    double rounding;       /* of f, relative; 1e-14 */
     LbfgsVisit visit;      /* or NULL */
     void *visit_self;
 } LbfgsOptions;
 
 LbfgsOptions lbfgs_defaults(void);
+LbfgsOptions lbfgs_defaults_single(void); /* for an f that is computed in single precision */
 
 typedef enum LbfgsStatus {
     LBFGS_GRADIENT,    /* converged: the gradient is small */

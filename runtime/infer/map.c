@@ -39,7 +39,7 @@ static bool keep_going(void *self, int iteration, double f, const double *x, con
 }
 
 static void climb_from(Climb *c, double *x) {
-    LbfgsOptions options = lbfgs_defaults();
+    LbfgsOptions options = density_search();
     options.visit = keep_going;
     options.visit_self = c;
     c->density.defer = true;
@@ -78,12 +78,12 @@ static void climb(Climb *c, Job *job, int restarts) {
             pair_prior_median(pair, job->in, job->seed, x, NULL);
         else if (!pair_prior_point(pair, job->in, key_fold(job->seed, (uint64_t)k), x))
             continue;
-        if (n > m) memcpy(x + m, pair->params->values, sizeof(double) * (size_t)(n - m));
+        doubles_from_reals(x + m, pair->params->values, n - m);
         climb_from(c, x);
     }
     if (c->finite == 0) refuse_nonfinite(c);
     density_at(&c->density, c->best, NULL);
-    if (n > m) memcpy(pair->params->values, c->best + m, sizeof(double) * (size_t)(n - m));
+    reals_from_doubles(pair->params->values, c->best + m, n - m);
 }
 
 /* -- Values of all variables at a point -- */
@@ -92,7 +92,9 @@ typedef struct PointDraw {
     Pair *pair;
     DrawStore *draws;
     Arena *arena;
-    double log_density;
+    Recorder recorder;
+    real *point, log_density;
+    int64_t size;
 } PointDraw;
 
 static void *record_point(Recorder *r, void *self) {
@@ -104,11 +106,21 @@ static void *record_point(Recorder *r, void *self) {
     return draws_plan(d->draws, &p.model, TRACE_LATENT | TRACE_RECORDED, r, d->arena);
 }
 
-static void point_recorder(Job *job, PointDraw *d, Recorder *r, const double *point) {
-    *d = (PointDraw){.pair = job->pair, .draws = &job->fit->draws, .arena = job->fit->arena};
-    recorder_init(r, job->in, job->fit->arena, job->seed, record_point, d);
-    r->slots[SLOT_PARAMS] = job->pair->params->values;
-    r->slots[SLOT_POINT] = point;
+static PointDraw *point_draw_new(Job *job, int64_t size) {
+    Arena *arena = job->fit->arena;
+    PointDraw *d = ARENA_NEW(arena, PointDraw);
+    *d = (PointDraw){.pair = job->pair, .draws = &job->fit->draws, .arena = arena, .size = size};
+    d->point = ARENA_ARRAY(arena, real, size + 1);
+    recorder_init(&d->recorder, job->in, arena, job->seed, record_point, d);
+    d->recorder.slots[SLOT_PARAMS] = job->pair->params->values;
+    d->recorder.slots[SLOT_POINT] = d->point;
+    return d;
+}
+
+/* The variables at this point become row `draw`. */
+static void point_take(PointDraw *d, const double *point, long draw) {
+    reals_from_doubles(d->point, point, d->size);
+    draws_take(d->draws, recorder_run(&d->recorder, (uint32_t)(STEP_FRESH + draw), 0), draw);
 }
 
 /* -- map -- */
@@ -119,10 +131,8 @@ void map_run(Job *job) {
     int restarts = job->choice.number > 0 ? (int)job->choice.number : RESTARTS;
     climb(c, job, restarts);
     draws_init(&f->draws, job->in->ctx, f->arena, 1);
-    PointDraw *d = ARENA_NEW(f->arena, PointDraw);
-    Recorder *r = ARENA_NEW(f->arena, Recorder);
-    point_recorder(job, d, r, c->best);
-    draws_take(&f->draws, recorder_run(r, STEP_FRESH, 0), 0);
+    PointDraw *d = point_draw_new(job, c->density.npoint);
+    point_take(d, c->best, 0);
     f->point = true;
     f->report.log_density = d->log_density;
     f->report.reliable = c->converged;
@@ -131,7 +141,7 @@ void map_run(Job *job) {
                             ? arena_printf(f->arena, "the best of %d starts, %d of which ended at a finite density",
                                            restarts, c->finite)
                             : arena_printf(f->arena, "not converged: %s", lbfgs_status_text(c->status));
-    recorder_forget(r);
+    recorder_forget(&d->recorder);
     recorder_forget(&c->density.recorder);
 }
 
@@ -181,13 +191,11 @@ void laplace_run(Job *job) {
     double *l = factor_precision(job, c), *x = ARENA_ARRAY(f->arena, double, n + 1);
     double *log_ratios = ARENA_ARRAY(f->arena, double, job->ndraws + 1), log_det = 0;
     draws_init(&f->draws, job->in->ctx, f->arena, job->ndraws);
-    PointDraw *d = ARENA_NEW(f->arena, PointDraw);
-    Recorder *r = ARENA_NEW(f->arena, Recorder);
-    point_recorder(job, d, r, x);
+    PointDraw *d = point_draw_new(job, n);
     OnlineMoments m = {0};
     for (long k = 0; k < job->ndraws; k++) {
         double log_q = draw_gaussian(c->best, l, n, key_fold(job->seed, 0x1AB1ACE), (uint32_t)k, x);
-        draws_take(&f->draws, recorder_run(r, (uint32_t)(STEP_FRESH + k), 0), k);
+        point_take(d, x, k);
         log_ratios[k] = d->log_density - log_q;
         moments_add(&m, log_ratios[k]);
     }
@@ -199,7 +207,7 @@ void laplace_run(Job *job) {
     fit_note(f, "log evidence by Laplace's formula: %.6g", c->value + 0.5 * (double)n * log(2 * M_PI) - log_det);
     fit_judge(f, psis_khat(log_ratios, job->ndraws, NULL), job->ndraws, sqrt(moments_var(&m)),
               "svi() fits a Gaussian to more than the curvature at the mode");
-    recorder_forget(r);
+    recorder_forget(&d->recorder);
     recorder_forget(&c->density.recorder);
     recorder_forget(&c->density.hessian);
 }

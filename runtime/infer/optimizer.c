@@ -1,15 +1,15 @@
 #include "infer/optimizer.h"
 
-#include <math.h>
 #include <string.h>
+#include <tgmath.h>
 
 /* -- Updates. Options come in the order of the table at the foot. -- */
 
 /* Kingma and Ba (2015), algorithm 1. `decay`: decoupled weight decay (Loshchilov and Hutter 2019, algorithm 2). */
-static void adam_step(double lr, double b1, double b2, double eps, double decay, double *state, int64_t n, double *x,
-                      const double *g, int64_t t) {
-    double *m = state, *v = state + n;
-    double unbias1 = 1 / (1 - pow(b1, (double)t)), unbias2 = 1 / (1 - pow(b2, (double)t));
+static void adam_step(real lr, real b1, real b2, real eps, real decay, real *state, int64_t n, real *x,
+                      const real *g, int64_t t) {
+    real *m = state, *v = state + n;
+    const real unbias1 = 1 / (1 - pow((double)b1, (double)t)), unbias2 = 1 / (1 - pow((double)b2, (double)t));
     for (int64_t i = 0; i < n; i++) {
         m[i] = b1 * m[i] + (1 - b1) * g[i];
         v[i] = b2 * v[i] + (1 - b2) * g[i] * g[i];
@@ -17,18 +17,18 @@ static void adam_step(double lr, double b1, double b2, double eps, double decay,
     }
 }
 
-static void adam_update(const double *o, double *state, int64_t n, double *x, const double *g, int64_t t) {
+static void adam_update(const double *o, real *state, int64_t n, real *x, const real *g, int64_t t) {
     adam_step(o[0], o[1], o[2], o[3], 0, state, n, x, g, t);
 }
 
-static void adamw_update(const double *o, double *state, int64_t n, double *x, const double *g, int64_t t) {
+static void adamw_update(const double *o, real *state, int64_t n, real *x, const real *g, int64_t t) {
     adam_step(o[0], o[1], o[2], o[3], o[4], state, n, x, g, t);
 }
 
 /* Tieleman and Hinton (2012), lecture 6.5; the running mean starts unbiased, as Adam's. */
-static void rmsprop_update(const double *o, double *state, int64_t n, double *x, const double *g, int64_t t) {
-    double lr = o[0], rho = o[1], eps = o[2], momentum = o[3], unbias = 1 / (1 - pow(rho, (double)t));
-    double *v = state, *velocity = state + n;
+static void rmsprop_update(const double *o, real *state, int64_t n, real *x, const real *g, int64_t t) {
+    const real lr = o[0], rho = o[1], eps = o[2], momentum = o[3], unbias = 1 / (1 - pow((double)rho, (double)t));
+    real *v = state, *velocity = state + n;
     for (int64_t i = 0; i < n; i++) {
         v[i] = rho * v[i] + (1 - rho) * g[i] * g[i];
         velocity[i] = momentum * velocity[i] + g[i] / (sqrt(v[i] * unbias) + eps);
@@ -37,9 +37,9 @@ static void rmsprop_update(const double *o, double *state, int64_t n, double *x,
 }
 
 /* Momentum as in Sutskever et al. (2013), with the velocity in units of the gradient; nesterov looks one step ahead. */
-static void sgd_update(const double *o, double *state, int64_t n, double *x, const double *g, int64_t t) {
+static void sgd_update(const double *o, real *state, int64_t n, real *x, const real *g, int64_t t) {
     (void)t;
-    double lr = o[0], momentum = o[1];
+    const real lr = o[0], momentum = o[1];
     for (int64_t i = 0; i < n; i++) {
         state[i] = momentum * state[i] + g[i];
         x[i] -= lr * (o[2] != 0 ? g[i] + momentum * state[i] : state[i]);
@@ -73,7 +73,7 @@ double schedule_factor(const Schedule *s, int64_t t) {
     return 1;
 }
 
-double gradient_norm(const double *grad, int64_t n) {
+double gradient_norm(const real *grad, int64_t n) {
     double high = 0, sum = 0;
     for (int64_t i = 0; i < n; i++) {
         if (isnan(grad[i])) return NAN;
@@ -84,7 +84,7 @@ double gradient_norm(const double *grad, int64_t n) {
     return high * sqrt(sum);
 }
 
-double gradient_clip(double *grad, int64_t n, double limit) {
+double gradient_clip(real *grad, int64_t n, double limit) {
     double norm = gradient_norm(grad, n);
     if (!(limit > 0) || !isfinite(norm) || norm <= limit) return norm;
     for (int64_t i = 0; i < n; i++) grad[i] *= limit / norm;
@@ -140,7 +140,7 @@ void optimizer_defaults(const Optimizer *o, double *option) {
 
 int64_t optimizer_state_size(const Optimizer *o, int64_t n) { return o->state_per_param * n; }
 
-void optimizer_update(const Optimizer *o, const double *option, double *state, int64_t n, double *params,
-                      const double *grad, int64_t t) {
+void optimizer_update(const Optimizer *o, const double *option, real *state, int64_t n, real *params,
+                      const real *grad, int64_t t) {
     o->update(option, state, n, params, grad, t);
 }

@@ -10,6 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "tensor/tensor.h"
+
 enum { MAX_OPTIONS = 8 };
 
 typedef struct NumberOption {
@@ -27,7 +29,7 @@ struct Optimizer {
     NumberOption options[MAX_OPTIONS]; /* options[0] is the learning rate "lr" */
     int state_per_param;
     /* One step, t = 1, 2, ...: `option` holds the values in the order of `options`. */
-    void (*update)(const double *option, double *state, int64_t n, double *params, const double *grad, int64_t t);
+    void (*update)(const double *option, real *state, int64_t n, real *params, const real *grad, int64_t t);
 };
 
 /* All of them; *count gets their number. */
@@ -35,9 +37,9 @@ const Optimizer *optimizer_table(int *count);
 const Optimizer *optimizer_find(const char *name); /* NULL: no such name */
 int optimizer_option(const Optimizer *o, const char *name); /* its place, or -1 */
 void optimizer_defaults(const Optimizer *o, double *option); /* fills o->noptions values */
-int64_t optimizer_state_size(const Optimizer *o, int64_t n); /* in doubles */
-void optimizer_update(const Optimizer *o, const double *option, double *state, int64_t n, double *params,
-                      const double *grad, int64_t t);
+int64_t optimizer_state_size(const Optimizer *o, int64_t n); /* in reals */
+void optimizer_update(const Optimizer *o, const double *option, real *state, int64_t n, real *params,
+                      const real *grad, int64_t t);
 
 /* Learning-rate schedules: the factor on the rate at step t = 1, 2, ... of `total` (0: not known). */
 typedef enum ScheduleKind { SCHEDULE_CONSTANT, SCHEDULE_EXPONENTIAL, SCHEDULE_COSINE } ScheduleKind;
@@ -53,7 +55,7 @@ double schedule_factor(const Schedule *s, int64_t t);
 
 /* Scales grad so that its Euclidean norm is at most `limit` (limit <= 0: no clipping). Gives the norm before. A
  * gradient whose norm is not finite is left as it is. */
-double gradient_clip(double *grad, int64_t n, double limit);
-double gradient_norm(const double *grad, int64_t n); /* without overflow */
+double gradient_clip(real *grad, int64_t n, double limit);
+double gradient_norm(const real *grad, int64_t n); /* without overflow */
 
 #endif

@@ -309,7 +309,7 @@ static bool prior_point(Pair *pair, Interp *in, Arena *arena, uint64_t seed, uin
     scope_leave(in, &saved);
     bool good = found.size == layout->size && found.n == layout->n;
     for (int64_t k = 0; k < found.size && good; k++) good = isfinite(found.drawn[k]);
-    if (good && found.size) memcpy(to, found.drawn, sizeof(double) * (size_t)found.size);
+    if (good) doubles_from_reals(to, found.drawn, found.size);
     return good;
 }
 

@@ -23,8 +23,8 @@ ParamStore *params_copy(const ParamStore *s, Arena *arena) {
     copy->list = ARENA_ARRAY(arena, ParamInfo, s->n + 1);
     if (s->n) memcpy(copy->list, s->list, sizeof *s->list * (size_t)s->n);
     for (int k = 0; k < s->n; k++) copy->list[k].name = arena_strdup(arena, s->list[k].name);
-    copy->values = ARENA_ARRAY(arena, double, s->size + 1);
-    if (s->size) memcpy(copy->values, s->values, sizeof(double) * (size_t)s->size);
+    copy->values = ARENA_ARRAY(arena, real, s->size + 1);
+    if (s->size) memcpy(copy->values, s->values, sizeof(real) * (size_t)s->size);
     copy->capacity = s->n;
     copy->reserved = s->size;
     return copy;
@@ -71,7 +71,7 @@ static Value first_particle(Interp *in, Value v, Span at) {
     return v;
 }
 
-static void start_at(Interp *in, const ParamInfo *p, Var x, double *to) {
+static void start_at(Interp *in, const ParamInfo *p, Var x, real *to) {
     Constraint k = info_constraint(in->tape, p);
     if (!constraint_holds(in->ctx, &k, x.value))
         ctx_raise(in->ctx, ERROR_PROGRAM, p->span, NULL, "the initial value of `%s` is not allowed by its type (%s)",
@@ -81,7 +81,7 @@ static void start_at(Interp *in, const ParamInfo *p, Var x, double *to) {
 
 /* The initial value in unconstrained space, written to s->values. */
 static void initialise(ParamStore *s, Interp *in, const ParamInfo *p, ParamSite *site) {
-    double *to = s->values + p->offset;
+    real *to = s->values + p->offset;
     int known = s->from ? params_find(s->from, p->name) : -1;
     if (known >= 0) {
         const ParamInfo *q = &s->from->list[known];
@@ -93,10 +93,10 @@ static void initialise(ParamStore *s, Interp *in, const ParamInfo *p, ParamSite 
             ctx_raise(in->ctx, ERROR_PROGRAM, p->span, NULL,
                       "the parameter `%s` has shape %s here, %s in the fit it starts from", p->name,
                       shape_text(in->arena, p->shape), shape_text(in->arena, q->shape));
-        memcpy(to, s->from->values + q->offset, sizeof(double) * (size_t)p->size);
+        memcpy(to, s->from->values + q->offset, sizeof(real) * (size_t)p->size);
         return;
     }
-    memset(to, 0, sizeof(double) * (size_t)p->size);
+    memset(to, 0, sizeof(real) * (size_t)p->size);
     Value init = param_initial_value(in, site);
     if (init.kind == VALUE_NONE) return;
     Value v = first_particle(in, init, p->span);
@@ -135,7 +135,7 @@ static int add_param(ParamStore *s, Interp *in, ParamSite *site) {
     }
     if (s->size + p.size > s->reserved) {
         s->reserved = 2 * (s->size + p.size) + 16;
-        double *more = ARENA_ARRAY(s->arena, double, s->reserved);
+        real *more = ARENA_ARRAY(s->arena, real, s->reserved);
         if (s->size) memcpy(more, s->values, sizeof *more * (size_t)s->size);
         s->values = more;
         in->tape->inputs[SLOT_PARAMS] = s->values;

@@ -25,7 +25,7 @@ typedef struct ParamStore {
     Arena *arena;
     ParamInfo *list;
     int n, capacity;
-    double *values;
+    real *values;
     int64_t size, reserved;
     int generation;                /* rises when parameters are added: `values` may have moved */
     const struct ParamStore *from; /* initial values are taken from here first; may be NULL */

@@ -81,19 +81,18 @@ static void density_body(void *self) {
                   "the point has %ld numbers, the latents of `%s` have %ld in unconstrained space", (long)n,
                   p->model->closure->function->name, (long)p->latents->size);
     double *x = ARENA_ARRAY(q->arena, double, n + 1);
-    tensor_copy_out(u.var.value, x);
+    for (int64_t k = 0; k < n; k++) x[k] = tensor_item(u.var.value, k);
     Density *d = ARENA_NEW(q->arena, Density);
     density_init(d, p, in->ctx->seed, false);
-    Tensor *gradient = tensor_new(in->ctx, in->arena, shape1(n));
-    double f = density_at(d, x, gradient->data);
-    q->result = q->wanted == 0 ? value_number(f) : value_tensor(in, gradient);
+    double *gradient = ARENA_ARRAY(q->arena, double, n + 1), f = density_at(d, x, gradient);
+    q->result = q->wanted == 0 ? value_number(f) : value_tensor(in, tensor_of_doubles(in->ctx, in->arena, shape1(n), gradient));
 }
 
 static void invert_latent(Trace *t, Interp *in, Site *s, Entry *e) {
     void **self = t->self;
     Value record = *(Value *)self[0];
     Latents *l = self[1];
-    double *to = self[2];
+    real *to = self[2];
     (void)e;
     Value whole = record_read(record, s->name);
     if (whole.kind == VALUE_NONE)

@@ -12,7 +12,7 @@ typedef struct Weight {
     Interp *in;
     Pair *pair;
     Recorder recorder;
-    double *values;
+    real *values;
     int64_t n; /* elements; 0: not recorded yet */
     bool elements;
 } Weight;
@@ -64,7 +64,7 @@ static void *record_weight(Recorder *r, void *self) {
     if (w->n == 0) {
         w->n = n;
         w->elements = axis != NULL;
-        w->values = ARENA_ARRAY(r->keep, double, n + 1);
+        w->values = ARENA_ARRAY(r->keep, real, n + 1);
     }
     if (n != w->n) ctx_raise_here(in->ctx, ERROR_PROGRAM, "the number of elements differs between runs");
     recorder_output(r, total, w->values);

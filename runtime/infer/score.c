@@ -222,8 +222,8 @@ static int find_block(ScoreStore *s, uint64_t key, int64_t size) {
     return -1;
 }
 
-static double *moved(ScoreStore *s, const double *old) {
-    double *more = ARENA_ARRAY(s->arena, double, s->room);
+static real *moved(ScoreStore *s, const real *old) {
+    real *more = ARENA_ARRAY(s->arena, real, s->room);
     if (s->used) memcpy(more, old, sizeof *more * (size_t)s->used);
     return more;
 }

@@ -44,7 +44,7 @@ typedef struct ScoreStore {
     Arena *arena;
     ScoreBlock *blocks;
     int n, capacity, cursor;
-    double *input, *cost, *sum, *average; /* all with the same places; `cost` is that of the run at work */
+    real *input, *cost, *sum, *average; /* all with the same places; `cost` is that of the run at work */
     int64_t used, room;
 } ScoreStore;
 

@@ -55,7 +55,7 @@ Value call_load(Interp *in, const Args *a) {
     for (int k = 0; k < d->n; k++) total += shape_size(data_value(in->ctx, d, &d->items[k], a->spans[0])->shape);
     s->list = ARENA_ARRAY(f->arena, ParamInfo, d->n + 1);
     s->capacity = d->n;
-    s->values = ARENA_ARRAY(f->arena, double, total + 1);
+    s->values = ARENA_ARRAY(f->arena, real, total + 1);
     s->reserved = total;
     for (int k = 0; k < d->n; k++)
         add_loaded(s, in, d->items[k].name, data_value(in->ctx, d, &d->items[k], a->spans[0]));

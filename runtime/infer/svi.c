@@ -14,7 +14,7 @@ static void reserve_gradients(Svi *s, Recorder *r) {
     if (size <= s->capacity) return;
     recorder_forget(r); /* they write to the old place */
     s->capacity = size;
-    s->gradient = ARENA_ARRAY(s->arena, double, size);
+    s->gradient = ARENA_ARRAY(s->arena, real, size);
 }
 
 /* of_model: of the parameters that the model reads, or of the others. */
@@ -121,13 +121,13 @@ static void reserve_optimizer(Svi *s) {
     int64_t size = s->pair->params->size;
     if (size == s->size && s->state) return;
     s->size = size;
-    s->direction = ARENA_ARRAY(s->arena, double, size + 1);
-    s->state = ARENA_ARRAY(s->arena, double, optimizer_state_size(s->job->optimizer.optimizer, size) + 1);
+    s->direction = ARENA_ARRAY(s->arena, real, size + 1);
+    s->state = ARENA_ARRAY(s->arena, real, optimizer_state_size(s->job->optimizer.optimizer, size) + 1);
     s->updates = 0;
 }
 
-static void clear(double *x, int64_t n) {
-    if (n) memset(x, 0, sizeof(double) * (size_t)n);
+static void clear(real *x, int64_t n) {
+    if (n) memset(x, 0, sizeof(real) * (size_t)n);
 }
 
 static const ScoreRun *run_objective(Svi *s, uint32_t step, uint32_t particle) {
@@ -172,7 +172,7 @@ static double step_together(Svi *s, uint32_t step) {
     return mean / s->particles;
 }
 
-static bool all_finite(const double *x, int64_t n) {
+static bool all_finite(const real *x, int64_t n) {
     double sum = 0;
     for (int64_t i = 0; i < n; i++) sum += x[i] - x[i]; /* NaN where one is not finite */
     return sum == 0;
@@ -228,7 +228,7 @@ void svi_restart(Svi *s) {
     s->updates = 0;
 }
 
-void svi_values(Svi *s, const double *values, uint32_t first_step, long n, double *out) {
+void svi_values(Svi *s, const real *values, uint32_t first_step, long n, double *out) {
     s->value.slots[SLOT_PARAMS] = values;
     for (long k = 0; k < n; k++) {
         recorder_run(&s->value, first_step + (uint32_t)k, 0);
@@ -243,7 +243,7 @@ static void choose_particles(Svi *s) {
     s->particles = job->choice.objective.particles;
     bool chosen = s->particles == 0;
     if (chosen) s->particles = s->pair->guide ? 1 : AUTOMATIC_PARTICLES;
-    s->elbos = ARENA_ARRAY(s->arena, double, s->particles + SCORED_PARTICLES + 1);
+    s->elbos = ARENA_ARRAY(s->arena, real, s->particles + SCORED_PARTICLES + 1);
     s->together = s->particles > 1;
     reserve_optimizer(s);
     run_objective(s, STEP_CHECK, 0); /* one run tells whether draws must be scored */
@@ -397,6 +397,6 @@ void svi_fixed(Svi *s, long n) {
         if (job_progress(job, step, n, elbo)) break;
     }
     if (count == 0 || s->size != size || size == 0) return;
-    memcpy(s->pair->params->values, mean, sizeof(double) * (size_t)size);
+    reals_from_doubles(s->pair->params->values, mean, size);
     fit_note(f, "the parameters are the mean of the last %ld steps", (long)count);
 }

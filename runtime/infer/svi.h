@@ -18,12 +18,12 @@ typedef struct Svi {
     double kl_weight;
     Recorder objective, value;
     /* of the run at work */
-    double *elbos;    /* [particles], or one */
-    double elbo;      /* of svi_values */
-    double *gradient; /* of the ELBO, by parameter */
+    real *elbos;      /* [particles], or one */
+    real elbo;        /* of svi_values */
+    real *gradient;   /* of the ELBO, by parameter */
     int64_t capacity; /* of it */
     /* the optimizer's */
-    double *state, *direction;
+    real *state, *direction;
     int64_t size; /* parameters known to it */
     int64_t updates;
     double log_norm; /* running mean of the log of the gradient's norm */
@@ -35,7 +35,7 @@ double svi_step(Svi *s, uint32_t step);
 void svi_update(Svi *s, double rate_factor);
 void svi_restart(Svi *s); /* the optimizer forgets */
 /* The ELBO at `values`, with the noise of these steps: out[n]. */
-void svi_values(Svi *s, const double *values, uint32_t first_step, long n, double *out);
+void svi_values(Svi *s, const real *values, uint32_t first_step, long n, double *out);
 
 /* Steps until nothing improves; sets the parameters, stop and steps. */
 void svi_until_done(Svi *s);

@@ -76,9 +76,9 @@ static void set_start(Job *job, const Start *s) {
     Scope saved;
     scope_enter(in, &saved, job->fit->arena, in->tape, in->ctx->seed);
     const char *names[4] = {"begin", "loc", "scale", "cholesky"};
-    Value values[4] = {value_number(s->begin), value_tensor(in, tensor_borrow(in->arena, shape1(s->n), s->loc)),
-                       value_tensor(in, tensor_borrow(in->arena, shape1(s->n), s->scale))};
-    if (s->cholesky) values[3] = value_tensor(in, tensor_borrow(in->arena, shape2(s->n, s->n), s->cholesky));
+    Value values[4] = {value_number(s->begin), value_tensor(in, tensor_of_doubles(in->ctx, in->arena, shape1(s->n), s->loc)),
+                       value_tensor(in, tensor_of_doubles(in->ctx, in->arena, shape1(s->n), s->scale))};
+    if (s->cholesky) values[3] = value_tensor(in, tensor_of_doubles(in->ctx, in->arena, shape2(s->n, s->n), s->cholesky));
     job->pair->start = value_record(in, s->cholesky ? 4 : 3, names, values);
     scope_leave(in, &saved);
 }
@@ -96,7 +96,7 @@ void svi_start_automatic(Job *job) {
     Density *d = ARENA_NEW(a, Density);
     density_init(d, pair, job->seed, false);
     memcpy(found.loc, plain.loc, sizeof(double) * (size_t)n);
-    LbfgsOptions options = lbfgs_defaults();
+    LbfgsOptions options = density_search();
     options.max_iterations = 500;
     d->defer = true;
     LbfgsResult r = lbfgs_minimize(minus_density, d, n, found.loc, &options);

@@ -17,7 +17,9 @@ static const double SHRINK = 0.35, TOLERANCE = 0.003;
 
 typedef struct Search {
     Svi *s;
-    double *best, *mean, *a, *b;
+    real *best, *mean; /* parameters */
+    double *average;   /* the mean as it grows */
+    double *a, *b;
     double *watched; /* [nwatched, window]: the path of some parameters in this window */
     int64_t nwatched;
     long window, steps;
@@ -28,8 +30,8 @@ typedef struct Search {
     int64_t size;
 } Search;
 
-static void copy_numbers(double *to, const double *from, int64_t n) {
-    if (n) memcpy(to, from, sizeof(double) * (size_t)n);
+static void copy_numbers(real *to, const real *from, int64_t n) {
+    if (n) memcpy(to, from, sizeof(real) * (size_t)n);
 }
 
 static int64_t watched_param(const Search *h, int64_t k) { return k * h->size / h->nwatched; }
@@ -68,32 +70,36 @@ static bool run_window(Search *h) {
     Svi *s = h->s;
     Job *job = s->job;
     long count = 0;
-    memset(h->mean, 0, sizeof(double) * (size_t)h->size);
+    bool interrupted = false;
+    memset(h->average, 0, sizeof(double) * (size_t)h->size);
     for (long k = 0; k < h->window; k++) {
         double elbo = svi_step(s, (uint32_t)++h->steps);
         fit_trace_add(job->fit, elbo);
         svi_update(s, h->rate);
         job->fit->report.steps = h->steps;
         if (s->size != h->size) return false; /* new parameters: the caller starts over */
-        const double *now = s->pair->params->values;
+        const real *now = s->pair->params->values;
         for (int64_t i = 0; i < h->nwatched; i++) h->watched[i * h->window + k] = now[watched_param(h, i)];
         if (3 * k >= h->window) {
             count++;
-            for (int64_t i = 0; i < h->size; i++) h->mean[i] += (now[i] - h->mean[i]) / (double)count;
+            for (int64_t i = 0; i < h->size; i++) h->average[i] += (now[i] - h->average[i]) / (double)count;
         }
         if (job_progress(job, h->steps, 0, elbo)) {
-            if (count == 0) copy_numbers(h->mean, now, h->size);
-            return true;
+            if (count == 0) doubles_from_reals(h->average, now, h->size);
+            interrupted = true;
+            break;
         }
     }
-    return false;
+    reals_from_doubles(h->mean, h->average, h->size);
+    return interrupted;
 }
 
 static void search_reserve(Search *h) {
     h->size = h->s->size;
     h->nwatched = h->size < WATCHED ? h->size : WATCHED;
-    h->best = ARENA_ARRAY(h->s->arena, double, h->size + 1);
-    h->mean = ARENA_ARRAY(h->s->arena, double, h->size + 1);
+    h->best = ARENA_ARRAY(h->s->arena, real, h->size + 1);
+    h->mean = ARENA_ARRAY(h->s->arena, real, h->size + 1);
+    h->average = ARENA_ARRAY(h->s->arena, double, h->size + 1);
     copy_numbers(h->best, h->s->pair->params->values, h->size);
 }
 

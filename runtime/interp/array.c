@@ -277,7 +277,7 @@ static Array operand(Interp *in, Op op, Value v, Span at) {
 
 Value array_apply(Interp *in, Op op, int n, const Value *args, Span at) {
     enum { MOST = 4 };
-    real x[MOST];
+    double x[MOST];
     int numbers = 0;
     while (numbers < n && args[numbers].kind == VALUE_NUMBER) {
         x[numbers] = args[numbers].u.number;
@@ -285,7 +285,7 @@ Value array_apply(Interp *in, Op op, int n, const Value *args, Span at) {
     }
     bool boolean = gives_boolean(op, args);
     if (numbers == n) {
-        real y = op_scalar(op, x);
+        double y = op_scalar(op, n, x);
         return boolean ? value_bool(y != 0) : value_number(y);
     }
     Span before = in->ctx->span;

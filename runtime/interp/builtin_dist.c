@@ -92,6 +92,16 @@ static Value is_set(Interp *in, const Args *a) {
 
 static Value unset(Interp *in, const Args *a) { ctx_raise(in->ctx, ERROR_PROGRAM, a->span, NULL, "`_unset` is not a function"); }
 
+static Value below_one(Interp *in, const Args *a) {
+    (void)in, (void)a;
+    return value_number(sizeof(real) < sizeof(double) ? 1 - 0x1p-24 : 1 - 0x1p-53);
+}
+
+static Value tiny(Interp *in, const Args *a) {
+    (void)in, (void)a;
+    return value_number(sizeof(real) < sizeof(double) ? 1e-37 : 1e-300);
+}
+
 /* -- What distributions that are made of a distribution ask of it -- */
 
 static Support univariate_support(Interp *in, const Args *a) {
@@ -194,6 +204,8 @@ const Builtin builtins_dist[] = {
     {"kl", "(p, q)", dist_kl, "the Kullback-Leibler divergence of q from p, in nats, where it has a closed form", 0},
     {"_is_set", "(x)", is_set, "was this parameter given?", 0},
     {"_unset", "()", unset, "the default of a parameter that may be left out", 0},
+    {"_below_one", "()", below_one, "the largest number below 1", 0},
+    {"_tiny", "()", tiny, "a number whose reciprocal is large, but not infinite", 0},
     {"_support_low", "(d)", support_low, "the lower end of a univariate support", 0},
     {"_support_high", "(d)", support_high, "the upper end of a univariate support", 0},
     {"_unbounded", "(x)", is_unbounded, "is this bound infinite throughout?", 0},

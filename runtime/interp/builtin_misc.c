@@ -169,7 +169,7 @@ static Value call_time(Interp *in, const Args *args) {
     (void)in, (void)args;
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
-    return value_number((double)now.tv_sec + 1e-9 * (double)now.tv_nsec);
+    return (Value){VALUE_NUMBER, .u.number = (double)now.tv_sec + 1e-9 * (double)now.tv_nsec}; /* not rounded */
 }
 
 const Builtin builtins_misc[] = {

@@ -146,7 +146,9 @@ typedef struct Object { const ObjectType *type; void *data; } Object;
 
 static inline Value value_none(void) { return (Value){VALUE_NONE}; }
 static inline Value value_nothing(void) { return (Value){.kind = VALUE_NOTHING}; }
-static inline Value value_number(double x) { return (Value){VALUE_NUMBER, .u.number = x}; }
+/* In single precision whole numbers stay exact, since they count and index; others are rounded, as in arrays. */
+static inline double number_round(double x) { return x == __builtin_rint(x) ? x : (real)x; }
+static inline Value value_number(double x) { return (Value){VALUE_NUMBER, .u.number = number_round(x)}; }
 static inline Value value_bool(bool b) { return (Value){VALUE_NUMBER, .boolean = true, .u.number = b}; }
 const char *value_kind_name(Value v); /* "a number", "an array [3, 2]" is value_describe; this: "number", "record" */
 

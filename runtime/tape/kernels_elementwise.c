@@ -1,28 +1,12 @@
 /* Elementwise kernels: one line function per row of ops.def, and the loop that takes tensors apart into lines. */
-#include <math.h>
+#include <tgmath.h>
 
 #include "base/team.h"
 #include "tape/kernels.h"
 #include "tape/special.h"
 
-static inline real ew_sigmoid(real a) {
-    real e = exp(-fabs(a));
-    return (a >= 0 ? 1 : e) / (1 + e);
-}
-
-/* log1p(e) as log(u) with the rounding of u = 1 + e put right: two thirds of an ulp more than log1p, half its time. */
-static inline real ew_softplus(real a) {
-    real e = exp(-fabs(a)), u = 1 + e;
-    return (a > 0 ? a : 0) + (log(u) - ((u - 1) - e) / u);
-}
-
-/* Squares are common enough to be worth the test. */
-static inline real ew_pow(real a, real b) { return b == 2 ? a * a : pow(a, b); }
-
-static inline real ew_mod(real a, real b) {
-    real r = fmod(a, b);
-    return r != 0 && (r < 0) != (b < 0) ? r + b : r;
-}
+#define NUMBER real
+#include "tape/elementwise.h"
 
 /* Dense and broadcast operands get loops of their own. The expression is the same in all, and so are the bits. */
 #define LINE(EXPR, ...)                                                                                                \
@@ -94,13 +78,6 @@ static RowFn *const rows[OP_COUNT] = {
 };
 
 RowFn *ew_row(Op op) { return rows[op]; }
-
-real op_scalar(Op op, const real *x) {
-    static const int64_t stride[EW_MAX] = {1, 1, 1};
-    real out;
-    rows[op](1, &out, (const real *const[]){x, x + 1, x + 2}, stride);
-    return out;
-}
 
 /* -- From tensors to lines -- */
 

@@ -9,6 +9,16 @@
 #include "tape/kernels.h"
 #include "tape/lapack.h"
 
+#ifdef REAL_FLOAT
+#define GEMM cblas_sgemm
+#define GEMV cblas_sgemv
+#define TRSM cblas_strsm
+#else
+#define GEMM cblas_dgemm
+#define GEMV cblas_dgemv
+#define TRSM cblas_dtrsm
+#endif
+
 /* Below this many multiplications the loops win over the call. */
 enum { SMALL_PRODUCT = 512 };
 
@@ -92,7 +102,7 @@ static void product_block(void *arg, int k) {
     const real *a = p->by_rows ? p->a + start * (p->ta ? 1 : p->lda) : p->a;
     const real *b = p->by_rows ? p->b : p->b + start * (p->tb ? p->ldb : 1);
     real *out = p->out + (p->by_rows ? start * p->m : start);
-    cblas_dgemm(CblasRowMajor, p->ta ? CblasTrans : CblasNoTrans, p->tb ? CblasTrans : CblasNoTrans, (int)n, (int)m, (int)p->K, 1, a,
+    GEMM(CblasRowMajor, p->ta ? CblasTrans : CblasNoTrans, p->tb ? CblasTrans : CblasNoTrans, (int)n, (int)m, (int)p->K, 1, a,
                 (int)p->lda, b, (int)p->ldb, 0, out, (int)p->m);
 }
 
@@ -116,10 +126,10 @@ bool kernel_matmul(const KernelCall *call) {
             small_product(n, m, K, w.in[0], a->stride[ra - 2], a->stride[ra - 1], w.in[1], b->stride[rb - 2],
                           b->stride[rb - 1], w.to);
         else if (m == 1) /* b and the output are vectors */
-            cblas_dgemv(CblasRowMajor, ta ? CblasTrans : CblasNoTrans, (int)(ta ? K : n), (int)(ta ? n : K), 1, w.in[0],
+            GEMV(CblasRowMajor, ta ? CblasTrans : CblasNoTrans, (int)(ta ? K : n), (int)(ta ? n : K), 1, w.in[0],
                         (int)lda, w.in[1], (int)(K > 1 ? b->stride[rb - 2] : 1), 0, w.to, 1);
         else if (n == 1)
-            cblas_dgemv(CblasRowMajor, tb ? CblasNoTrans : CblasTrans, (int)(tb ? m : K), (int)(tb ? K : m), 1, w.in[1],
+            GEMV(CblasRowMajor, tb ? CblasNoTrans : CblasTrans, (int)(tb ? m : K), (int)(tb ? K : m), 1, w.in[1],
                         (int)ldb, w.in[0], (int)(K > 1 ? a->stride[ra - 1] : 1), 0, w.to, 1);
         else
             product(&(Product){.n = n, .m = m, .K = K, .lda = lda, .ldb = ldb, .ta = ta, .tb = tb, .a = w.in[0], .b = w.in[1], .out = w.to},
@@ -134,7 +144,7 @@ bool kernel_cholesky(const KernelCall *call) {
     tensor_assign(out, call->in[0]);
     real *l = out->data;
     for (int64_t count = n ? shape_size(out->shape) / (n * n) : 0; count > 0; count--, l += n * n) {
-        int bad = lapack_cholesky(n, l);
+        int bad = lapack_cholesky_real(n, l);
         for (int64_t i = 0; i < n && !bad; i++)
             if (!isfinite(l[i * n + i])) bad = (int)i + 1; /* NaN passes LAPACK */
         if (bad) {
@@ -158,7 +168,7 @@ bool kernel_tri_solve(const KernelCall *call) {
     for (Batch w = batch_start(call); w.left > 0 && n > 0 && m > 0; batch_next(&w)) {
         for (int64_t i = 0; i < n; i++)
             for (int64_t j = 0; j < m; j++) w.to[i * m + j] = w.in[1][i * b->stride[rb - 2] + j * b->stride[rb - 1]];
-        cblas_dtrsm(CblasRowMajor, CblasLeft, upper != transposed ? CblasUpper : CblasLower,
+        TRSM(CblasRowMajor, CblasLeft, upper != transposed ? CblasUpper : CblasLower,
                     solve_transposed != transposed ? CblasTrans : CblasNoTrans, CblasNonUnit, (int)n, (int)m, 1,
                     w.in[0], (int)ld, w.to, (int)m);
     }

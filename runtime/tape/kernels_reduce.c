@@ -1,21 +1,21 @@
 /* Reductions over lines of numbers, cumulative sums, sorting.
  *
  * A sum is defined by the order of its terms alone, never by strides: blocks of 256, in each of which eight
- * accumulators take every eighth number; the blocks are added pairwise. */
+ * accumulators take every eighth number; the blocks are added pairwise. In single precision too sums are double inside. */
 #include <assert.h>
-#include <math.h>
+#include <tgmath.h>
 #include <string.h>
 
 #include "tape/kernels.h"
 
 enum { BLOCK = 256, LANES = 8, LEVELS = 56, TILE = 16 };
 
-static inline real lanes_sum(const real *l) {
+static inline double lanes_sum(const double *l) {
     return ((l[0] + l[4]) + (l[2] + l[6])) + ((l[1] + l[5]) + (l[3] + l[7]));
 }
 
-static real block_sum(int n, const real *x, int64_t stride) {
-    real lane[LANES] = {0};
+static double block_sum(int n, const real *x, int64_t stride) {
+    double lane[LANES] = {0};
     int i = 0;
     if (stride == 1) {
         for (; i + LANES <= n; i += LANES)
@@ -30,19 +30,19 @@ static real block_sum(int n, const real *x, int64_t stride) {
 
 /* Pairwise sums as a binary counter: level k holds the sum of 2^k blocks. */
 typedef struct Pairs {
-    real level[LEVELS];
+    double level[LEVELS];
     int top;
     uint64_t blocks;
 } Pairs;
 
-static void pairs_add(Pairs *p, real s) {
+static void pairs_add(Pairs *p, double s) {
     for (uint64_t b = p->blocks++; b & 1; b >>= 1) s = p->level[--p->top] + s;
     p->level[p->top++] = s;
 }
 
-static real pairs_total(const Pairs *p) {
+static double pairs_total(const Pairs *p) {
     if (p->top == 0) return 0;
-    real s = p->level[p->top - 1];
+    double s = p->level[p->top - 1];
     for (int k = p->top - 2; k >= 0; k--) s = p->level[k] + s;
     return s;
 }
@@ -63,13 +63,13 @@ static void sum_columns(int64_t n, int width, const real *x, int64_t stride, rea
     for (int j = 0; j < width; j++) p[j].top = 0, p[j].blocks = 0;
     for (int64_t i = 0; i < n; i += BLOCK) {
         int rows = n - i < BLOCK ? (int)(n - i) : BLOCK;
-        real lane[LANES][TILE] = {{0}};
+        double lane[LANES][TILE] = {{0}};
         for (int r = 0; r < rows; r++) {
             const real *row = x + (i + r) * stride;
             for (int j = 0; j < width; j++) lane[r % LANES][j] += row[j];
         }
         for (int j = 0; j < width; j++) {
-            real l[LANES];
+            double l[LANES];
             for (int k = 0; k < LANES; k++) l[k] = lane[k][j];
             pairs_add(&p[j], lanes_sum(l));
         }
@@ -84,7 +84,7 @@ static void line_sum(int64_t n, real *out, const real *const in[], const int64_t
 }
 
 static void line_prod(int64_t n, real *out, const real *const in[], const int64_t stride[]) {
-    real p = 1;
+    double p = 1;
     for (int64_t i = 0; i < n; i++) p *= in[0][i * stride[0]];
     *out = p;
 }
@@ -209,7 +209,7 @@ bool kernel_argmax(const KernelCall *call) { return reduce_lines(call); }
 /* -- Along one dimension: lines to lines -- */
 
 static void line_cumsum(int64_t n, real *out, int64_t so, const real *x, int64_t sx) {
-    real s = 0;
+    double s = 0;
     for (int64_t i = 0; i < n; i++) out[i * so] = s += x[i * sx];
 }
 

@@ -5,6 +5,7 @@
 /* Fortran: columns first, everything by address, the lengths of texts at the end. What is the lower triangle by rows is
  * the upper one by columns of the same memory: nothing needs to be transposed. */
 void dpotrf_(const char *triangle, const int *n, double *a, const int *lda, int *info, size_t length);
+void spotrf_(const char *triangle, const int *n, float *a, const int *lda, int *info, size_t length);
 void dsyev_(const char *job, const char *triangle, const int *n, double *a, const int *lda, double *values,
             double *work, const int *nwork, int *info, size_t job_length, size_t triangle_length);
 
@@ -12,6 +13,16 @@ int lapack_cholesky(int64_t n, double *a) {
     int size = (int)n, lda = size > 0 ? size : 1, info = 0;
     dpotrf_("U", &size, a, &lda, &info, 1);
     return info;
+}
+
+int lapack_cholesky_real(int64_t n, real *a) {
+#ifdef REAL_FLOAT
+    int size = (int)n, lda = size > 0 ? size : 1, info = 0;
+    spotrf_("U", &size, a, &lda, &info, 1);
+    return info;
+#else
+    return lapack_cholesky(n, a);
+#endif
 }
 
 bool lapack_eigen(Arena *scratch, int64_t n, double *a, double *values) {

@@ -8,6 +8,9 @@
  */
 typedef real DrawFn(Stream *s, const real *const p[], int64_t K, int64_t step);
 
+/* In (0, 1) after rounding too. */
+static inline double below_one(double u) { return (real)u < 1 ? u : 1 - 0x1p-24; }
+
 #define DEFINE_RANDOM(name, EXPR)                                                                                      \
     static real sample_##name(Stream *s, const real *const p[], int64_t K, int64_t step) {                             \
         const real *v = p[0];                                                                                          \
@@ -98,6 +101,26 @@ static Stream site_stream(const KernelCall *call, int operands, const Walk *w) {
     return stream_at(key, element, particle, call->env->step);
 }
 
+/* Normals are made in double, many at a time, and rounded on their way to their places. */
+typedef struct Waiting {
+    Normals normals;
+    int n;
+    double drawn[NORMALS];
+    real *to[NORMALS];
+} Waiting;
+
+static void waiting_flush(Waiting *w) {
+    normals_flush(&w->normals);
+    for (int k = 0; k < w->n; k++) *w->to[k] = (real)w->drawn[k];
+    w->n = 0;
+}
+
+static void waiting_add(Waiting *w, Stream *s, real *to) {
+    normals_add(&w->normals, s, &w->drawn[w->n]);
+    w->to[w->n++] = to;
+    if (w->n == NORMALS) waiting_flush(w);
+}
+
 bool kernel_random(const KernelCall *call) {
     const Tensor *out = call->out;
     if (shape_size(out->shape) == 0) return true;
@@ -116,14 +139,14 @@ bool kernel_random(const KernelCall *call) {
     }
     real *q = out->data;
     if (call->op == OP_NORMAL) {
-        Normals waiting;
-        waiting.n = 0;
+        Waiting waiting;
+        waiting.normals.n = waiting.n = 0;
         do {
             Stream s = site_stream(call, operands, &w);
-            do normals_add(&waiting, &s, q);
+            do waiting_add(&waiting, &s, q);
             while (walk_next(&w, w.streams, w.rank, out, &q, p));
         } while (walk_next(&w, 0, w.streams, out, &q, p));
-        normals_flush(&waiting);
+        waiting_flush(&waiting);
         return true;
     }
     do {

@@ -105,8 +105,8 @@ Var op_apply(Tape *t, Op op, int n, const Var *inputs, const OpAttr *attr);
 static inline Var op1(Tape *t, Op op, Var a) { return op_apply(t, op, 1, &a, NULL); }
 static inline Var op2(Tape *t, Op op, Var a, Var b) { return op_apply(t, op, 2, (Var[]){a, b}, NULL); }
 static inline Var op3(Tape *t, Op op, Var a, Var b, Var c) { return op_apply(t, op, 3, (Var[]){a, b, c}, NULL); }
-/* The elementwise operations on plain numbers, with the same bits as on tensors. */
-real op_scalar(Op op, const real *x);
+/* The elementwise operations on n plain numbers: in double, with the same bits as on tensors of doubles. */
+double op_scalar(Op op, int n, const double *x);
 
 Var op_reshape(Tape *t, Var a, Shape shape);
 Var op_expand(Tape *t, Var a, Shape shape);

@@ -143,6 +143,12 @@ Tensor *tensor_borrow(Arena *a, Shape shape, real *data) {
     return t;
 }
 
+Tensor *tensor_of_doubles(Ctx *c, Arena *a, Shape shape, const double *x) {
+    Tensor *t = tensor_new(c, a, shape);
+    reals_from_doubles(t->data, x, shape_size(shape));
+    return t;
+}
+
 Tensor *tensor_keep(Ctx *c, Arena *a, const Tensor *t) {
     Tensor *kept;
     if (t->storage) {

@@ -16,8 +16,19 @@
 #include "base/arena.h"
 #include "base/ctx.h"
 
-/* The one real type of a run. Everything numeric says `real`, so that the runtime can be compiled for both. */
+/* The one real type of a run: everything numeric says `real`, and the runtime is compiled for both. */
+#ifdef REAL_FLOAT
+typedef float real;
+#else
 typedef double real;
+#endif
+/* The border to what is computed in double in any case. */
+static inline void reals_from_doubles(real *to, const double *from, int64_t n) {
+    for (int64_t k = 0; k < n; k++) to[k] = (real)from[k];
+}
+static inline void doubles_from_reals(double *to, const real *from, int64_t n) {
+    for (int64_t k = 0; k < n; k++) to[k] = from[k];
+}
 
 enum { MAX_RANK = 12 };
 
@@ -54,6 +65,8 @@ Tensor *tensor_zeros(Ctx *c, Arena *a, Shape shape);
 Tensor *tensor_scalar(Ctx *c, Arena *a, real x);
 /* Around memory that somebody else keeps alive at least as long as the arena (dense). */
 Tensor *tensor_borrow(Arena *a, Shape shape, real *data);
+/* A dense copy of numbers that were computed in double. */
+Tensor *tensor_of_doubles(Ctx *c, Arena *a, Shape shape, const double *x);
 /* The same numbers for a longer-lived arena: storage is retained, arena numbers are copied. */
 Tensor *tensor_keep(Ctx *c, Arena *a, const Tensor *t);
 

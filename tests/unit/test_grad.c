@@ -344,13 +344,13 @@ START_TEST(test_draws) {
     for (int k = 0; k < 3; k++) {
         real v = tensor_item(x.value, k), h = 1e-5, s = shapes[k];
         ck_assert_double_gt(v, 0);
-        real up = op_scalar(OP_GAMMA_P, (real[]){s + h, v}), down = op_scalar(OP_GAMMA_P, (real[]){s - h, v});
-        real right = op_scalar(OP_GAMMA_P, (real[]){s, v * (1 + h)}),
-             left = op_scalar(OP_GAMMA_P, (real[]){s, v * (1 - h)});
+        real up = op_scalar(OP_GAMMA_P, 2, (double[]){s + h, v}), down = op_scalar(OP_GAMMA_P, 2, (double[]){s - h, v});
+        real right = op_scalar(OP_GAMMA_P, 2, (double[]){s, v * (1 + h)}),
+             left = op_scalar(OP_GAMMA_P, 2, (double[]){s, v * (1 - h)});
         real slope = -(up - down) / (right - left) * v;
         ck_assert_double_eq_tol(tensor_item(ga.value, k), slope, 1e-5 * fabs(slope));
         real w = exp(tensor_item(l.value, k));
-        ck_assert_double_eq_tol(tensor_item(gl.value, k), op_scalar(OP_GAMMA_DRAW_GRAD, (real[]){s, w}) / w, 1e-8);
+        ck_assert_double_eq_tol(tensor_item(gl.value, k), op_scalar(OP_GAMMA_DRAW_GRAD, 2, (double[]){s, w}) / w, 1e-8);
     }
     arena_free(arena);
     ctx_free(ctx);

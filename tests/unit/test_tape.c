@@ -112,12 +112,12 @@ START_TEST(test_elementwise) {
                    (real[]){1, 10, 10, 1, 20, 20});
     assert_numbers(op2(t, OP_MOD, array(t, shape1(3), (real[]){-7, 7, -6}), array(t, shape1(3), (real[]){3, -3, 3})),
                    shape1(3), (real[]){2, -2, 0});
-    ck_assert_double_eq(op_scalar(OP_SIGN, (real[]){-INFINITY}), -1);
-    ck_assert_double_eq(op_scalar(OP_ROUND, (real[]){2.5}), 2);
-    ck_assert_double_eq(op_scalar(OP_SOFTPLUS, (real[]){800}), 800);
-    ck_assert_double_eq(op_scalar(OP_SIGMOID, (real[]){-800}), 0);
-    ck_assert(isnan(op_scalar(OP_MAX, (real[]){NAN, 1})) && isnan(op_scalar(OP_MIN, (real[]){1, NAN})));
-    ck_assert_double_eq(op_scalar(OP_XLOGY, (real[]){0, 0}), 0);
+    ck_assert_double_eq(op_scalar(OP_SIGN, 1, (double[]){-INFINITY}), -1);
+    ck_assert_double_eq(op_scalar(OP_ROUND, 1, (double[]){2.5}), 2);
+    ck_assert_double_eq(op_scalar(OP_SOFTPLUS, 1, (double[]){800}), 800);
+    ck_assert_double_eq(op_scalar(OP_SIGMOID, 1, (double[]){-800}), 0);
+    ck_assert(isnan(op_scalar(OP_MAX, 2, (double[]){NAN, 1})) && isnan(op_scalar(OP_MIN, 2, (double[]){1, NAN})));
+    ck_assert_double_eq(op_scalar(OP_XLOGY, 2, (double[]){0, 0}), 0);
     ck_assert_int_eq(op_find("log1p"), OP_LOG1P);
     ck_assert_int_eq(op_find("no_such"), OP_COUNT);
     Var none = op2(t, OP_MUL, array(t, shape2(0, 3), (real[]){0}), row);
@@ -143,7 +143,7 @@ START_TEST(test_scalars_have_the_bits_of_tensors) {
                                        op_slice(b.t, in[2], 0, 36, 37, -1)},
                                NULL);
         for (int i = 0; i < 37; i++) {
-            real one = op_scalar((Op)op, (real[]){x[0][i], x[1][i], x[2][i]});
+            double one = op_scalar((Op)op, 3, (double[]){x[0][i], x[1][i], x[2][i]});
             ck_assert_msg(same_bits(one, tensor_item(y.value, i)), "%s at %d", info->name, i);
             ck_assert_msg(same_bits(one, tensor_item(strided.value, 36 - i)), "%s reversed at %d", info->name, i);
         }
