@@ -1,5 +1,6 @@
 #include "lang/build.h"
 
+#include <stdlib.h>
 #include <stddef.h>
 #include <string.h>
 
@@ -206,6 +207,21 @@ Expr *build_tuple(Parser *p, Expr *first, List *rest, Span span) {
     return e;
 }
 
+static int compare_names(const void *a, const void *b) {
+    const char *x = *(const char *const *)a, *y = *(const char *const *)b;
+    return (x > y) - (x < y);
+}
+
+/* One that stands twice among interned names, or NULL. */
+static const char *repeated_name(Parser *p, const char *const *names, int n) {
+    const char **sorted = ARENA_ARRAY(p->arena, const char *, n + 1);
+    if (n) memcpy(sorted, names, sizeof *sorted * (size_t)n);
+    qsort(sorted, (size_t)n, sizeof *sorted, compare_names);
+    for (int i = 1; i < n; i++)
+        if (sorted[i] == sorted[i - 1]) return sorted[i];
+    return NULL;
+}
+
 Expr *build_record(Parser *p, List *fields, Span span) {
     int n = list_count(fields);
     Expr *e = new_expr(p, EXPR_RECORD, depth_arguments(fields), span);
@@ -216,10 +232,14 @@ Expr *build_record(Parser *p, List *fields, Span span) {
         const Argument *f = &((Argument *)(void *)fields->items)[i];
         e->u.record.names[i] = f->name;
         e->u.record.values[i] = f->value;
-        for (int j = 0; j < i; j++)
-            if (e->u.record.names[j] == f->name)
-                parser_error(p, f->name_span, NULL, "the record has two fields %s", f->name);
     }
+    const char *twice = repeated_name(p, e->u.record.names, n);
+    for (int i = n - 1; twice && i >= 0; i--)
+        if (e->u.record.names[i] == twice) {
+            const Argument *f = &((Argument *)(void *)fields->items)[i];
+            parser_error(p, f->name_span, NULL, "the record has two fields %s", twice);
+            break;
+        }
     return e;
 }
 

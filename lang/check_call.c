@@ -21,9 +21,9 @@ static Signature signature_of(Resolver *r, const Found *f) {
         return (Signature){.known = false};
     if (f->ref.kind == REF_BUILTIN)
         return r->g->signatures[f->ref.slot];
-    const Global *g = f->binding ? NULL : lang_global(r->g, f->ref.slot);
+    const Global *g = f->binding ? NULL : library_global(r->g, f->ref);
     const Function *function = f->binding ? (f->binding->how == BOUND_FUNCTION ? f->binding->function : NULL)
-                               : g->kind == GLOBAL_FUNCTION ? g->function : NULL;
+                               : g && g->kind == GLOBAL_FUNCTION ? g->function : NULL;
     if (function)
         return signature_of_params(a, function->params, function->nparams);
     if (g && g->kind == GLOBAL_DIST && g->dist)

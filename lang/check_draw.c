@@ -269,7 +269,7 @@ static bool find_role(Resolver *r, Stmt *s) {
     r->scope = whole->outer;
     Found outer = scope_lookup(r, t->name);
     r->scope = inner;
-    if (!outer.found || outer.ref.kind == REF_BUILTIN)
+    if (!outer.found || outer.ref.kind == REF_LIBRARY || outer.ref.kind == REF_BUILTIN)
         return true;
     if (outer.binding && outer.scope->frame) {
         report_bound(r, t, arena_printf(r->arena, "a name of the function around it (line %d)", outer.binding->span.line));
@@ -282,7 +282,7 @@ static bool find_role(Resolver *r, Stmt *s) {
             report_observed_in_guide(r, t, "declared by `data`, no latent variable");
         return !guide;
     }
-    if (g->kind == GLOBAL_VALUE && !g->library) {
+    if (g->kind == GLOBAL_VALUE) {
         report_bound(r, t, arena_printf(r->arena, "bound at the top level (line %d)", g->span.line));
         return false;
     }
@@ -340,7 +340,7 @@ void check_element(Resolver *r, const Target *t, const Found *f) {
         if (r->frame)
             resolve_error(r, t->span, "give back a new array instead",
                           "%s is bound outside this function, which cannot change it", t->name);
-        else if (f->ref.kind == REF_BUILTIN)
+        else if (f->ref.kind == REF_LIBRARY || f->ref.kind == REF_BUILTIN)
             resolve_error(r, t->span, NULL, "%s is a function: it has no elements", t->name);
     }
     const PlateRange *plates[MAX_PLATES];

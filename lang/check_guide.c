@@ -28,9 +28,8 @@ static bool has_finite_support(Resolver *r, const Expr *callee) {
     for (size_t i = 0; i < sizeof FINITE / sizeof *FINITE; i++)
         if (strcmp(callee->u.name.name, FINITE[i]) == 0)
             return true;
-    if (callee->u.name.ref.kind != REF_GLOBAL)
-        return false;
-    const DistDecl *d = lang_global(r->g, callee->u.name.ref.slot)->dist;
+    const Global *g = library_global(r->g, callee->u.name.ref);
+    const DistDecl *d = g ? g->dist : NULL;
     const Expr *high = d ? d->support->high : NULL;
     bool bounded = high && !(high->kind == EXPR_NUMBER && isinf(high->u.number));
     return d && (d->support->kind == TYPE_BOOL || (d->support->kind == TYPE_INT && bounded));
@@ -45,8 +44,7 @@ static bool is_plain_distribution(Resolver *r, const Expr *dist) {
         return false;
     const char first = callee->u.name.name[0];
     return first >= 'A' && first <= 'Z' && !has_finite_support(r, callee) &&
-           (callee->u.name.ref.kind == REF_BUILTIN || lang_global(r->g, callee->u.name.ref.slot)->kind == GLOBAL_DIST ||
-            lang_global(r->g, callee->u.name.ref.slot)->library);
+           (callee->u.name.ref.kind != REF_GLOBAL || lang_global(r->g, callee->u.name.ref.slot)->kind == GLOBAL_DIST);
 }
 
 static void add_site(Sites *q, const Stmt *s) {

@@ -20,10 +20,9 @@ static const char *line_text(Resolver *r, Span at) {
 }
 
 int declare_global(Resolver *r, const char *name, GlobalKind kind, Span span) {
-    bool library = r->options->library;
     int slot = globals_find(r->g, name);
     const Global *old = slot >= 0 ? lang_global(r->g, slot) : NULL;
-    if (old && old->library == library) {
+    if (old) {
         bool data_too = old->kind == GLOBAL_DATA && kind == GLOBAL_VALUE; /* data may be transformed in place */
         bool anew = old->kind == GLOBAL_VALUE && kind == GLOBAL_VALUE;
         if (data_too || anew)
@@ -32,7 +31,7 @@ int declare_global(Resolver *r, const char *name, GlobalKind kind, Span span) {
             resolve_error(r, span, "choose another name", "%s is defined twice: first %s", name,
                           line_text(r, old->span));
     }
-    return globals_bind(r->g, name, kind, span, library);
+    return globals_bind(r->g, name, kind, span);
 }
 
 static void bind(Declarer *d, const char *name, How how, Span span) {
@@ -80,8 +79,7 @@ static void bind_data(Declarer *d, Stmt *s) {
         type->bind_slot[i] = -1;
         if (size->kind != EXPR_NAME)
             continue;
-        int slot = globals_find(r->g, size->u.name.name);
-        if (slot < 0 || (lang_global(r->g, slot)->library && !r->options->library))
+        if (globals_find(r->g, size->u.name.name) < 0)
             type->bind_slot[i] = declare_global(r, size->u.name.name, GLOBAL_VALUE, size->span);
     }
 }
@@ -141,9 +139,9 @@ static void bind_sample(Declarer *d, Stmt *s) {
     if (!t->name || scope_is_top(whole))
         return;
     const Binding *own = scope_own(whole, t->name);
-    int slot = globals_find(d->r->g, t->name);
+    int slot = own || d->r->library ? -1 : globals_find(d->r->g, t->name);
     s->u.sample.role = ROLE_LATENT;
-    if ((own && own->how & BOUND_ARGUMENT) || (!own && slot >= 0 && lang_global(d->r->g, slot)->kind == GLOBAL_DATA)) {
+    if ((own && own->how & BOUND_ARGUMENT) || (slot >= 0 && lang_global(d->r->g, slot)->kind == GLOBAL_DATA)) {
         s->u.sample.role = ROLE_OBSERVED;
         return;
     }

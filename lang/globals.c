@@ -86,10 +86,10 @@ static int add_entry(Globals *g, GlobalEntry e) {
     return g->n++;
 }
 
-int globals_bind(Globals *g, const char *name, GlobalKind kind, Span span, bool library) {
+int globals_bind(Globals *g, const char *name, GlobalKind kind, Span span) {
     int slot = globals_find(g, name);
-    Global global = {.name = name, .kind = kind, .span = span, .library = library};
-    if (slot >= 0 && (library || !g->list[slot].global.library)) {
+    Global global = {.name = name, .kind = kind, .span = span};
+    if (slot >= 0) {
         g->list[slot].global = global;
         return slot;
     }

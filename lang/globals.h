@@ -1,4 +1,4 @@
-/* The top-level names of a session, and the builtins below them. */
+/* The top-level names of a session, the library's below them, the builtins below those. */
 #ifndef LANG_GLOBALS_H
 #define LANG_GLOBALS_H
 
@@ -22,6 +22,20 @@ typedef struct GlobalEntry {
     bool hidden; /* a name that belongs to a plate's body at the top level */
 } GlobalEntry;
 
+/* A definition of the library that has been named. */
+typedef struct Definition {
+    Global global;
+    Block *body;             /* the one statement */
+    struct Definition *next; /* of those that are not resolved yet */
+} Definition;
+
+typedef struct Library {
+    const LibraryEntry *entries;
+    int n, first_file;
+    Definition **loaded; /* by number; NULL: nothing has named it */
+    Definition *unresolved, *last; /* a queue; one that turns out to be wrong stays at its head */
+} Library;
+
 struct Globals {
     Ctx *ctx;
     Names *names;
@@ -31,6 +45,7 @@ struct Globals {
     int nbuiltins;
     GlobalEntry *list;
     int n, capacity;
+    Library library;
 };
 
 /* The slot of the newest global of an interned name, or -1. */
@@ -38,10 +53,18 @@ int globals_find(const Globals *g, const char *name);
 int globals_find_builtin(const Globals *g, const char *name);
 /* The newest global of that name which is a function or a distribution, or -1. */
 int globals_find_function(const Globals *g, const char *name);
-/* Bind the name: anew where a program takes a name of the library, else in its place. Gives the slot. */
-int globals_bind(Globals *g, const char *name, GlobalKind kind, Span span, bool library);
+/* Bind the name, anew or in its place. Gives the slot. */
+int globals_bind(Globals *g, const char *name, GlobalKind kind, Span span);
 /* A place of its own for a name that lookups do not see. */
 int globals_add_hidden(Globals *g, const char *name, Span span);
+
+/* library.c: the number of the definition of an interned name, or -1. */
+int library_find(Globals *g, const char *name);
+/* The definition, parsed; library_resolve completes all that were parsed. What is wrong in the library is raised. */
+const Global *library_get(Globals *g, int k);
+void library_resolve(Globals *g);
+/* What a reference to a global or to the library means; NULL: something else. */
+const Global *library_global(Globals *g, Ref ref);
 
 /* Back to a state that was kept, when a module turned out to be wrong. */
 typedef struct GlobalsState {

@@ -4,8 +4,9 @@
  *     Module *m = lang_load(ctx, g, file, &options, &diagnostics);     // NULL: diagnostics says why
  *
  * Text that is wrong is reported, several mistakes at a time, in `diagnostics`; nothing is raised but for lack of
- * memory. The same Globals serve the standard library, a file and its imports, and the lines of a REPL one after
- * the other: each module adds its top-level names (or binds them anew).
+ * memory or for a wrong library. The same Globals serve a file and its imports, and the lines of a REPL one after the other:
+ * each module adds its top-level names (or binds them anew). A name that is bound nowhere else is looked for in the library,
+ * then among the builtins.
  */
 #ifndef LANG_LANG_H
 #define LANG_LANG_H
@@ -24,9 +25,9 @@ typedef struct Global {
     const char *name;
     GlobalKind kind;
     Span span;             /* where it was bound last */
-    bool library;          /* of the standard library: programs may bind the name anew, in any role */
     const Function *function; /* GLOBAL_FUNCTION */
     const DistDecl *dist;     /* GLOBAL_DIST */
+    const Expr *constant;     /* GLOBAL_VALUE of the library: `pi = 3.14` */
 } Global;
 
 typedef struct Globals Globals;
@@ -34,6 +35,25 @@ Globals *lang_globals_new(Ctx *c, const BuiltinName *builtins, int nbuiltins);
 int lang_globals_count(const Globals *g);
 const Global *lang_global(const Globals *g, int slot);
 int lang_global_find(const Globals *g, const char *name); /* slot, or -1 */
+
+/* The library: definitions `dist|fn|net|model|guide NAME ...` or `NAME = value`, each parsed and resolved when it is first
+ * named. Their names mean the library and the builtins, whatever a program calls by the same name; programs may bind the
+ * names anew, in any role. */
+typedef struct LibraryEntry {
+    const char *name;
+    int file;          /* which of the library's sources */
+    int line;          /* where it begins */
+    int start, length; /* its bytes there */
+} LibraryEntry;
+
+/* Entries sorted by name (strcmp), which outlive g; their sources are those from first_file on. Before any lang_load. */
+void lang_globals_library(Globals *g, const LibraryEntry *entries, int n, int first_file);
+int lang_library_count(const Globals *g);
+int lang_library_find(const Globals *g, const char *name); /* number, or -1 */
+const char *lang_library_name(const Globals *g, int k);
+/* The definition, loaded now if it was not; raised is what is wrong with it. */
+const Global *lang_library(Globals *g, int k);
+const Global *lang_library_loaded(const Globals *g, int k); /* NULL: nothing has named it so far */
 
 typedef struct Diagnostic {
     bool warning;
@@ -46,7 +66,6 @@ typedef struct Diagnostics {
 } Diagnostics;
 
 typedef struct LoadOptions {
-    bool library;       /* the module belongs to the standard library: names that begin with _ are allowed */
     bool interactive;   /* a line of the REPL: names may be bound anew in any role */
     /* Read an imported file, given the importing file's name and the path as written: gives the number of the
      * registered source, or -1 with *why set. NULL: imports are errors. */

@@ -118,7 +118,7 @@ static Module *load_file(Loader *l, int file) {
     l->depth++;
     const Source source = l->ctx->sources[file];
     int first = l->out->n, errors = l->out->nerrors;
-    Block *body = parse_text(l->ctx, l->g->names, source.text, source.length, file, l->options->library, l->out, NULL);
+    Block *body = parse_text(l->ctx, l->g->names, source.text, source.length, file, false, l->out, NULL);
     if (body && load_imports(l, body, file)) {
         Resolver r = {.ctx = l->ctx, .arena = l->ctx->session, .g = l->g, .options = l->options, .out = l->out,
                       .file = file};
@@ -136,12 +136,13 @@ static Module *load_file(Loader *l, int file) {
 }
 
 Module *lang_load(Ctx *c, Globals *g, int file, const LoadOptions *options, Diagnostics *out) {
-    static const LoadOptions DEFAULTS = {.library = false};
+    static const LoadOptions DEFAULTS;
     Loader l = {.ctx = c, .g = g, .options = options ? options : &DEFAULTS, .out = out};
     GlobalsState before = globals_keep(g);
     Module *m = load_file(&l, file);
     if (!m)
         globals_restore(g, before);
+    library_resolve(g);
     return m;
 }
 

@@ -43,7 +43,7 @@ const char *names_intern(Names *names, const char *text, size_t length) {
     }
     char *copy = arena_alloc(names->arena, length + 1);
     memcpy(copy, text, length);
-    *place = (NameInfo){.text = copy, .global = -1, .builtin = -1};
+    *place = (NameInfo){.text = copy, .global = -1, .builtin = -1, .library = NAME_UNSEARCHED};
     names->n++;
     return copy;
 }

@@ -9,7 +9,9 @@
 typedef struct NameInfo {
     const char *text; /* NULL: a free place in the table */
     int global, builtin; /* slots, or -1 */
+    int library;         /* number of the definition, or -1; or */
 } NameInfo;
+enum { NAME_UNSEARCHED = -2 };
 
 typedef struct Names {
     Arena *arena;

@@ -5,7 +5,7 @@
 
 Parser parser_begin(Ctx *c, Names *names, const char *text, size_t length, int file, Diagnostics *out) {
     return (Parser){.ctx = c, .arena = c->session, .scratch = arena_new(), .names = names, .out = out, .text = text,
-                    .length = length, .file = file, .error_token = -1};
+                    .length = length, .file = file, .line = 1, .error_token = -1};
 }
 
 void parser_end(Parser *p) { arena_free(p->scratch); }

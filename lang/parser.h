@@ -31,6 +31,7 @@ typedef struct Parser {
     const char *text;
     size_t length;
     int file;
+    int line; /* the number of the text's first */
     bool library; /* names that begin with _ are allowed */
     bool failed;
     Token *tokens;

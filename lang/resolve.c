@@ -72,20 +72,12 @@ static Found find_callee(Resolver *r, const char *name) {
     bool drawn = f.binding && f.binding->how == BOUND_DRAWN;
     bool data = f.found && f.ref.kind == REF_GLOBAL && !f.binding &&
                 lang_global(r->g, f.ref.slot)->kind == GLOBAL_DATA;
-    if (drawn || data) {
-        int slot = globals_find_function(r->g, name);
-        if (slot >= 0)
-            return (Found){.found = true, .ref = {REF_GLOBAL, 0, slot}};
-        slot = globals_find_builtin(r->g, name);
-        if (slot >= 0)
-            return (Found){.found = true, .ref = {REF_BUILTIN, 0, slot}};
-    }
-    return f;
+    Found function = drawn || data ? scope_lookup_function(r, name) : f;
+    return function.found ? function : f;
 }
 
 const Function *resolve_model_of(Resolver *r, const Function *guide) {
-    int slot = guide->model_name ? globals_find(r->g, guide->model_name) : -1;
-    const Global *g = slot >= 0 ? lang_global(r->g, slot) : NULL;
+    const Global *g = guide->model_name ? scope_global(r, guide->model_name) : NULL;
     return g && g->kind == GLOBAL_FUNCTION && g->function && g->function->kind == FUNCTION_MODEL ? g->function : NULL;
 }
 
@@ -197,7 +189,7 @@ static void resolve_type(Resolver *r, Type *t) {
 static void resolve_guide_head(Resolver *r, Function *f) {
     Found m = scope_lookup(r, f->model_name);
     f->model_ref = m.ref;
-    const Global *g = m.found && m.ref.kind == REF_GLOBAL ? lang_global(r->g, m.ref.slot) : NULL;
+    const Global *g = m.found ? library_global(r->g, m.ref) : NULL;
     if (!m.found)
         report_unknown(r, f->model_name, f->model_span, NULL);
     else if (m.ref.kind == REF_BUILTIN || (g && g->kind == GLOBAL_FUNCTION && g->function &&
@@ -437,7 +429,8 @@ static void resolve_block(Resolver *r, Block *b) {
 
 void resolve_module(Resolver *r, Block *body) {
     r->scope = scope_new(r, NULL, NULL, NULL);
-    declare_body(r, r->scope, body, NULL);
+    if (!r->library)
+        declare_body(r, r->scope, body, NULL);
     resolve_block(r, body);
     for (int i = 0; i < body->n; i++)
         if (body->statements[i]->kind == STMT_FUNCTION)

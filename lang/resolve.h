@@ -64,6 +64,7 @@ typedef struct Resolver {
     const LoadOptions *options;
     Diagnostics *out;
     int file;
+    bool library;      /* a definition of the library: it does not see the program's names */
     Scope *scope;
     Frame *frame;
     Loop *loops;       /* of the function at work */
@@ -99,10 +100,16 @@ Binding *scope_bind(Resolver *r, Scope *s, const char *name, How how, Span span)
 Scope *scope_of_function(Scope *s); /* the scope outside all plates of the function */
 Ref scope_ref(const Scope *s, const char *name); /* of a name bound in s itself, seen from its frame */
 Found scope_lookup(Resolver *r, const char *name);
+/* Outside all scopes: a global of the program, or of the library. */
+Found scope_lookup_global(Resolver *r, const char *name);
+/* The same; NULL: neither. */
+const Global *scope_global(Resolver *r, const char *name);
+/* The function or distribution of that name, whatever else the program calls so: its own, the library's, a builtin. */
+Found scope_lookup_function(Resolver *r, const char *name);
 /* In the scopes of the function at work only. */
 Found scope_lookup_in_function(Resolver *r, const char *name);
 bool scope_binds_below(const Scope *s, const char *name, unsigned how); /* in the plates of s, at any depth */
-/* The global that a function may not bind again; NULL: none, or one of the library or of an earlier line. */
+/* The global that a function may not bind again; NULL: none, or one of an earlier line. */
 const Global *scope_protected_global(Resolver *r, const char *name);
 const char *scope_nearest(Resolver *r, const char *name);
 int scope_add_slot(Resolver *r, Frame *f, const char *name);

@@ -111,24 +111,49 @@ static Found lookup_in_scopes(Resolver *r, const char *name, bool own_function) 
 
 Found scope_lookup_in_function(Resolver *r, const char *name) { return lookup_in_scopes(r, name, true); }
 
+static Found found_outside(RefKind kind, int slot) {
+    return slot >= 0 ? (Found){.found = true, .ref = {kind, 0, slot}} : (Found){.found = false};
+}
+
+static Found lookup_library(Resolver *r, const char *name) {
+    int k = library_find(r->g, name);
+    if (k >= 0)
+        library_get(r->g, k);
+    return found_outside(REF_LIBRARY, k);
+}
+
+Found scope_lookup_global(Resolver *r, const char *name) {
+    int slot = r->library ? -1 : globals_find(r->g, name);
+    return slot >= 0 ? found_outside(REF_GLOBAL, slot) : lookup_library(r, name);
+}
+
+const Global *scope_global(Resolver *r, const char *name) {
+    Found f = scope_lookup_global(r, name);
+    return f.found ? library_global(r->g, f.ref) : NULL;
+}
+
+Found scope_lookup_function(Resolver *r, const char *name) {
+    int slot = r->library ? -1 : globals_find_function(r->g, name);
+    if (slot >= 0)
+        return found_outside(REF_GLOBAL, slot);
+    Found f = lookup_library(r, name);
+    if (f.found && library_global(r->g, f.ref)->kind != GLOBAL_VALUE)
+        return f;
+    return found_outside(REF_BUILTIN, globals_find_builtin(r->g, name));
+}
+
 Found scope_lookup(Resolver *r, const char *name) {
     Found f = lookup_in_scopes(r, name, false);
-    if (f.found)
-        return f;
-    int slot = globals_find(r->g, name);
-    if (slot >= 0)
-        return (Found){.found = true, .ref = {REF_GLOBAL, 0, slot}};
-    slot = globals_find_builtin(r->g, name);
-    if (slot >= 0)
-        return (Found){.found = true, .ref = {REF_BUILTIN, 0, slot}};
-    return (Found){.found = false};
+    if (!f.found)
+        f = scope_lookup_global(r, name);
+    return f.found ? f : found_outside(REF_BUILTIN, globals_find_builtin(r->g, name));
 }
 
 const Global *scope_protected_global(Resolver *r, const char *name) {
-    int slot = globals_find(r->g, name);
+    int slot = r->library ? -1 : globals_find(r->g, name);
     const Global *g = slot >= 0 ? lang_global(r->g, slot) : NULL;
     bool earlier_line = g && r->options->interactive && g->span.file != r->file;
-    return g && !g->library && !r->options->library && !earlier_line ? g : NULL;
+    return earlier_line ? NULL : g;
 }
 
 bool scope_binds_below(const Scope *s, const char *name, unsigned how) {
@@ -141,7 +166,7 @@ bool scope_binds_below(const Scope *s, const char *name, unsigned how) {
 }
 
 const char *scope_nearest(Resolver *r, const char *name) {
-    int n = 0, room = r->g->n + r->g->nbuiltins;
+    int n = 0, room = r->g->n + r->g->library.n + r->g->nbuiltins;
     for (const Scope *s = r->scope; s; s = s->outer)
         for (const Binding *b = s->bindings; b; b = b->next)
             room++;
@@ -152,6 +177,9 @@ const char *scope_nearest(Resolver *r, const char *name) {
     for (int i = r->g->n - 1; i >= 0; i--)
         if (!r->g->list[i].hidden && r->g->list[i].global.name[0] != '_')
             names[n++] = r->g->list[i].global.name;
+    for (int i = 0; i < r->g->library.n; i++)
+        if (r->g->library.entries[i].name[0] != '_')
+            names[n++] = r->g->library.entries[i].name;
     for (int i = 0; i < r->g->nbuiltins; i++)
         if (r->g->builtin_names[i][0] != '_')
             names[n++] = r->g->builtin_names[i];

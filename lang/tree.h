@@ -16,6 +16,7 @@ typedef struct Function Function;
 typedef enum RefKind {
     REF_LOCAL,   /* slot `slot` of the frame `depth` levels out */
     REF_GLOBAL,  /* slot `slot` of the top level */
+    REF_LIBRARY, /* the slot-th definition of the library (lang.h) */
     REF_BUILTIN  /* the slot-th of the names that the resolver was told of (lang.h) */
 } RefKind;
 typedef struct Ref {

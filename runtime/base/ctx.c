@@ -48,14 +48,18 @@ Arena *ctx_arena(Ctx *c) {
     return a;
 }
 
-int ctx_add_source(Ctx *c, const char *name, const char *text, size_t length) {
+int ctx_add_static_source(Ctx *c, const char *name, const char *text, size_t length) {
     Source *more = realloc(c->sources, ((size_t)c->nsources + 1) * sizeof *more);
     if (!more) ctx_raise_exhausted(c, length);
     c->sources = more;
+    more[c->nsources] = (Source){name, text, length};
+    return c->nsources++;
+}
+
+int ctx_add_source(Ctx *c, const char *name, const char *text, size_t length) {
     char *copy = arena_alloc(c->session, length + 1);
     if (length) memcpy(copy, text, length);
-    more[c->nsources] = (Source){arena_strdup(c->session, name), copy, length};
-    return c->nsources++;
+    return ctx_add_static_source(c, arena_strdup(c->session, name), copy, length);
 }
 
 const char *ctx_source_name(const Ctx *c, int file) {

@@ -71,6 +71,8 @@ Arena *ctx_arena(Ctx *c);
 
 /* Register a text; the text is copied. Gives the file number of spans. */
 int ctx_add_source(Ctx *c, const char *name, const char *text, size_t length);
+/* The same without a copy: name and text (which ends in NUL) outlive the context. */
+int ctx_add_static_source(Ctx *c, const char *name, const char *text, size_t length);
 const char *ctx_source_name(const Ctx *c, int file);
 
 _Noreturn void ctx_raise(Ctx *c, ErrorKind kind, Span at, const char *hint, const char *format, ...)

@@ -141,8 +141,8 @@ static const Builtin *builtin_find(Session *s, const char *name) {
 
 static bool show_library_name(Session *s, const char *name) {
     if (show_optimizer(name)) return true; /* a builtin too, whose signature says less */
-    int slot = lang_global_find(s->interp->names, name);
-    const Global *g = slot >= 0 ? lang_global(s->interp->names, slot) : NULL;
+    int number = lang_library_find(s->interp->names, name);
+    const Global *g = number >= 0 ? lang_library(s->interp->names, number) : NULL;
     const Builtin *b = builtin_find(s, name);
     if (g && g->dist)
         show_dist(s, g->dist);
@@ -177,9 +177,9 @@ static void names_add(Names *names, const char *name) {
 
 static int by_name(const void *a, const void *b) { return strcmp(*(const char *const *)a, *(const char *const *)b); }
 
-static void add_globals(Session *s, Names *names, bool functions, bool dists) {
-    for (int k = 0; k < lang_globals_count(s->interp->names); k++) {
-        const Global *g = lang_global(s->interp->names, k);
+static void add_library(Session *s, Names *names, bool functions, bool dists) {
+    for (int k = 0; k < lang_library_count(s->interp->names); k++) {
+        const Global *g = lang_library(s->interp->names, k);
         if ((functions && g->function) || (dists && g->dist)) names_add(names, g->name);
     }
     for (int k = 0; functions && k < s->interp->nbuiltins; k++) names_add(names, s->interp->builtins[k]->name);
@@ -200,7 +200,7 @@ static void list_names(const Names *names) {
 
 static int unknown_name(Session *s, const char *name) {
     Names all = {.arena = s->arena};
-    add_globals(s, &all, true, true);
+    add_library(s, &all, true, true);
     for (const Command *c = commands; c->name; c++) names_add(&all, c->name);
     for (int k = 0; k < NFORMS; k++) names_add(&all, forms[k].name);
     int count = 0;
@@ -219,7 +219,7 @@ static int help_on_library(Session *s) {
     bool functions = strcmp(name, "functions") == 0, dists = strcmp(name, "distributions") == 0;
     if (functions || dists) {
         Names names = {.arena = s->arena};
-        add_globals(s, &names, functions, dists);
+        add_library(s, &names, functions, dists);
         list_names(&names);
         return EXIT_DONE;
     }

@@ -17,7 +17,7 @@ typedef struct Session {
 } Session;
 
 /* Open a session, run body under protection and close it. Errors that reach the top are reported; gives the exit code:
- * that of body, or that of the error. The standard library is loaded when body begins. */
+ * that of body, or that of the error. The standard library is known when body begins. */
 int session_run(const Options *o, void *self, int (*body)(Session *s));
 
 /* Read, parse and check a program ("-": standard input). Reports its errors, all of them; false if there were any. */

@@ -39,8 +39,15 @@ static void copy_block(real *to, Shape ts, const real *from, Shape fs) {
     }
 }
 
-/* Room for `shape`; what was there stays at its place. */
-static void variable_grow(DrawStore *d, DrawVariable *v, Shape shape) {
+static void variable_widen(Shape *wanted, Shape shape) {
+    wanted->rank = shape.rank;
+    for (int k = 0; k < shape.rank; k++)
+        if (shape.dim[k] > wanted->dim[k]) wanted->dim[k] = shape.dim[k];
+}
+
+/* Room for the wanted shape; what was there stays at its place. */
+static void variable_grow(DrawStore *d, DrawVariable *v) {
+    Shape shape = v->wanted;
     bool fits = v->values != NULL;
     for (int k = 0; k < shape.rank; k++) {
         fits &= shape.dim[k] <= v->shape.dim[k];
@@ -82,7 +89,7 @@ static bool plan_entry(DrawStore *d, Interp *in, const Entry *e, DrawPiece *p, V
     memcpy(whole.dim + e->nindex, event.dim, sizeof(int64_t) * (size_t)event.rank);
     p->variable = variable_at(d, e->name, whole.rank);
     if (p->variable < 0) return false;
-    variable_grow(d, &d->list[p->variable], whole);
+    variable_widen(&d->list[p->variable].wanted, whole);
     d->list[p->variable].summed = e->summed;
     *var = a.var;
     return true;
@@ -104,6 +111,7 @@ DrawPlan *draws_plan(DrawStore *d, const Trace *t, unsigned what, Recorder *r, A
             tensor_copy_out(var.value, p->from);
         plan->n++;
     }
+    for (int k = 0; k < d->n; k++) variable_grow(d, &d->list[k]); /* once: a chain has a piece per step */
     return plan;
 }
 
@@ -133,9 +141,8 @@ static void take_piece(const DrawPiece *p, const DrawVariable *v, real *row) {
 void draws_take(DrawStore *d, const DrawPlan *plan, int64_t draw) {
     for (int k = 0; k < plan->n; k++) {
         DrawVariable *v = &d->list[plan->list[k].variable];
-        bool first = true; /* of this variable's pieces */
-        for (int j = 0; j < k && first; j++) first = plan->list[j].variable != plan->list[k].variable;
-        if (first) v->present++;
+        if (v->latest != draw + 1) v->present++;
+        v->latest = draw + 1;
         take_piece(&plan->list[k], v, v->values + draw * v->size);
     }
 }

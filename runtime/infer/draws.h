@@ -15,6 +15,8 @@ typedef struct DrawVariable {
     real *values;    /* [ndraws, shape...] */
     int64_t size;    /* of shape */
     int64_t present; /* in how many draws it was there */
+    int64_t latest;  /* the last of these, counted from 1 */
+    Shape wanted;    /* the widest so far: `shape` once all pieces of a run are known */
     bool summed;     /* probabilities of a discrete variable that was summed out; the last dimension is its support */
 } DrawVariable;
 

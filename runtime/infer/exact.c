@@ -25,6 +25,7 @@ void exact_run(Job *job) {
     draws_init(&f->draws, job->in->ctx, f->arena, 1);
     Recorder *r = ARENA_NEW(f->arena, Recorder);
     recorder_init(r, job->in, f->arena, job->seed, record, x);
+    r->walk = true; /* run once: no program is made of it */
     draws_take(&f->draws, recorder_run(r, STEP_FRESH, 0), 0);
     recorder_forget(r);
     f->point = true;

@@ -6,6 +6,7 @@
 
 #include "infer/recorder.h"
 #include "interp/array.h"
+#include "interp/stdlib.h"
 
 void latents_init(Latents *l, Arena *arena, bool noncentre, bool jacobian, const char *method) {
     *l = (Latents){.arena = arena, .noncentre = noncentre, .jacobian = jacobian, .method = method};
@@ -87,11 +88,10 @@ static int param_place(const Dist *d, const char *name) {
 
 static bool depends_on_run(Value v) { return v.kind == VALUE_ARRAY && var_is_taped(v.u.array->var); }
 
-static bool is_noncentred(Interp *in, const Dist *d) {
+static bool is_noncentred(const Dist *d) {
     const DistDecl *decl = d->family->decl;
-    int slot = lang_global_find(in->names, decl->name);
     bool known = false;
-    if (slot < 0 || !lang_global(in->names, slot)->library || lang_global(in->names, slot)->dist != decl) return false;
+    if (!stdlib_holds(decl->span)) return false;
     for (size_t k = 0; k < sizeof location_scale / sizeof *location_scale; k++)
         known |= strcmp(decl->name, location_scale[k]) == 0;
     int loc = param_place(d, "loc"), scale = param_place(d, "scale");
@@ -159,7 +159,7 @@ void latents_discover(Latents *l, Trace *t, Interp *in, Site *s, Entry *e) {
     memcpy(site.index, s->index, sizeof(Index) * (size_t)s->nindex);
     memcpy(site.axes, x.axes, sizeof site.axes);
     site.kind = support_kind(in, &p);
-    site.noncentred = l->noncentre && site.kind == CONSTRAINT_REAL && is_noncentred(in, s->dist);
+    site.noncentred = l->noncentre && site.kind == CONSTRAINT_REAL && is_noncentred(s->dist);
     Constraint c = {.kind = site.kind};
     site.free = constraint_free_shape(in->ctx, &c, site.full);
     site.size = shape_size(site.free);

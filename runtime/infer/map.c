@@ -1,7 +1,6 @@
 /* map(): the highest density of the variables as written (no Jacobian; Stan's optimize with jacobian = false), from
  * several random starts; learned parameters are maximised too. laplace(): the mode in unconstrained space (with the
  * Jacobian) and the Gaussian of the Hessian there. */
-#include <lapacke.h>
 #include <math.h>
 #include <string.h>
 
@@ -9,6 +8,7 @@
 #include "infer/diagnostics.h"
 #include "infer/fit.h"
 #include "infer/lbfgs.h"
+#include "tape/lapack.h"
 
 enum { RESTARTS = 10 };
 
@@ -157,7 +157,7 @@ static double *factor_precision(Job *job, Climb *c) {
             ctx_raise(job->in->ctx, ERROR_NUMERIC, job->span, NULL,
                       "the second derivatives at the mode are not finite");
     }
-    if (n && LAPACKE_dpotrf(LAPACK_ROW_MAJOR, 'L', (int)n, h, (int)n) != 0)
+    if (n && lapack_cholesky(n, h) != 0)
         ctx_raise(job->in->ctx, ERROR_NUMERIC, job->span,
                   "a direction is flat, or the mode lies at the edge; svi() does not need a mode",
                   "laplace: the log density does not fall in all directions from the mode that was found");

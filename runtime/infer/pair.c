@@ -260,10 +260,17 @@ static void enter_batches(Pair *pair, Interp *in, uint32_t step) {
     in->tape->inputs[SLOT_BATCH] = pair->batches->elements;
 }
 
+static void release_held(void *self) {
+    Arena **held = self;
+    arena_free(*held);
+    *held = NULL;
+}
+
 /* On a tape that does not record, numbers that come of draws are plain: the checks of constants would meet them. */
 static void check_run(Pair *pair, Interp *in, uint64_t seed, bool recording) {
-    Arena *arena = ctx_arena(in->ctx);
-    arena_defer(pair->arena, (void (*)(void *))arena_free, arena);
+    Arena *arena = ctx_arena(in->ctx), **held = ARENA_NEW(pair->arena, Arena *);
+    *held = arena;
+    arena_defer(pair->arena, release_held, held);
     Tape *tape = tape_new(in->ctx, arena, recording);
     tape->step = STEP_CHECK;
     Scope saved;
@@ -279,6 +286,7 @@ static void check_run(Pair *pair, Interp *in, uint64_t seed, bool recording) {
     if (pair->guide)
         guide_check_invented(in, pair->guide_name, pair->model->closure->function->name, &p.guide, &p.model);
     scope_leave(in, &saved);
+    if (!pair->guide && (!pair->latents || pair->latents->n == 0)) release_held(held); /* nothing points into it */
 }
 
 void pair_check(Pair *pair, Interp *in, uint64_t seed) { check_run(pair, in, seed, true); }
@@ -333,13 +341,19 @@ bool pair_prior_point(Pair *pair, Interp *in, uint64_t seed, double *point) {
     return good;
 }
 
+static bool gives_lambda(const Global *g, const Function *lambda) {
+    const Expr *e = g && g->function ? g->function->expr : NULL;
+    return e && e->kind == EXPR_LAMBDA && e->u.lambda == lambda;
+}
+
 const char *automatic_name(Interp *in, Value automatic) {
     if (automatic.kind != VALUE_FUNCTION) return "automatic guide";
     const Function *f = automatic.u.closure->function;
+    if (f->kind != FUNCTION_LAMBDA) return f->name;
     /* `fn auto_normal(scale) = start -> ...`: the function whose value the lambda is */
-    for (int k = 0; k < lang_globals_count(in->names) && f->kind == FUNCTION_LAMBDA; k++) {
-        const Function *g = lang_global(in->names, k)->function;
-        if (g && g->expr && g->expr->kind == EXPR_LAMBDA && g->expr->u.lambda == f) return g->name;
-    }
+    for (int k = 0; k < lang_globals_count(in->names); k++)
+        if (gives_lambda(lang_global(in->names, k), f)) return lang_global(in->names, k)->name;
+    for (int k = 0; k < lang_library_count(in->names); k++)
+        if (gives_lambda(lang_library_loaded(in->names, k), f)) return lang_library_name(in->names, k);
     return f->name;
 }

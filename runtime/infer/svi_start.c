@@ -1,13 +1,13 @@
 /* Where an automatic guide starts: at the mode of the unconstrained density, found by L-BFGS from the prior's median,
  * with the covariance of the Gaussian there; or, where that is no better (hierarchical models often have their mode far
  * from everything else), at the prior's median with 0.1 of the prior's spread. */
-#include <lapacke.h>
 #include <math.h>
 #include <string.h>
 
 #include "infer/density.h"
 #include "infer/lbfgs.h"
 #include "infer/svi.h"
+#include "tape/lapack.h"
 
 enum { MAX_DENSE = 400, TRIES = 40 };
 static const double BEGIN = 0.1;
@@ -42,15 +42,12 @@ static bool curvature(Density *d, Start *s, Arena *a) {
         if (!isfinite(h[k])) return false;
     }
     for (int64_t k = 0; k < n; k++) s->scale[k] = h[k * n + k] > 1e-8 ? 1 / sqrt(h[k * n + k]) : 1;
-    if (LAPACKE_dsyev(LAPACK_ROW_MAJOR, 'V', 'L', (int)n, h, (int)n, w) != 0) return false;
+    if (!lapack_eigen(a, n, h, w)) return false;
     for (int64_t k = 0; k < n; k++) w[k] = w[k] > 1e-8 ? 1 / w[k] : 1;
-    for (int64_t i = 0; i < n; i++)
-        for (int64_t j = 0; j <= i; j++) {
-            double sum = 0;
-            for (int64_t k = 0; k < n; k++) sum += h[i * n + k] * w[k] * h[j * n + k];
-            cov[i * n + j] = cov[j * n + i] = sum;
-        }
-    if (LAPACKE_dpotrf(LAPACK_ROW_MAJOR, 'L', (int)n, cov, (int)n) != 0) return false;
+    for (int64_t k = 0; k < n; k++) /* row k of h is an eigenvector */
+        for (int64_t i = 0; i < n; i++)
+            for (int64_t j = 0; j <= i; j++) cov[i * n + j] += h[k * n + i] * w[k] * h[k * n + j];
+    if (lapack_cholesky(n, cov) != 0) return false;
     for (int64_t i = 0; i < n; i++)
         for (int64_t j = 0; j < n; j++) s->cholesky[i * n + j] = j <= i ? cov[i * n + j] : 0;
     return true;

@@ -37,10 +37,7 @@ static Value call_nrow(Interp *in, const Args *args) { return one_size(in, args,
 static Value call_ncol(Interp *in, const Args *args) { return one_size(in, args, 1, "columns"); }
 
 static Value call_shape(Interp *in, const Args *args) {
-    Shape s = value_event_shape(in, args->values[0], arg_span(args, 0));
-    Tensor *t = tensor_new(in->ctx, in->arena, shape1(s.rank));
-    for (int k = 0; k < s.rank; k++) t->data[k] = (real)s.dim[k];
-    return value_tensor(in, t);
+    return shape_value(in, value_event_shape(in, args->values[0], arg_span(args, 0)));
 }
 
 static Value call_size(Interp *in, const Args *args) {

@@ -4,6 +4,7 @@
 
 #include "interp/builtins.h"
 #include "interp/internal.h"
+#include "interp/stdlib.h"
 
 static Dist *dist_argument(Interp *in, const Args *a, const char *function) {
     Value v = a->values[0];
@@ -70,8 +71,10 @@ static Value dist_kl(Interp *in, const Args *a) {
     Dist *p = dist_argument(in, a, "kl");
     if (a->values[1].kind != VALUE_DIST)
         ctx_raise(in->ctx, ERROR_PROGRAM, a->span, NULL, "`kl` wants two distributions; the second is %s", value_describe(in, a->values[1]));
-    const char *q = a->values[1].u.dist->family->decl->name;
-    Value f = interp_lookup(in, arena_printf(in->arena, "_kl_%s_%s", p->family->decl->name, q));
+    const DistDecl *of = p->family->decl, *from = a->values[1].u.dist->family->decl;
+    const char *q = from->name;
+    bool known = stdlib_holds(of->span) && stdlib_holds(from->span);
+    Value f = known ? interp_lookup(in, arena_printf(in->arena, "_kl_%s_%s", of->name, q)) : value_none();
     if (f.kind != VALUE_FUNCTION)
         ctx_raise(in->ctx, ERROR_PROGRAM, a->span, "estimate it: mean of logpdf(p, x) - logpdf(q, x) over draws x of p",
                   "the divergence of %s from %s has no closed form here", p->family->decl->name, q);

@@ -20,6 +20,7 @@ static int element_count(Interp *in, Value v, Span at) {
 
 static Value element(Interp *in, Value v, int k, Span at) {
     if (v.kind == VALUE_LIST || v.kind == VALUE_TUPLE) return v.u.list->items[k];
+    if (v.kind == VALUE_RANGE) return value_number((double)(v.u.range->first + k));
     Value index = value_number(k + 1);
     return array_index(in, v, 1, &index, NULL, at);
 }

@@ -35,7 +35,8 @@ static Value call_scatter_rows(Interp *in, const Args *args) {
 }
 
 const Builtin builtins_nets[] = {
-    {"layer", "(k, f)", call_layer, "f(), with learned parameters of its own for each k: layer(k, () -> dense(x, 20))", 0},
+    {"layer", "(k, f)", call_layer, "f(), with parameters of its own for each k: layer(k, () -> dense(x, 20))", 0},
+    {"lift", "(f, prior)", builtin_lift, "g ~ lift(f, Normal(0, 1)): the net f, its parameters as random variables", 0},
     {"_training", "()", call_training, "is a guide or a network being trained?", 0},
     {"_scatter_rows", "(src, index, n)", call_scatter_rows, "rows added up at their indices", 0},
     {0},

@@ -71,6 +71,12 @@ Value builtin_call(Interp *in, const Builtin *b, const Args *args) {
 
 /* -- Arguments -- */
 
+Value shape_value(Interp *in, Shape s) {
+    Tensor *t = tensor_new(in->ctx, in->arena, shape1(s.rank));
+    for (int k = 0; k < s.rank; k++) t->data[k] = (real)s.dim[k];
+    return value_tensor(in, t);
+}
+
 Span arg_span(const Args *args, int k) {
     return k < args->n && args->spans && args->spans[k].file >= 0 ? args->spans[k] : args->span;
 }

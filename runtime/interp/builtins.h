@@ -21,6 +21,9 @@ Value builtin_call(Interp *in, const Builtin *b, const Args *args);
 /* map(f, xs, ...): values are f and xs. For the layer above, whose method map() has the same name. */
 Value builtin_map(Interp *in, const Args *args);
 
+Value builtin_lift(Interp *in, const Args *args); /* lift.c */
+Value shape_value(Interp *in, Shape s);           /* the sizes as a vector */
+
 /* -- Arguments -- */
 static inline bool arg_given(const Args *args, int k) { return k < args->n && args->values[k].kind != VALUE_NONE; }
 Span arg_span(const Args *args, int k); /* its own, or the call's */

@@ -213,7 +213,7 @@ static Value make_call(Interp *in, Closure *c, const Value *values) {
 
 Value closure_new(Interp *in, Frame *f, const Function *fn) {
     Closure *c = ARENA_NEW(in->arena, Closure);
-    *c = (Closure){fn, fn->captures ? f : NULL, f ? f->param_path : NULL, f && f->in_net};
+    *c = (Closure){fn, fn->captures ? f : NULL, f ? f->param_path : NULL, f && f->in_net, NULL};
     return (Value){VALUE_FUNCTION, .u.closure = c};
 }
 
@@ -251,9 +251,12 @@ static Value call_closure(Interp *in, Closure *c, int n, const Value *args, cons
     if (fn->kind == FUNCTION_MODEL || fn->kind == FUNCTION_GUIDE) return make_call(in, c, values);
     Frame *f = frame_new(in, fn, c->environment);
     set_param_path(in, f, c, caller, call);
+    if (c->lifted) f->param_path = c->param_path, lift_enter(c->lifted);
     for (int k = 0; k < fn->nparams; k++) f->slots[fn->params[k].slot] = values[k];
     fill_defaults(in, f, fn);
-    return run_body(in, f, fn, at);
+    Value v = run_body(in, f, fn, at);
+    if (c->lifted) lift_leave(c->lifted);
+    return v;
 }
 
 Value call_value(Interp *in, Value callee, int n, const Value *args, const char *const *names, const Span *spans, Span at, Frame *caller,

@@ -7,6 +7,7 @@
 
 Value *slot_of(Interp *in, Frame *f, Ref ref) {
     if (ref.kind == REF_GLOBAL) return &in->globals[ref.slot];
+    if (ref.kind == REF_LIBRARY) return library_slot(in, ref.slot);
     for (int d = ref.depth; d > 0; d--) f = f->outer;
     return &f->slots[ref.slot];
 }

@@ -129,7 +129,11 @@ Flow exec(Interp *in, Frame *f, const Stmt *s, Value *last) {
     case STMT_FACTOR: {
         Value v = eval(in, f, s->u.expr);
         value_array(in, v, s->u.expr->span, "the argument of `factor`");
-        effect_factor(in, in->handler, v, s->span);
+        const Axis *plates[MAX_AXES]; /* once per element, whether or not it depends on it */
+        int n = 0;
+        for (int k = 0; k < in->nplates; k++)
+            if (in->plates[k]->kind == AXIS_PLATE) plates[n++] = in->plates[k];
+        effect_factor(in, in->handler, n ? array_expand_axes(in, v, n, plates) : v, s->span);
         break;
     }
     case STMT_PARAM: exec_param(in, f, s); break;

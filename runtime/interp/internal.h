@@ -11,7 +11,7 @@ Value eval(Interp *in, Frame *f, const Expr *e);
 Flow exec_block(Interp *in, Frame *f, const Block *b, Value *last);
 Flow exec(Interp *in, Frame *f, const Stmt *s, Value *last);
 void poll_interrupt(Interp *in); /* in loops and calls: raises when the user has interrupted */
-Value *slot_of(Interp *in, Frame *f, Ref ref); /* a local's or global's place; not for builtins */
+Value *slot_of(Interp *in, Frame *f, Ref ref); /* not for builtins */
 Value read_slot(Interp *in, Value *slot, const char *name, Span at);
 /* The values of indices: VALUE_NONE for `:`. */
 void eval_indices(Interp *in, Frame *f, Expr *const *indices, int n, Value *values, Span *spans);
@@ -38,8 +38,18 @@ void exec_observe(Interp *in, Frame *f, const Stmt *s);
 void exec_record(Interp *in, Frame *f, const Stmt *s);
 void exec_param(Interp *in, Frame *f, const Stmt *s);
 
+/* lift.c: nets whose parameters are random variables. */
+typedef struct Lifted Lifted;
+bool value_is_lift(Value v);
+Value lift_draw(Interp *in, Value lift, const Site *place); /* g ~ lift(f, prior): the net; place: its name and indices */
+void lift_enter(Lifted *g);
+void lift_leave(Lifted *g);
+
 /* missing.c: a site whose data are missing may have to be drawn, or its plate to run element by element. */
 void observe_missing(Interp *in, const Function *fn, const Target *t, Site *s);
+
+/* session.c: the value of a definition of the library. */
+Value *library_slot(Interp *in, int number);
 
 /* dists.c */
 Family *family_new(Interp *in, Arena *a, const DistDecl *d);

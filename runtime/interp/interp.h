@@ -62,6 +62,7 @@ struct Interp {
     Globals *names;
     Value *globals;        /* by slot of lang_global */
     int nglobals;
+    Value *library;        /* by number of lang_library; VALUE_NONE: not used so far */
     Arena *keep;           /* where globals live */
     Arena *arena;          /* of the statement or step at work */
     Tape *tape;            /* the tape at work; not recording at top level. Its arena is in->arena */
@@ -73,7 +74,6 @@ struct Interp {
     const Axis *split;       /* with ERROR_ELEMENTWISE: the axis that must be run element by element */
     uint64_t draw_count;     /* of bare draws in this statement */
     int depth;               /* of calls */
-    bool library_loading;
     bool in_library;         /* a function of the standard library is at work ... */
     Span entered;            /* ... which the program called here */
     const Builtin **builtins;
@@ -97,7 +97,8 @@ struct Interp {
 /* `tables` ends with NULL; each table ends with a row without a name. The interpreter's own builtins are added. */
 Interp *interp_new(Ctx *c, const Builtin *const *tables);
 void interp_free(Interp *in);
-/* Parse, resolve and load the embedded standard library. Raises if it is wrong. */
+/* Make the embedded standard library known, before any other source; its definitions are loaded when they are used (and
+ * raise if they are wrong). */
 void interp_load_stdlib(Interp *in);
 
 /* The axis with these properties; the same pointer each time. */
@@ -117,7 +118,7 @@ Value interp_call(Interp *in, Value callee, int n, const Value *args, Span at);
 Value interp_run_call(Interp *in, const Call *call, Span at);
 /* Carry a value over to a longer-lived arena. Taped arrays become plain. */
 Value value_keep(Interp *in, Arena *to, Value v);
-/* A function's or builtin's value by name, VALUE_NONE if there is none. */
+/* What the library, or else a builtin, has of this name, whatever the program calls so; VALUE_NONE if there is none. */
 Value interp_lookup(Interp *in, const char *name);
 
 /* -- Making values (in in->arena) -- */

@@ -65,6 +65,7 @@ static Frame *keep_frame(Kept *t, Frame *f) {
 static Closure *keep_closure(Kept *t, const Closure *c) {
     Closure *copy = arena_copy(t->to, c, sizeof *c);
     copy->environment = keep_frame(t, c->environment);
+    copy->lifted = NULL; /* what was drawn belongs to the run */
     if (c->param_path) copy->param_path = arena_strdup(t->to, c->param_path);
     return copy;
 }

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "base/strings.h"
-#include "interp/array.h"
+#include "interp/builtins.h"
 #include "interp/cells.h"
 #include "interp/internal.h"
 #include "interp/session.h"
@@ -106,7 +106,10 @@ Value interp_run_call(Interp *in, const Call *call, Span at) {
     f->param_path = in->address ? arena_printf(in->arena, "%s.%s", in->address->name, fn->name) : fn->name;
     for (int k = 0; k < fn->nparams; k++) f->slots[fn->params[k].slot] = call->arguments[k];
     if (fn->body == NULL && fn->expr == NULL) return value_nothing();
-    return run_body(in, f, fn, at);
+    struct Handler *handler = in->handler; /* lifted nets leave theirs on the stack */
+    Value v = run_body(in, f, fn, at);
+    if (!in->address) in->handler = handler; /* a nested model may return one */
+    return v;
 }
 
 static void sample_model(Interp *in, Frame *f, const Stmt *s, const Call *call, const Index *own) {
@@ -124,6 +127,16 @@ static void sample_model(Interp *in, Frame *f, const Stmt *s, const Call *call, 
     cells_set(in, slot_of(in, f, t->ref), t->name, t->nindices, own, v, t->span);
 }
 
+/* g ~ lift(f, prior): its parameters are drawn as they are met. */
+static void sample_net(Interp *in, Frame *f, const Stmt *s, Value lift, const Index *own) {
+    const Target *t = &s->u.sample.target;
+    if (s->u.sample.role == ROLE_OBSERVED)
+        ctx_raise(in->ctx, ERROR_PROGRAM, s->span, NULL, "`%s` is data, and a net cannot be observed", t->name);
+    Site place = {.span = s->span, .value_span = t->span, .data = value_none(), .value = value_none()};
+    place.nindex = full_address(in, t->name, own, t->nindices, &place.name, place.index, t->span);
+    cells_set(in, slot_of(in, f, t->ref), t->name, t->nindices, own, lift_draw(in, lift, &place), t->span);
+}
+
 /* -- The statements -- */
 
 static Dist *as_dist(Interp *in, Value v, Span at) {
@@ -138,6 +151,10 @@ void exec_sample(Interp *in, Frame *f, const Stmt *s) {
     Index own[MAX_INDEX];
     target_index(in, f, t, own);
     Value d = eval(in, f, s->u.sample.dist);
+    if (value_is_lift(d)) {
+        sample_net(in, f, s, d, own);
+        return;
+    }
     const Call *call = as_model_call(in, d);
     if (call) {
         sample_model(in, f, s, call, own);
@@ -219,9 +236,7 @@ static Value initial_value(Interp *in, const ParamSite *p) {
     in->tape->recording = false;
     Value v = eval(in, p->frame, init);
     if (v.kind == VALUE_FUNCTION || v.kind == VALUE_BUILTIN) { /* of the shape */
-        Tensor *dims = tensor_new(in->ctx, in->arena, shape1(p->shape.rank));
-        for (int k = 0; k < p->shape.rank; k++) dims->data[k] = (real)p->shape.dim[k];
-        Value shape = value_tensor(in, dims);
+        Value shape = shape_value(in, p->shape);
         v = interp_call(in, v, 1, &shape, init->span);
     }
     in->tape->recording = recording;

@@ -2,6 +2,7 @@
 
 #include "interp/session.h"
 
+#include <assert.h>
 #include <math.h>
 #include <pthread.h>
 #include <stdarg.h>
@@ -121,8 +122,8 @@ void interp_free(Interp *in) {
 }
 
 Value interp_lookup(Interp *in, const char *name) {
-    int slot = lang_global_find(in->names, name);
-    if (slot >= 0 && slot < in->nglobals && in->globals[slot].kind != VALUE_NONE) return in->globals[slot];
+    int number = lang_library_find(in->names, name);
+    if (number >= 0) return *library_slot(in, number);
     for (int k = 0; k < in->nbuiltins; k++)
         if (strcmp(in->builtins[k]->name, name) == 0) return (Value){VALUE_BUILTIN, .u.builtin = in->builtins[k]};
     return value_none();
@@ -241,7 +242,7 @@ void session_warn_once(Interp *in, Span at, const char *hint, const char *format
 
 static void grow_globals(Interp *in) {
     int n = lang_globals_count(in->names);
-    if (n <= in->nglobals) return;
+    if (in->globals && n <= in->nglobals) return;
     Value *globals = ARENA_ARRAY(in->keep, Value, n + 64);
     if (in->nglobals) memcpy(globals, in->globals, sizeof(Value) * (size_t)in->nglobals);
     in->globals = globals, in->nglobals = n;
@@ -294,6 +295,7 @@ void interp_run_statement(Interp *in, const Stmt *s, Value *result) {
     Error caught;
     if (!ctx_protect(in->ctx, run_statement, &r, &caught)) { /* nothing is bound to what the next statement's reset frees */
         memcpy(in->globals, before, sizeof(Value) * (size_t)in->nglobals);
+        if (caught.kind == ERROR_ELEMENTWISE) caught.kind = ERROR_PROGRAM; /* nobody could run it element by element */
         ctx_reraise(in->ctx, &caught);
     }
     if (result) *result = r.last;
@@ -303,16 +305,28 @@ void interp_run_module(Interp *in, const Module *m) {
     for (int k = 0; k < m->body->n; k++) interp_run_statement(in, m->body->statements[k], NULL);
 }
 
+/* -- The library -- */
+
 void interp_load_stdlib(Interp *in) {
-    in->library_loading = true;
+    assert(in->ctx->nsources == 0);
     for (int k = 0; k < stdlib_nfiles; k++) {
         const StdlibFile *f = &stdlib_files[k];
-        int file = ctx_add_source(in->ctx, f->name, f->text, f->length);
-        LoadOptions options = {.library = true};
-        Diagnostics d = {0};
-        Module *m = lang_load(in->ctx, in->names, file, &options, &d);
-        if (!m) ctx_reraise(in->ctx, &d.list[0].error);
-        interp_run_module(in, m);
+        ctx_add_static_source(in->ctx, f->name, f->text, f->length);
     }
-    in->library_loading = false;
+    lang_globals_library(in->names, stdlib_entries, stdlib_nentries, 0);
+    in->library = ARENA_ARRAY(in->keep, Value, stdlib_nentries);
+}
+
+static Value library_value(Interp *in, const Global *g) {
+    if (g->dist) return (Value){VALUE_FAMILY, .u.family = family_new(in, in->keep, g->dist)};
+    if (g->constant) return value_keep(in, in->keep, eval(in, NULL, g->constant));
+    Closure *c = ARENA_NEW(in->keep, Closure);
+    *c = (Closure){.function = g->function};
+    return (Value){VALUE_FUNCTION, .u.closure = c};
+}
+
+Value *library_slot(Interp *in, int number) {
+    Value *v = &in->library[number];
+    if (v->kind == VALUE_NONE) *v = library_value(in, lang_library(in->names, number));
+    return v;
 }

@@ -99,6 +99,7 @@ typedef struct Closure {
     Frame *environment;     /* NULL where it needs none */
     const char *param_path; /* of the frame that made it: calls in a lambda belong to where it was written */
     bool in_net;
+    struct Lifted *lifted;  /* a net whose parameters are random variables (lift.c); NULL */
 } Closure;
 typedef struct Call { Closure *closure; Value *arguments; int n; } Call; /* by parameter, complete */
 

@@ -1,24 +1,24 @@
 /* Matrix products, Cholesky factors, triangular systems: OpenBLAS and LAPACK over the last two dimensions, batched
  * over the others; small products by plain loops. What is called depends on shapes and strides alone. */
 #include <cblas.h>
-#include <lapacke.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/team.h"
 #include "tape/kernels.h"
+#include "tape/lapack.h"
 
 #ifdef REAL_FLOAT
 #define GEMM cblas_sgemm
 #define GEMV cblas_sgemv
 #define TRSM cblas_strsm
-#define POTRF LAPACKE_spotrf_work
+#define CHOLESKY lapack_cholesky_single
 #else
 #define GEMM cblas_dgemm
 #define GEMV cblas_dgemv
 #define TRSM cblas_dtrsm
-#define POTRF LAPACKE_dpotrf_work
+#define CHOLESKY lapack_cholesky
 #endif
 
 /* Below this many multiplications the loops win over the call. */
@@ -140,14 +140,13 @@ bool kernel_matmul(const KernelCall *call) {
     return true;
 }
 
-/* The lower factor by rows is the upper factor by columns of the same memory: no transposition, no workspace. */
 bool kernel_cholesky(const KernelCall *call) {
     const Tensor *out = call->out;
     int64_t n = out->shape.dim[out->shape.rank - 1];
     tensor_assign(out, call->in[0]);
     real *l = out->data;
     for (int64_t count = n ? shape_size(out->shape) / (n * n) : 0; count > 0; count--, l += n * n) {
-        int bad = (int)POTRF(LAPACK_COL_MAJOR, 'U', (int)n, l, (int)n);
+        int bad = CHOLESKY(n, l);
         for (int64_t i = 0; i < n && !bad; i++)
             if (!isfinite(l[i * n + i])) bad = (int)i + 1; /* NaN passes LAPACK */
         if (bad) {

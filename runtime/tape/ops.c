@@ -64,7 +64,9 @@ static const Tensor *reduce_operand(const Operands *o, bool *copy) {
     int kept = at;
     for (int d = 0; d < rank; d++)
         if (o->attr->dims >> d & 1) perm[at++] = d;
-    Tensor *view = tensor_view_permute(o->arena, t, perm);
+    bool same = true;
+    for (int d = 0; d < rank; d++) same &= perm[d] == d;
+    const Tensor *view = same ? t : tensor_view_permute(o->arena, t, perm);
     int64_t run = 0; /* the stride that the next dimension outwards must have; 0: any */
     for (int d = rank - 1; d >= kept; d--) {
         if (view->shape.dim[d] == 1) continue;

@@ -30,6 +30,7 @@ static bool is_fixed(const Survey *s, const Node *node) {
 }
 
 static bool site_equal(const RandomSite *a, const RandomSite *b) {
+    if (!a || !b) return a == b;
     if (a->key != b->key || a->n != b->n || a->particle_dim != b->particle_dim) return false;
     for (int k = 0; k < a->n; k++)
         if (a->index[k].dim != b->index[k].dim || a->index[k].first != b->index[k].first ||
@@ -42,7 +43,7 @@ static bool attr_equal(const OpAttr *a, const OpAttr *b) {
     if (!a || !b) return a == b;
     return shape_equal(a->shape, b->shape) && a->dim == b->dim && a->dims == b->dims &&
            memcmp(a->perm, b->perm, sizeof a->perm) == 0 && a->start == b->start && a->count == b->count &&
-           a->step == b->step && a->flags == b->flags && a->slot == b->slot && site_equal(&a->random, &b->random);
+           a->step == b->step && a->flags == b->flags && a->slot == b->slot && site_equal(a->random, b->random);
 }
 
 static uint64_t number_bits(const Tensor *v) {
@@ -221,7 +222,7 @@ static void add_node(Plan *p, Survey *s, NodeId id) {
         in[k] = s->value[s->same[node->inputs[k]]];
         tensors[k] = p->values[in[k]].tensor;
     }
-    const OpAttr *attr = node->attr ? arena_copy(p->arena, node->attr, sizeof *attr) : NULL;
+    const OpAttr *attr = node->attr ? attr_copy(p->arena, node->attr) : NULL;
     Operands o = {.ctx = p->ctx, .arena = p->arena, .op = node->op, .n = n, .in = tensors, .attr = attr};
     if (node->op == OP_GUARD)
         add_guard(p, node, in[0]);

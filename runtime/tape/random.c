@@ -47,7 +47,7 @@ typedef struct Walk {
 } Walk;
 
 static void walk_start(Walk *w, const KernelCall *call, int operands) {
-    const RandomSite *site = &call->attr->random;
+    const RandomSite *site = call->attr->random;
     int rank = call->out->shape.rank;
     *w = (Walk){.rank = rank, .operands = operands};
     bool chooses[MAX_RANK] = {false};
@@ -84,15 +84,15 @@ static bool walk_next(Walk *w, int from, int to, const Tensor *out, real **q, co
 
 /* Entry k of the address at the walk's place. */
 static int64_t site_entry(const KernelCall *call, int operands, const Walk *w, int k) {
-    int dim = call->attr->random.index[k].dim, ids = call->attr->random.index[k].ids;
-    int64_t first = call->attr->random.index[k].first;
+    int dim = call->attr->random->index[k].dim, ids = call->attr->random->index[k].ids;
+    int64_t first = call->attr->random->index[k].first;
     if (dim < 0) return first;
     if (ids <= 0) return first + w->index[dim];
     return (int64_t)tensor_item(call->in[operands + ids - 1], w->index[dim]);
 }
 
 static Stream site_stream(const KernelCall *call, int operands, const Walk *w) {
-    const RandomSite *site = &call->attr->random;
+    const RandomSite *site = call->attr->random;
     uint64_t key = site->key;
     for (int k = 0; k < site->n - 1; k++) key = key_fold(key, (uint64_t)site_entry(call, operands, w, k));
     uint32_t element = site->n > 0 ? (uint32_t)site_entry(call, operands, w, site->n - 1) : 0;

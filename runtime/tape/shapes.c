@@ -58,7 +58,7 @@ static void check_fits(const Operands *o, Shape part) {
 static Shape shape_random(const Operands *o) {
     int operands = op_info(o->op)->arity;
     for (int k = 0; k < operands; k++) check_fits(o, o->in[k]->shape);
-    const RandomSite *site = &o->attr->random;
+    const RandomSite *site = o->attr->random;
     for (int k = 0; k < site->n; k++) {
         int ids = site->index[k].ids;
         if (site->index[k].dim < 0 || ids <= 0) continue;

@@ -8,12 +8,15 @@
 
 #include "tape/kernels.h"
 
+enum { NUMBERS = 64 };
+
 /* Nodes of constants by what they are: a tensor by its place, a number by its bits. Open addressing; an entry whose
  * node is no longer that constant is free. */
 struct TapePrivate {
     NodeId *constants; /* NODE_NONE: empty */
     int room, used;    /* room is a power of two, or 0 */
     uint8_t *guarded;  /* by node: it has a guard */
+    const Tensor *numbers[NUMBERS]; /* the latest plain numbers, by their bits */
 };
 
 static void tape_release(void *object) {
@@ -45,6 +48,12 @@ static void *resized(Tape *t, void *block, size_t bytes) {
 
 /* -- Nodes -- */
 
+OpAttr *attr_copy(Arena *a, const OpAttr *attr) {
+    OpAttr *copy = arena_copy(a, attr, sizeof *attr);
+    if (attr->random) copy->random = arena_copy(a, attr->random, sizeof *attr->random);
+    return copy;
+}
+
 static NodeId node_append(Tape *t, Op op, int n, const NodeId *inputs, const OpAttr *attr, const Tensor *value) {
     if (t->nnodes == t->capacity) {
         int capacity = t->capacity ? 2 * t->capacity : 64;
@@ -58,7 +67,7 @@ static NodeId node_append(Tape *t, Op op, int n, const NodeId *inputs, const OpA
                           .span = t->ctx->span,
                           .ninputs = n,
                           .inputs = n ? arena_copy(t->arena, inputs, (size_t)n * sizeof *inputs) : NULL,
-                          .attr = attr ? arena_copy(t->arena, attr, sizeof *attr) : NULL,
+                          .attr = attr ? attr_copy(t->arena, attr) : NULL,
                           .value = value};
     return id;
 }
@@ -116,7 +125,13 @@ static NodeId node_of(Tape *t, Var v) { return var_is_taped(v) ? v.node : consta
 
 Var var_constant(const Tensor *value) { return (Var){value, NODE_NONE}; }
 
-Var var_number(Tape *t, real x) { return var_constant(tensor_scalar(t->ctx, t->arena, x)); }
+Var var_number(Tape *t, real x) {
+    uint64_t bits = 0;
+    memcpy(&bits, &x, sizeof x);
+    const Tensor **place = &t->more->numbers[(bits ^ bits >> 32) * 0x9e3779b97f4a7c15u >> 58];
+    if (!*place || memcmp((*place)->data, &x, sizeof x) != 0) *place = tensor_scalar(t->ctx, t->arena, x);
+    return var_constant(*place);
+}
 
 Var tape_input(Tape *t, int slot, int64_t offset, Shape shape) {
     assert(slot >= 0 && slot < (int)(sizeof t->inputs / sizeof *t->inputs) && t->inputs[slot]);
@@ -286,7 +301,7 @@ Var op_diag_embed(Tape *t, Var a) { return op1(t, OP_DIAG_EMBED, a); }
 Var op_stop_gradient(Tape *t, Var a) { return var_is_taped(a) ? op1(t, OP_STOP_GRADIENT, a) : a; }
 
 Var op_random(Tape *t, Op op, int n, const Var *params, Shape shape, const RandomSite *site) {
-    return op_apply(t, op, n, params, &(OpAttr){.shape = shape, .random = *site});
+    return op_apply(t, op, n, params, &(OpAttr){.shape = shape, .random = site});
 }
 
 /* -- Plain values -- */

@@ -60,8 +60,10 @@ typedef struct OpAttr {
     int64_t start, count, step; /* SLICE; PAD, SCATTER_ADD: `count` = size of the output's dimension */
     int flags;            /* TRI_SOLVE: TRI_UPPER, TRI_TRANSPOSED, ... */
     int slot;             /* INPUT: which vector; `start`: offset in it */
-    RandomSite random;
+    const RandomSite *random; /* random operations */
 } OpAttr;
+
+OpAttr *attr_copy(Arena *a, const OpAttr *attr); /* with its site */
 
 enum { TRI_UPPER = 1, TRI_TRANSPOSED = 2 };
 

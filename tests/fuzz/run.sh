@@ -11,7 +11,7 @@ done
 mkdir -p build/fuzz
 gcc -I. -Iruntime -Ibuild -Itests/fuzz -D_GNU_SOURCE -Wall -Wextra -Werror -O1 -g -std=gnu11 -fsanitize=address,undefined \
     -fno-sanitize-recover=undefined -fno-omit-frame-pointer -o build/fuzz/fuzz tests/fuzz/*.c "${objects[@]}" \
-    -lgsl -llapacke -lopenblas -ljansson -lz -lreadline -lm -lpthread
+    -lgsl -lopenblas -ljansson -lz -lreadline -lm -lpthread
 export FUZZ_SECONDS="${FUZZ_SECONDS:-20}" OPENBLAS_NUM_THREADS=1 FUZZ_KEEP="$PWD/build/fuzz"
 if [ -z "${FUZZ_SEED:-}" ]; then # the tests repeat themselves; a long run looks for something new
     [ "$FUZZ_SECONDS" -gt 60 ] && FUZZ_SEED=$(date +%s) || FUZZ_SEED=1

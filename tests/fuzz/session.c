@@ -176,7 +176,7 @@ Session *fuzz_session(const char **why) {
 Vocabulary *fuzz_vocabulary(const Session *s) {
     Vocabulary *v = calloc(1, sizeof *v);
     const Interp *in = s->interp;
-    int n = in->nbuiltins + lang_globals_count(in->names);
+    int n = in->nbuiltins + lang_library_count(in->names);
     v->functions = calloc((size_t)n, sizeof(Callable));
     v->dists = calloc((size_t)n, sizeof(Callable));
     for (int k = 0; k < in->nbuiltins; k++) {
@@ -188,8 +188,8 @@ Vocabulary *fuzz_vocabulary(const Session *s) {
         if (p->rest) c.params = NULL;
         v->functions[v->nfunctions++] = c;
     }
-    for (int k = 0; k < lang_globals_count(in->names); k++) {
-        const Global *g = lang_global(in->names, k);
+    for (int k = 0; k < lang_library_count(in->names); k++) {
+        const Global *g = lang_library(in->names, k);
         if (g->name[0] == '_') continue;
         const Param *params = g->dist ? g->dist->params : g->function ? g->function->params : NULL;
         int np = g->dist ? g->dist->nparams : g->function ? g->function->nparams : 0;

@@ -299,6 +299,60 @@ write("out.json", {elbo: fit.elbo, exact: sum(map(k -> logpdf(MultivariateNormal
     check('flow prior', code == 0 and abs(out['elbo'] - out['exact']) < 5e-3, f'{out} {err}')
 
 
+LINEAR = '''net line(x) = dense(x, 1, bias = false)[1]
+x = [[1, 0], [1, 1], [1, 2]]
+exact = logpdf(MultivariateNormal([0, 0, 0], cov = eye(3) + 4 * x @ t(x)), [1, 3, 5])
+'''
+
+
+def lifted():
+    """A Bayesian linear regression: its evidence is known, whether the plate runs at once or one by one."""
+    bodies = {'at once': 'y[i] ~ Normal(g(x[i]), 1)', 'one by one': 'n = sum(1..round(x[i][2]))\n y[i] ~ Normal(g(x[i]) + 0 * n, 1)'}
+    for name, body in bodies.items():
+        code, out, _, err = run(LINEAR + f'''model m(x, y) {{
+    g ~ lift(line, Normal(0, 2))
+    plate i in 1..3 {{ {body} }}
+}}
+fit = infer(m(x, [1, 3, 5]), auto_mvn())
+write("out.json", {{elbo: fit.elbo, exact: exact, draws: shape(fit.g.dense_1.w), mean: mean(fit.g.dense_1.w, dim = 1)}})
+''')
+        check(f'lift, {name}', code == 0 and abs(out['elbo'] - out['exact']) < 2e-3 and out['draws'] == [4000, 2, 1] and
+              abs(out['mean'][1][0] - 1.9302) < 0.1, f'{out} {err}')
+    code, _, prints, err = run(LINEAR + '''model part(x) {
+    g ~ lift(line, dims -> Normal(zeros(dims), 2))
+    return g
+}
+model m(x, y) {
+    a ~ part(x)
+    b ~ part(x)
+    plate i in 1..3 { y[i] ~ Normal(a(x[i]) + b(x[i]), 1) }
+}
+r = simulate(m(x, missing[3]), 5)
+print(shape(r.a.g.dense_1.w), shape(r.y), any(r.a.g.dense_1.w == r.b.g.dense_1.w))
+fit = infer(m(x, [1, 3, 5]), auto_mvn())
+new = predict(fit, m(x, missing[3]))
+print(abs(fit.elbo - logpdf(MultivariateNormal([0, 0, 0], cov = eye(3) + 8 * x @ t(x)), [1, 3, 5])) < 0.01)
+print(max(abs(mean(new.y, dim = 1) - [1, 3, 5])) < 0.3)
+''')
+    check('lift in nested models', code == 0 and prints == ['[5, 2, 1] [5, 3] false', 'true', 'true'], f'{prints} {err}')
+    wrong = [('g ~ lift(exp, Normal(0, 1))', 'a net is lifted'), ('g ~ lift(line, 3)', 'the prior of the parameters is a distribution'),
+             ('g ~ lift(line, Normal([0, 1, 2], 1))', '`g.dense_1.w` has shape [2, 1], its prior [3]'),
+             ('g ~ lift(scaled, Normal(0, 1))', '`g.s` is declared positive, its prior draws real numbers')]
+    for line, words in wrong:
+        code, _, _, err = run(f'''net line(x) = dense(x, 1, bias = false)[1]
+net scaled(x) {{
+    param s: positive = 1
+    s * x[1]
+}}
+model m {{
+    {line}
+    a ~ Normal(g([1, 2]), 1)
+}}
+simulate(m)
+''')
+        check(f'{line}: message', code == 1 and words in err and 'p.ppl:7' in err, err)
+
+
 def wrong_shapes():
     code, _, _, err = run('''net enc(x) {
     h = dense(x, 3)
@@ -315,7 +369,7 @@ print(enc([1, 2, 3]))
     check('wrong shape', code == 1 and all(w in err for w in words), err)
 
 
-for test in [layers, addresses, initial_values, flow_guides, flow_likelihood, flow_amortised, flow_prior, wrong_shapes]:
+for test in [layers, addresses, initial_values, flow_guides, flow_likelihood, flow_amortised, flow_prior, lifted, wrong_shapes]:
     test()
 print(f'{passed} passed, {failed} failed')
 sys.exit(failed > 0)

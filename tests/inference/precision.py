@@ -74,8 +74,7 @@ fit = infer(m, q, steps = 800, optimizer = adam(0.02))''', 0.02, 0.002),
     'covariance matrix': ('''
 data y = [[1.0, 0.8], [-0.5, -0.9], [0.3, 0.1], [1.2, 1.5], [-1.4, -0.8]]
 model m { L ~ LKJCholesky(2, 2); s ~ HalfNormal(1)[2]
-    C = [s[1], 0] |> x -> L * transpose([s, s])
-    plate i in 1..5 { y[i] ~ MultivariateNormal([0, 0], cholesky = C) } }
+    plate i in 1..5 { y[i] ~ MultivariateNormal([0, 0], cholesky = reshape(s, [2, 1]) * L) } }
 fit = infer(m, steps = 600)''', 0.05, 0.02),
     'Gaussian process': ('''
 data x = [0.0, 0.4, 1.0, 1.7, 2.1, 3.0]
@@ -99,7 +98,7 @@ PRINTS = {
     'linear algebra': ('''
 a = [[4, 1, 0.5], [1, 3, 0.2], [0.5, 0.2, 2]]
 l = cholesky(a)
-print(l, l @ transpose(l), solve(a, [1, 2, 3]), inverse(a) @ a, logdet(a))''', 2e-6),
+print(l, l @ transpose(l), solve(a, [1, 2, 3]), inverse(a) @ a, log_det(a))''', 2e-6),
     'sums of many terms': ('''
 x = linspace(0, 1, 200000)
 print(sum(x), mean(x), sum(square(x)), logsumexp(x), cumsum(x)[200000], sd(x))''', 2e-7),
@@ -108,7 +107,7 @@ print(lgamma(0.3), digamma(7.2), erf([0.2, 1]), normal_cdf(-8), log_normal_cdf(-
 print(cdf(Gamma(2, 3), 0.7), logpdf(Beta(0.5, 3), 0.01), quantile([3, 1, 2], 0.3))''', 2e-6),
     'whole numbers stay exact': ('''
 n = 123456789
-print(n % 10, n * 1000 + 1, 2 ^ 53 - 1, floor(n / 10), n == 123456789, 0.1 == [0.1][1])''', 0),
+print(n % 10, n * 1000 + 1, 2 ^ 53 - 1, n == 123456789, 0.1 == [0.1][1])''', 0),
 }
 
 EDGE = '''
@@ -155,7 +154,7 @@ def compare_fits(name, single, double, part, within):
     for v, want in double['variables'].items():
         have = single['variables'][v]
         sds = flat(want['sd']) if want.get('sd') is not None else []
-        for k, (a, b) in enumerate(zip(flat(have['mean']), flat(want['mean']))):
+        for k, (a, b) in enumerate(zip(flat(have.get('probabilities') or have['mean']), flat(want.get('probabilities') or want['mean']))):
             sd = sds[k] if sds and sds[k] is not None else None
             room = part * sd + 1e-5 if part and sd is not None else 1e-4 * max(1, abs(b))
             check(f'{name}: {v}', abs(a - b) <= room, f'mean {a} and {b}')

@@ -50,7 +50,8 @@ def run(path, first, lines):
     with tempfile.TemporaryDirectory() as folder:
         name = os.path.join(folder, os.path.basename(path))
         with open(name, 'w', encoding='utf-8') as f:
-            f.write('\n' * (first - 1) + '\n'.join(lines))  # line numbers stay as they are
+            bare = [re.sub(r'#\s*!!.*$', '', line) for line in lines]  # messages show the line: not what is expected
+            f.write('\n' * (first - 1) + '\n'.join(bare))  # line numbers stay as they are
         try:
             done = subprocess.run([PPL, 'run', '--quiet', os.path.basename(path)], cwd=folder, capture_output=True,
                                   text=True, timeout=60, errors='replace')

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """The house keeps its order: includes go downwards, one file knows setjmp, nothing below cli/ prints or exits, nothing
-holds mutable global state."""
+holds mutable global state, the library holds definitions only."""
 import glob
 import os
 import re
@@ -129,11 +129,51 @@ def check_checker():
             yield f"the checker itself: {path} should give {words or 'nothing'}, gave {mine}"
 
 
+# What may not stand in a file of the library, and the words with which it is refused.
+BROKEN_LIBRARY = [
+    ("fn f(x) = 1\nprint(f(2))\n", "2: only definitions"),
+    ("fn f(x) = 1 +\n2\n", "2: only definitions"),
+    ("data x = 1\n", "1: only definitions"),
+    ("x[1] = 2\n", "1: only definitions"),
+    ("dist D() on real {\n}\nfn D() = 1\n", "3: D is defined twice: first at"),
+    ("# a comment\n    f(x)\n", "2: no definition has begun"),
+]
+
+
+def embed(*files):
+    return subprocess.run(["awk", "-f", os.path.join(ROOT, "stdlib/embed.awk"), *files], capture_output=True, text=True,
+                          env=dict(os.environ, LC_ALL="C"), check=False)
+
+
+def check_library():
+    """The library holds definitions only, and they are cut where they end."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "part.ppl")
+        for text, words in BROKEN_LIBRARY:
+            with open(path, "w", encoding="utf-8") as f:
+                f.write(text)
+            done = embed(path)
+            if done.returncode == 0 or f"{path}:{words}" not in done.stderr:
+                yield f"{text!r} should be refused with '{words}': {done.stderr}"
+        text = '# μ\nzwei = "\\t?"\n\nfn f(μ) {\n    μ\n}\n# of g\nnet g_1() = f(1,\n    2)\n\n# end\n'
+        with open(path, "w", encoding="utf-8") as f:
+            f.write(text)
+        rows = re.findall(r'^    {"(\w+)", (\d+), (\d+), (\d+), (\d+)},$', embed(path).stdout, flags=re.M)
+        cut = {name: (int(line), text.encode()[int(at):int(at) + int(n)].decode()) for name, _, line, at, n in rows}
+        wanted = {"f": (4, "fn f(μ) {\n    μ\n}\n"), "g_1": (8, "net g_1() = f(1,\n    2)\n"), "zwei": (2, 'zwei = "\\t?"\n')}
+        if cut != wanted or [r[0] for r in rows] != sorted(wanted):
+            yield f"cut into {cut}"
+    done = embed(*sorted(glob.glob(os.path.join(ROOT, "stdlib/*.ppl"))))
+    if done.returncode:
+        yield done.stderr.strip()
+
+
 def main():
     files, problems = check_tree(ROOT)
     tests = [("the checker sees what is broken", list(check_checker())),
              (f"includes and words of {files} files", problems),
-             ("no mutable global state", list(check_state(ROOT)))]
+             ("no mutable global state", list(check_state(ROOT))),
+             ("definitions of the library", list(check_library()))]
     for name, found in tests:
         for problem in found:
             print(f"FAIL {name}: {problem}")

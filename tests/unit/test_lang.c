@@ -558,21 +558,149 @@ START_TEST(sizes_bind) {
 }
 END_TEST
 
-START_TEST(library_names_may_be_bound_anew) {
+/* -- The library on demand -- */
+static const char LIBRARY[] = "# a library\n"
+                              "third = 1 / 3\n"
+                              "fn _half(x) = x / 2\n"
+                              "fn even(n) = if n == 0 { true } else { odd(n - 1) }\n"
+                              "fn odd(n) = if n == 0 { false } else { even(n - 1) }\n"
+                              "fn scale(x) = _half(x)\n"
+                              "# twice as much\n"
+                              "fn twice(x) {\n"
+                              "    scale(scale(x))\n"
+                              "}\n"
+                              "fn wrong(x) = x + nowhere\n"
+                              "fn pair_a() = 1; fn pair_b() = 2\n"
+                              "fn broken( = 1\n";
+enum { LIBRARY_NAMES = 9 };
+
+static LibraryEntry entry_of(const char *name, const char *begin) {
+    const char *at = strstr(LIBRARY, begin), *end = strchr(at, '\n');
+    int line = 1;
+    for (const char *c = LIBRARY; c < at; c++)
+        line += *c == '\n';
+    if (end[-1] == '{')
+        end = strstr(at, "\n}") + 2;
+    return (LibraryEntry){name, 0, line, (int)(at - LIBRARY), (int)(end - at)};
+}
+
+static Session session_with_library(LibraryEntry *entries) {
+    static const char *const DEFINED[LIBRARY_NAMES][2] = {
+        {"_half", "fn _half"}, {"broken", "fn broken"}, {"even", "fn even"}, {"odd", "fn odd"}, {"pair_a", "fn pair_a"},
+        {"scale", "fn scale"}, {"third", "third ="}, {"twice", "fn twice"}, {"wrong", "fn wrong"}};
     Session s = session_new();
-    s.options.library = true;
-    ck_assert_msg(session_line(&s, "fn _half(x) = x / 2\nfn scale(x) = _half(x)\nfn twice(x) = scale(scale(x))"), "%s",
-                  s.errors.text);
-    int before = lang_global_find(s.globals, "scale");
-    ck_assert(lang_global(s.globals, before)->library);
-    s.options.library = false;
-    ck_assert_msg(session_line(&s, "scale = 3\nprint(twice(scale))\nmodel m { twice ~ Normal(0, 1); x := twice(twice) }"),
-                  "%s", s.errors.text);
-    int after = lang_global_find(s.globals, "scale");
-    ck_assert_int_ne(before, after); /* the library keeps its own */
-    ck_assert_int_eq(lang_global(s.globals, after)->kind, GLOBAL_VALUE);
-    ck_assert_str_eq(lang_global(s.globals, before)->name, "scale");
+    for (int k = 0; k < LIBRARY_NAMES; k++)
+        entries[k] = entry_of(DEFINED[k][0], DEFINED[k][1]);
+    int file = ctx_add_static_source(s.ctx, "library.ppl", LIBRARY, strlen(LIBRARY));
+    lang_globals_library(s.globals, entries, LIBRARY_NAMES, file);
+    return s;
+}
+
+static const Global *loaded(const Session *s, const char *name) {
+    return lang_library_loaded(s->globals, lang_library_find(s->globals, name));
+}
+
+static int count_loaded(const Session *s) {
+    int n = 0;
+    for (int k = 0; k < lang_library_count(s->globals); k++)
+        n += lang_library_loaded(s->globals, k) != NULL;
+    return n;
+}
+
+START_TEST(library_is_loaded_on_demand) {
+    LibraryEntry entries[LIBRARY_NAMES];
+    Session s = session_with_library(entries);
+    for (int k = 0; k < LIBRARY_NAMES; k++)
+        ck_assert_int_eq(lang_library_find(s.globals, entries[k].name), k);
+    ck_assert_int_eq(lang_library_find(s.globals, "thrice"), -1);
+    ck_assert_msg(session_line(&s, "fn f(scale) = scale + 1\nprint(f(1))"), "%s", s.errors.text);
+    ck_assert_int_eq(count_loaded(&s), 0); /* a parameter is no name of the library */
+    ck_assert_msg(session_line(&s, "print(twice(2))"), "%s", s.errors.text);
+    ck_assert_int_eq(count_loaded(&s), 3); /* with what it uses in turn */
+    const Global *twice = loaded(&s, "twice");
+    ck_assert_int_eq(twice->kind, GLOBAL_FUNCTION);
+    ck_assert_int_eq(twice->span.line, 8);
+    const Expr *call = twice->function->body->statements[0]->u.expr;
+    ck_assert_int_eq(call->span.line, 9);
+    ck_assert_int_eq(call->span.column, 5);
+    ck_assert_str_eq(ctx_source_name(s.ctx, call->span.file), "library.ppl");
+    ck_assert_int_eq(call->u.call.callee->u.name.ref.kind, REF_LIBRARY);
+    ck_assert_int_eq(call->u.call.callee->u.name.ref.slot, lang_library_find(s.globals, "scale"));
+    const Function *once = twice->function;
+    ck_assert_msg(session_line(&s, "print(twice(third), even(4))"), "%s", s.errors.text);
+    ck_assert_ptr_eq(loaded(&s, "twice"), twice); /* once for all modules */
+    ck_assert_ptr_eq(twice->function, once);
+    ck_assert_int_eq(count_loaded(&s), 6);
+    ck_assert_int_eq(loaded(&s, "third")->kind, GLOBAL_VALUE);
+    ck_assert_int_eq(loaded(&s, "third")->constant->kind, EXPR_BINARY);
     session_free(&s);
+}
+END_TEST
+
+START_TEST(library_names_may_be_bound_anew) {
+    LibraryEntry entries[LIBRARY_NAMES];
+    Session s = session_with_library(entries);
+    ck_assert_msg(session_line(&s, "scale = 3\nfn odd(a, b) = a\ndata third: real[even]\nprint(twice(scale), odd(1, 2))\n"
+                                   "model m { twice ~ Normal(0, 1); x := twice(twice) }"),
+                  "%s", s.errors.text);
+    int mine = lang_global_find(s.globals, "scale");
+    ck_assert_int_eq(lang_global(s.globals, mine)->kind, GLOBAL_VALUE);
+    const Expr *outer = statement_of(s.module, 3)->u.expr->u.call.arguments[0].value;
+    ck_assert_int_eq(outer->u.call.callee->u.name.ref.kind, REF_LIBRARY);
+    ck_assert_int_eq(outer->u.call.arguments[0].value->u.name.ref.kind, REF_GLOBAL);
+    /* loaded behind the program's `scale`, the library still means its own */
+    const Expr *inner = loaded(&s, "twice")->function->body->statements[0]->u.expr;
+    ck_assert_int_eq(inner->u.call.callee->u.name.ref.kind, REF_LIBRARY);
+    ck_assert_int_ge(lang_global_find(s.globals, "even"), 0); /* bound by the data */
+    ck_assert_ptr_null(loaded(&s, "even"));
+    const Global *even = lang_library(s.globals, lang_library_find(s.globals, "even"));
+    ck_assert_int_eq(even->function->nparams, 1);
+    ck_assert_int_eq(loaded(&s, "odd")->function->nparams, 1);
+    session_free(&s);
+}
+END_TEST
+
+START_TEST(library_names_are_known_to_messages) {
+    static const struct { const char *text, *words; } WRONG[] = {
+        {"print(twicee(1))", "did you mean twice"}, {"print(thrid)", "did you mean third"},
+        {"print(twice(1, 2))", "twice takes 1 argument"}, {"print(scale(y = 2))", "scale has no argument y"},
+        {"print(_half(2))", "reserved for the library"}, {"fn f() { twice = 1; twice(2) }\nprint(_hlaf)", "_hlaf"},
+    };
+    for (size_t i = 0; i < sizeof WRONG / sizeof *WRONG; i++) {
+        LibraryEntry entries[LIBRARY_NAMES];
+        Session s = session_with_library(entries);
+        ck_assert(!session_line(&s, WRONG[i].text));
+        ck_assert_msg(strstr(s.errors.text, WRONG[i].words), "%s: %s", WRONG[i].text, s.errors.text);
+        ck_assert_msg(session_line(&s, "print(twice(4))"), "%s", s.errors.text); /* nothing stays half loaded */
+        session_free(&s);
+    }
+}
+END_TEST
+
+typedef struct Naming {
+    Session *session;
+    const char *name;
+} Naming;
+
+static void name_it(void *self) {
+    Naming *n = self;
+    lang_library(n->session->globals, lang_library_find(n->session->globals, n->name));
+}
+
+START_TEST(wrong_library_is_raised) {
+    static const struct { const char *name, *words; int line; } WRONG[] = {
+        {"wrong", "nowhere is not known", 11}, {"pair_a", "not one definition of pair_a", 12}, {"broken", "", 13}};
+    for (size_t i = 0; i < sizeof WRONG / sizeof *WRONG; i++) {
+        LibraryEntry entries[LIBRARY_NAMES];
+        Session s = session_with_library(entries);
+        for (int again = 0; again < 2; again++) {
+            Error e;
+            ck_assert(!ctx_protect(s.ctx, name_it, &(Naming){&s, WRONG[i].name}, &e));
+            ck_assert_msg(strstr(e.message, WRONG[i].words), "%s", e.message);
+            ck_assert_int_eq(e.span.line, WRONG[i].line);
+        }
+        session_free(&s);
+    }
 }
 END_TEST
 
@@ -884,7 +1012,10 @@ int main(void) {
     tcase_add_test(checks, slots_and_roles);
     tcase_add_test(checks, depths_and_captures);
     tcase_add_test(checks, sizes_bind);
+    tcase_add_test(checks, library_is_loaded_on_demand);
     tcase_add_test(checks, library_names_may_be_bound_anew);
+    tcase_add_test(checks, library_names_are_known_to_messages);
+    tcase_add_test(checks, wrong_library_is_raised);
     tcase_add_test(checks, a_wrong_module_leaves_no_names);
     tcase_add_test(checks, imports);
     tcase_add_test(checks, acceptance_programs);

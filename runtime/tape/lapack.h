@@ -1,0 +1,19 @@
+/* The few LAPACK routines in use, as OpenBLAS has them. Matrices lie row by row. */
+#ifndef TAPE_LAPACK_H
+#define TAPE_LAPACK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+
+/* The factor L (a = L L^T) in place of the lower triangle of a[n, n]; what lies above stays. Gives 0, or the first row
+ * (from 1) at which the matrix is not positive definite. NaNs pass. Allocates nothing. */
+int lapack_cholesky(int64_t n, double *a);
+int lapack_cholesky_single(int64_t n, float *a);
+
+/* The eigenvalues of the symmetric a[n, n], ascending, and in place of a its eigenvectors, one in each row. False: no
+ * convergence. */
+bool lapack_eigen(Arena *scratch, int64_t n, double *a, double *values);
+
+#endif
