@@ -20,6 +20,7 @@ void scope_save(Interp *in, Scope *s) {
                  .split = in->split,
                  .overlay = in->overlay,
                  .batches = in->batches,
+                 .training = in->training,
                  .draw_count = in->draw_count,
                  .seed = in->ctx->seed,
                  .span = in->ctx->span};
@@ -36,6 +37,7 @@ void scope_enter(Interp *in, Scope *s, Arena *arena, Tape *tape, uint64_t seed) 
     in->split = NULL;
     in->overlay = NULL;
     in->batches = NULL;
+    in->training = false;
     in->draw_count = 0;
     in->ctx->seed = seed;
 }
@@ -53,6 +55,7 @@ void scope_leave(Interp *in, const Scope *s) {
     in->split = s->split;
     in->overlay = s->overlay;
     in->batches = s->batches;
+    in->training = s->training;
     in->draw_count = s->draw_count;
     in->ctx->seed = s->seed;
     in->ctx->span = s->span;

@@ -28,6 +28,7 @@ typedef struct Scope {
     const Axis *split;
     Value *overlay;
     Batches *batches;
+    bool training;
     uint64_t draw_count, seed;
     Span span;
 } Scope;

@@ -87,6 +87,7 @@ static void try_together(void *self) {
 
 static void *record_objective(Recorder *r, void *self) {
     Svi *s = self;
+    r->in->training = true; /* dropout and the like are on; the scope's end turns them off */
     Pass p;
     ScoreRun *run = ARENA_NEW(s->arena, ScoreRun);
     if (s->together) {

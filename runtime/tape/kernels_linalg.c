@@ -13,12 +13,10 @@
 #define GEMM cblas_sgemm
 #define GEMV cblas_sgemv
 #define TRSM cblas_strsm
-#define CHOLESKY lapack_cholesky_single
 #else
 #define GEMM cblas_dgemm
 #define GEMV cblas_dgemv
 #define TRSM cblas_dtrsm
-#define CHOLESKY lapack_cholesky
 #endif
 
 /* Below this many multiplications the loops win over the call. */
@@ -146,7 +144,7 @@ bool kernel_cholesky(const KernelCall *call) {
     tensor_assign(out, call->in[0]);
     real *l = out->data;
     for (int64_t count = n ? shape_size(out->shape) / (n * n) : 0; count > 0; count--, l += n * n) {
-        int bad = CHOLESKY(n, l);
+        int bad = lapack_cholesky_real(n, l);
         for (int64_t i = 0; i < n && !bad; i++)
             if (!isfinite(l[i * n + i])) bad = (int)i + 1; /* NaN passes LAPACK */
         if (bad) {

@@ -15,10 +15,14 @@ int lapack_cholesky(int64_t n, double *a) {
     return info;
 }
 
-int lapack_cholesky_single(int64_t n, float *a) {
+int lapack_cholesky_real(int64_t n, real *a) {
+#ifdef REAL_FLOAT
     int size = (int)n, lda = size > 0 ? size : 1, info = 0;
     spotrf_("U", &size, a, &lda, &info, 1);
     return info;
+#else
+    return lapack_cholesky(n, a);
+#endif
 }
 
 bool lapack_eigen(Arena *scratch, int64_t n, double *a, double *values) {

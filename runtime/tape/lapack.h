@@ -5,12 +5,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "base/arena.h"
+#include "tensor/tensor.h"
 
 /* The factor L (a = L L^T) in place of the lower triangle of a[n, n]; what lies above stays. Gives 0, or the first row
  * (from 1) at which the matrix is not positive definite. NaNs pass. Allocates nothing. */
 int lapack_cholesky(int64_t n, double *a);
-int lapack_cholesky_single(int64_t n, float *a);
+int lapack_cholesky_real(int64_t n, real *a); /* the same in the precision of the run */
 
 /* The eigenvalues of the symmetric a[n, n], ascending, and in place of a its eigenvectors, one in each row. False: no
  * convergence. */

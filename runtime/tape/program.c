@@ -159,6 +159,7 @@ Program *program_new(Tape *t, int n, const Var *outputs, real *const *place) {
     Arena *arena = arena_new();
     Program *p = ARENA_NEW(arena, Program);
     *p = (Program){.arena = arena, .plan = {.ctx = t->ctx, .arena = arena}, .noutputs = n};
+    p->env.team = t->ctx->team;
     plan_make(&p->plan, t, n, outputs, place);
     size_t bytes = p->plan.bytes + ALIGNMENT;
     p->buffer = aligned_alloc(ALIGNMENT, bytes);
@@ -198,7 +199,7 @@ static inline bool instr_run(const Instr *i) {
 }
 
 RunStatus program_run(Program *p, const RunInputs *in) {
-    p->env = (KernelEnv){in->step, in->particle, p->plan.ctx->team};
+    p->env.step = in->step, p->env.particle = in->particle;
     if (memcmp(p->slots, in->slots, sizeof p->slots) != 0) patch_inputs(p, in);
     for (const Instr *i = p->instrs, *end = i + p->ninstrs; i < end; i++)
         if (!instr_run(i)) return RUN_GUARD_FAILED;

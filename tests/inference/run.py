@@ -219,7 +219,7 @@ print(shape(posterior(f, q(new)).z), shape(posterior(f, q(new), 7).z))
 def refusals():
     cases = [
         ('nuts', 'infer(m, method = nuts())', 1, ['nuts']),
-        ('batch', 'infer(m, q, batch = {n: 2})', 1, ['batch']),
+        ('refine', 'infer(m, q, refine = 3)', 1, ['refine']),
         ('another model', 'model k { a ~ Normal(0, 1); x ~ Normal(a, 1) }\ninfer(k, q)', 1, ['q', 'm', 'k']),
         ('no model', 'infer(3)', 1, ['model', 'number']),
         ('misspelt option', 'infer(m, q, optimizer = adam(rat = 0.1))', 1, ['rat', 'lr']),

@@ -14,9 +14,9 @@
 enum { MAX_ARGS = 3 };
 
 typedef union Pointer {
-    real (*f1)(real);
-    real (*f2)(real, real);
-    real (*f3)(real, real, real);
+    double (*f1)(double);
+    double (*f2)(double, double);
+    double (*f3)(double, double, double);
 } Pointer;
 
 typedef struct Function {
@@ -44,13 +44,13 @@ static const Function *function_named(const char *name) {
     ck_abort_msg("no function %s", name);
 }
 
-static real call(const Function *f, const real *x) {
+static double call(const Function *f, const double *x) {
     if (f->arity == 1) return f->at.f1(x[0]);
     return f->arity == 2 ? f->at.f2(x[0], x[1]) : f->at.f3(x[0], x[1], x[2]);
 }
 
-static void check_value(const Function *f, const real *x, real expected, real tolerance) {
-    real got = call(f, x);
+static void check_value(const Function *f, const double *x, double expected, double tolerance) {
+    double got = call(f, x);
     bool good = isinf(expected) ? got == expected : fabs(got - expected) <= tolerance * fabs(expected);
     ck_assert_msg(good, "%s(%.17g, %.17g, %.17g): expected %.17g, got %.17g", f->name, x[0], f->arity > 1 ? x[1] : 0,
                   f->arity > 2 ? x[2] : 0, expected, got);
@@ -60,8 +60,8 @@ static void check_value(const Function *f, const real *x, real expected, real to
 
 typedef struct Row {
     const char *name;
-    real x[MAX_ARGS];
-    real value, tolerance;
+    double x[MAX_ARGS];
+    double value, tolerance;
 } Row;
 
 static const Row rows[] = {
@@ -227,7 +227,7 @@ END_TEST
 /* Its name, ours, a relative tolerance, and the functions that are its partial derivatives; "-f": minus f. */
 typedef struct Known {
     const char *theirs, *ours;
-    real tolerance;
+    double tolerance;
     const char *grad[MAX_ARGS];
 } Known;
 
@@ -250,13 +250,13 @@ static const Known known[] = {
 };
 
 static void check_point(const Known *k, json_t *point) {
-    real x[MAX_ARGS] = {0};
+    double x[MAX_ARGS] = {0};
     json_t *args = json_object_get(point, "args"), *grad = json_object_get(point, "grad");
     for (size_t i = 0; i < json_array_size(args); i++) x[i] = json_number_value(json_array_get(args, i));
     check_value(function_named(k->ours), x, json_number_value(json_object_get(point, "value")), k->tolerance);
     for (int i = 0; i < MAX_ARGS && k->grad[i]; i++) {
         bool minus = k->grad[i][0] == '-';
-        real expected = json_number_value(json_array_get(grad, (size_t)i));
+        double expected = json_number_value(json_array_get(grad, (size_t)i));
         check_value(function_named(k->grad[i] + minus), x, minus ? -expected : expected, 5e-14);
     }
 }
@@ -284,7 +284,7 @@ END_TEST
 
 /* -- Every double -- */
 
-static const real odd[] = {NAN,  -INFINITY, -1e300, -1e8, -745, -3, -1.5, -1,   -1e-8, -1e-310, -0.0, 0,
+static const double odd[] = {NAN,  -INFINITY, -1e300, -1e8, -745, -3, -1.5, -1,   -1e-8, -1e-310, -0.0, 0,
                            1e-310, 1e-30,   1e-8,   0.2,  0.5,  1,  1.5,  2,    3.7,   30,      745,  1e5,
                            1e8,  1e17,      1e300,  DBL_MAX, INFINITY};
 enum { NODD = sizeof odd / sizeof *odd };
@@ -294,10 +294,10 @@ START_TEST(functions_are_defined_for_every_double) {
         const Function *f = &functions[k];
         int total = f->arity == 1 ? NODD : f->arity == 2 ? NODD * NODD : NODD * NODD * NODD;
         for (int i = 0; i < total; i++) {
-            real x[MAX_ARGS] = {odd[i % NODD], odd[i / NODD % NODD], odd[i / NODD / NODD % NODD]};
+            double x[MAX_ARGS] = {odd[i % NODD], odd[i / NODD % NODD], odd[i / NODD / NODD % NODD]};
             bool any_nan = false;
             for (int j = 0; j < f->arity; j++) any_nan = any_nan || isnan(x[j]);
-            real y = call(f, x);
+            double y = call(f, x);
             if (any_nan) ck_assert_msg(isnan(y), "%s(%g, %g, %g) = %g", f->name, x[0], x[1], x[2], y);
         }
     }
@@ -305,11 +305,11 @@ START_TEST(functions_are_defined_for_every_double) {
 END_TEST
 
 START_TEST(probabilities_stay_in_their_range_and_grow) {
-    static const real shapes[] = {1e-300, 1e-5, 0.3, 1, 7, 90, 2e4, 1e9, 1e15};
+    static const double shapes[] = {1e-300, 1e-5, 0.3, 1, 7, 90, 2e4, 1e9, 1e15};
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
-        real a = shapes[i], last = 0;
-        for (real z = -8; z <= 8; z += 0.125) {
-            real x = a < 5 ? exp(4 * z) : a + z * sqrt(a), p = special_gamma_p(a, x), q = special_gamma_q(a, x);
+        double a = shapes[i], last = 0;
+        for (double z = -8; z <= 8; z += 0.125) {
+            double x = a < 5 ? exp(4 * z) : a + z * sqrt(a), p = special_gamma_p(a, x), q = special_gamma_q(a, x);
             if (x < 0) continue;
             ck_assert_msg(p >= last - 1e-14 && p <= 1 && q >= 0, "P(%g, %g) = %g after %g", a, x, p, last);
             ck_assert_double_eq_tol(p + q, 1, 1e-14);
@@ -317,10 +317,10 @@ START_TEST(probabilities_stay_in_their_range_and_grow) {
             last = p;
         }
         for (size_t j = 0; j < sizeof shapes / sizeof *shapes; j++) {
-            real b = shapes[j], sum = a + b, sd = sqrt(a / sum * (b / sum) / (sum + 1));
+            double b = shapes[j], sum = a + b, sd = sqrt(a / sum * (b / sum) / (sum + 1));
             last = 0;
-            for (real z = -8; z <= 8; z += 0.25) {
-                real x = a / sum + z * sd, i1 = special_beta_i(a, b, x);
+            for (double z = -8; z <= 8; z += 0.25) {
+                double x = a / sum + z * sd, i1 = special_beta_i(a, b, x);
                 if (!(x > 0 && x < 1)) continue;
                 ck_assert_msg(i1 >= last - 1e-12 && i1 <= 1, "I(%g, %g, %g) = %g after %g", a, b, x, i1, last);
                 ck_assert_msg(special_beta_i_da(a, b, x) <= 0 && special_beta_i_db(a, b, x) >= 0, "I_a(%g, %g, %g)", a,
@@ -357,8 +357,8 @@ START_TEST(poles_and_limits) {
 END_TEST
 
 START_TEST(the_inverse_undoes_the_normal_cdf) {
-    for (real x = -37; x < 5; x += 0.37) {
-        real back = special_normal_icdf(special_normal_cdf(x));
+    for (double x = -37; x < 5; x += 0.37) {
+        double back = special_normal_icdf(special_normal_cdf(x));
         ck_assert_double_eq_tol(back, x, x < 0 ? 1e-15 * (1 + fabs(x)) : 1e-15 * exp(x * x / 2) + 1e-15);
     }
 }
