@@ -78,13 +78,21 @@ typedef struct Attempt {
 
 static void attempt(void *self) { recorder_run(((Attempt *)self)->recorder, STEP_CHECK, 0); }
 
+/* Readers that walk the tree find the parameters where the program does. */
+static bool run_at(Density *d, const Recorder *r, void (*run)(void *), void *self, Error *e) {
+    if (d->with_params) d->pair->params->read = r->slots[SLOT_PARAMS];
+    bool done = ctx_protect(d->in->ctx, run, self, e);
+    d->pair->params->read = NULL;
+    return done;
+}
+
 /* False: a numerical failure at this point. What is wrong with the program is raised. */
 static bool run_safely(Density *d, Recorder *r) {
     Scope saved;
     Error e;
     Attempt a = {r};
     scope_save(d->in, &saved);
-    if (ctx_protect(d->in->ctx, attempt, &a, &e)) return true;
+    if (run_at(d, r, attempt, &a, &e)) return true;
     scope_leave(d->in, &saved);
     if (e.kind == ERROR_NUMERIC) return false;
     if (!d->defer) ctx_reraise(d->in->ctx, &e);
@@ -126,7 +134,7 @@ bool density_hessian_vector(Density *d, const double *v, double *product) {
     Error e;
     Product p = {d};
     scope_save(d->in, &saved);
-    bool done = ctx_protect(d->in->ctx, try_product, &p, &e);
+    bool done = run_at(d, &d->hessian, try_product, &p, &e);
     if (!done) scope_leave(d->in, &saved);
     if (done) doubles_from_reals(product, d->product, d->size);
     return done;

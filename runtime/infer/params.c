@@ -20,6 +20,7 @@ ParamStore *params_copy(const ParamStore *s, Arena *arena) {
     *copy = *s;
     copy->arena = arena;
     copy->from = NULL;
+    copy->read = NULL;
     copy->list = ARENA_ARRAY(arena, ParamInfo, s->n + 1);
     if (s->n) memcpy(copy->list, s->list, sizeof *s->list * (size_t)s->n);
     for (int k = 0; k < s->n; k++) copy->list[k].name = arena_strdup(arena, s->list[k].name);
@@ -140,6 +141,7 @@ static int add_param(ParamStore *s, Interp *in, ParamSite *site) {
         s->values = more;
         in->tape->inputs[SLOT_PARAMS] = s->values;
     }
+    s->read = NULL; /* the new one is not there */
     s->size += p.size;
     s->list[s->n] = p;
     initialise(s, in, &p, site);
@@ -187,6 +189,8 @@ static Value read_param(const ParamStore *s, Interp *in, int k, const ParamSite 
     return value_var(in, constraint_forward(in->tape, &c, batch_rows(in, *input, site), NULL), site->naxes, site->axes);
 }
 
+static const real *params_read(const ParamStore *s) { return s->read ? s->read : s->values; }
+
 static void reader_param(Handler *h, Interp *in, ParamSite *site) {
     ParamReader *r = (ParamReader *)h;
     int k = params_find(r->store, site->name);
@@ -203,7 +207,7 @@ static void reader_param(Handler *h, Interp *in, ParamSite *site) {
                   "the parameter `%s` has shape %s here, elsewhere it has %s", p->name, shape_text(in->arena, shape),
                   shape_text(in->arena, p->shape));
     reserve_cache(r, in);
-    in->tape->inputs[SLOT_PARAMS] = r->store->values;
+    in->tape->inputs[SLOT_PARAMS] = params_read(r->store);
     if (r->values[k].kind == VALUE_NONE) r->values[k] = read_param(r->store, in, k, site, &r->inputs[k]);
     r->of_model[k] |= r->in_model;
     site->value = r->constant ? value_detached(in, r->values[k]) : r->values[k];
@@ -221,7 +225,7 @@ static void reader_rollback(Handler *h, int mark) {
 void params_push(ParamReader *r, ParamStore *s, Interp *in) {
     *r =
         (ParamReader){.handler = {.param = reader_param, .mark = reader_mark, .rollback = reader_rollback}, .store = s};
-    in->tape->inputs[SLOT_PARAMS] = s->values;
+    in->tape->inputs[SLOT_PARAMS] = params_read(s);
     effects_push(in, &r->handler);
 }
 

@@ -26,6 +26,7 @@ typedef struct ParamStore {
     ParamInfo *list;
     int n, capacity;
     real *values;
+    const real *read; /* where readers find them, for a while, instead of in `values`; NULL: there */
     int64_t size, reserved;
     int generation;                /* rises when parameters are added: `values` may have moved */
     const struct ParamStore *from; /* initial values are taken from here first; may be NULL */

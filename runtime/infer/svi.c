@@ -230,11 +230,12 @@ void svi_restart(Svi *s) {
 }
 
 void svi_values(Svi *s, const real *values, uint32_t first_step, long n, double *out) {
-    s->value.slots[SLOT_PARAMS] = values;
+    s->value.slots[SLOT_PARAMS] = s->pair->params->read = values;
     for (long k = 0; k < n; k++) {
         recorder_run(&s->value, first_step + (uint32_t)k, 0);
         out[k] = s->elbo;
     }
+    s->pair->params->read = NULL;
 }
 
 /* -- The method -- */

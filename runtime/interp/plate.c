@@ -146,6 +146,10 @@ static void run_one_by_one(PlateRun *r, int64_t first, int64_t last) {
 
 /* The plate's axis: all elements, or those of the batch at work. */
 static const Axis *plate_axis(Interp *in, const char *name, int64_t first, int64_t size, int order) {
+    if (sizeof(real) < sizeof(double) && first + size > 1 << 24)
+        ctx_raise(in->ctx, ERROR_PROGRAM, in->ctx->span, "run it with --precision double",
+                  "the plate `%s` counts to %lld; in single precision numbers are exact up to 2^24", name,
+                  (long long)(first + size - 1));
     PlateBatch *b = batch_of(in, name);
     if (!b || size <= b->size) return axis_intern(in, AXIS_PLATE, name, first, size, order);
     b->population = size, b->first = first;
