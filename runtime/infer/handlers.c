@@ -96,9 +96,17 @@ static void refuse_twice(Interp *in, const Site *s) {
     ctx_raise(in->ctx, ERROR_PROGRAM, s->span, hint, "`%s` is drawn twice in one run", text);
 }
 
+/* Of a distribution with all values of a summed variable at once nothing can be drawn. */
+static bool has_enumerated(const Dist *d) {
+    for (int k = 0; k < d->family->decl->nparams; k++)
+        for (int i = 0; d->params[k].kind == VALUE_ARRAY && i < d->params[k].u.array->naxes; i++)
+            if (d->params[k].u.array->axes[i]->kind == AXIS_ENUM) return true;
+    return false;
+}
+
 static void keep_data(Trace *t, Interp *in, Site *s, Entry *e) {
     bool missing = s->data.kind == VALUE_ARRAY && s->data.u.array->missing;
-    if (missing)
+    if (missing && !has_enumerated(s->dist))
         effect_sample(in, NULL, s); /* what is missing is drawn, at the bottom */
     else
         s->value = s->data;
