@@ -18,6 +18,7 @@ void scope_save(Interp *in, Scope *s) {
                  .draw = in->draw,
                  .split = in->split,
                  .overlay = in->overlay,
+                 .given = in->given,
                  .draw_count = in->draw_count,
                  .seed = in->ctx->seed,
                  .span = in->ctx->span};
@@ -33,6 +34,7 @@ void scope_enter(Interp *in, Scope *s, Arena *arena, Tape *tape, uint64_t seed) 
     in->draw = NULL;
     in->split = NULL;
     in->overlay = NULL;
+    in->given = value_none();
     in->draw_count = 0;
     in->ctx->seed = seed;
 }
@@ -49,6 +51,7 @@ void scope_leave(Interp *in, const Scope *s) {
     in->draw = s->draw;
     in->split = s->split;
     in->overlay = s->overlay;
+    in->given = s->given;
     in->draw_count = s->draw_count;
     in->ctx->seed = s->seed;
     in->ctx->span = s->span;

@@ -27,6 +27,7 @@ typedef struct Scope {
     struct DrawSite *draw;
     const Axis *split;
     Value *overlay;
+    Value given;
     uint64_t draw_count, seed;
     Span span;
 } Scope;
