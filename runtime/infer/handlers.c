@@ -96,9 +96,17 @@ static void refuse_twice(Interp *in, const Site *s) {
     ctx_raise(in->ctx, ERROR_PROGRAM, s->span, hint, "`%s` is drawn twice in one run", text);
 }
 
+/* Of a distribution with all values of a summed variable at once nothing can be drawn. */
+static bool has_enumerated(const Dist *d) {
+    for (int k = 0; k < d->family->decl->nparams; k++)
+        for (int i = 0; d->params[k].kind == VALUE_ARRAY && i < d->params[k].u.array->naxes; i++)
+            if (d->params[k].u.array->axes[i]->kind == AXIS_ENUM) return true;
+    return false;
+}
+
 static void keep_data(Trace *t, Interp *in, Site *s, Entry *e) {
     bool missing = s->data.kind == VALUE_ARRAY && s->data.u.array->missing;
-    if (missing)
+    if (missing && !has_enumerated(s->dist))
         effect_sample(in, NULL, s); /* what is missing is drawn, at the bottom */
     else
         s->value = s->data;
@@ -119,9 +127,25 @@ void trace_draw_anew(Trace *t, Interp *in, Site *s, Entry *e) {
     s->value = dist_draw_site(in, s->dist, s, false);
 }
 
+/* Where both branches of an `if` run, `value` counts where this one is taken, `otherwise` elsewhere. */
+Value value_given(Interp *in, Value value, Value otherwise, Span at) {
+    Value args[3] = {in->given, value, otherwise};
+    return in->given.kind == VALUE_NONE || value.kind == VALUE_NONE ? value : array_apply(in, OP_WHERE, 3, args, at);
+}
+
+static void draw_again(Trace *t, Interp *in, Site *s, Entry *e) {
+    s->value = e->value;
+    if (t->score) e->log_density = value_given(in, dist_logpdf(in, s->dist, s->value, false, s->span), e->log_density, s->span);
+}
+
 static void trace_sample(Handler *h, Interp *in, Site *s) {
     Trace *t = (Trace *)h;
-    if (!is_anonymous(s->name) && trace_find(t, s->name, s->index, s->nindex)) refuse_twice(in, s);
+    Entry *twin = is_anonymous(s->name) ? NULL : (Entry *)trace_find(t, s->name, s->index, s->nindex);
+    if (twin && !(twin->branch && in->given.kind != VALUE_NONE)) refuse_twice(in, s);
+    if (twin && !s->observed) {
+        (t->again ? t->again : draw_again)(t, in, s, twin);
+        return;
+    }
     Entry e = {.kind = ENTRY_SAMPLE,
                .name = s->name,
                .nindex = s->nindex,
@@ -135,6 +159,8 @@ static void trace_sample(Handler *h, Interp *in, Site *s) {
         (t->observed ? t->observed : keep_data)(t, in, s, &e);
     else
         (t->latent ? t->latent : trace_draw_forward)(t, in, s, &e);
+    if (s->observed) e.log_density = value_given(in, e.log_density, value_number(0), s->span);
+    e.branch = in->given.kind != VALUE_NONE;
     e.observed = s->observed;
     e.value = s->value;
     trace_add(t, &e);
@@ -142,7 +168,7 @@ static void trace_sample(Handler *h, Interp *in, Site *s) {
 
 static void trace_factor(Handler *h, Interp *in, Value v, Span at) {
     Trace *t = (Trace *)h;
-    (void)in;
+    v = value_given(in, v, value_number(0), at);
     Entry e = {
         .kind = ENTRY_FACTOR, .value = v, .log_density = v, .log_score = value_none(), .span = at, .value_span = at};
     trace_add(t, &e);
@@ -168,6 +194,7 @@ static void trace_rollback(Handler *h, int mark) {
     Trace *t = (Trace *)h;
     t->n = mark;
     table_rebuild(t);
+    if (t->rolled_back) t->rolled_back(t);
 }
 
 void trace_init(Trace *t, Interp *in, bool score, TracePolicy latent, void *self) {

@@ -18,6 +18,7 @@ typedef struct Entry {
     Index index[MAX_INDEX];
     int nindex;
     bool observed;
+    bool branch;       /* in one branch of an `if` of which both ran: the other may draw it too */
     bool summed;       /* a discrete latent summed out (summing.h): `value` has its axis, or is its probabilities */
     Dist *dist;        /* ENTRY_SAMPLE */
     Value value;       /* what was drawn, given or recorded */
@@ -39,6 +40,8 @@ struct Trace {
     int ntable;           /* a power of two; 0: none yet */
     bool score;           /* log densities are wanted */
     TracePolicy latent;   /* NULL: drawn forward from the model, scored if `score` */
+    TracePolicy again;    /* an entry in its other branch; NULL: the same value, and the density there */
+    void (*rolled_back)(Trace *t); /* entries were dropped; may be NULL */
     TracePolicy observed; /* NULL: data keep their values (missing elements are drawn) */
     void *self;           /* of the policies */
 };
@@ -55,6 +58,9 @@ const Entry *trace_find_name(const Trace *t, const char *name);
 /* The value at the address, put together where this trace ran a plate element by element and the asker runs it at once,
  * or the other way round. VALUE_NONE: there is none. */
 Value trace_value(const Trace *t, const char *name, const Index *index, int nindex, Span at);
+
+/* Where both branches of an `if` run (in->given), `value` counts where this one is taken, `otherwise` elsewhere. */
+Value value_given(Interp *in, Value value, Value otherwise, Span at);
 
 /* A policy: draw forward from the site's own distribution, without gradients. */
 void trace_draw_forward(Trace *t, Interp *in, Site *site, Entry *e);

@@ -119,6 +119,30 @@ static void model_latent(Trace *t, Interp *in, Site *s, Entry *e) {
     if (p->mode != PASS_DRAW) e->log_density = dist_logpdf(in, s->dist, v, false, s->span);
 }
 
+/* In the other branch of an `if` that a summed variable decides. */
+static void model_latent_again(Trace *t, Interp *in, Site *s, Entry *e) {
+    Pass *p = t->self;
+    if (e->summed) {
+        summing_again(&p->summing, in, s, e, (int)(e - t->entries));
+        return;
+    }
+    bool guided = p->pair->guide && trace_find(&p->guide, s->name, s->index, s->nindex);
+    if (p->pair->automatic.kind != VALUE_NONE && !guided)
+        ctx_raise(in->ctx, ERROR_PROGRAM, s->span,
+                  "draw it once, with parameters that differ: x ~ Normal(if c { 0 } else { 1 }, 1)",
+                  "`%s` is drawn in both branches of an `if` on a variable that is summed out",
+                  address_text(in, s->name, s->index, s->nindex));
+    s->value = e->value;
+    if (p->mode == PASS_DRAW) return;
+    Value lp = dist_logpdf(in, s->dist, s->value, false, s->span);
+    e->log_density = value_given(in, lp, e->log_density, s->span);
+}
+
+static void model_rolled_back(Trace *t) {
+    Pass *p = t->self;
+    summing_forget(&p->summing, t->n);
+}
+
 static void add_terms(Pass *p, Interp *in) {
     for (int k = 0; k < p->guide.n; k++) terms_add(&p->logq, in, p->guide.entries[k].log_density, p->particles);
     for (int k = 0; k < p->model.n; k++) {
@@ -154,6 +178,8 @@ static void run_once(Pass *p, Pair *pair, Interp *in) {
     trace_init(&p->model, in, (p->mode != PASS_DRAW), model_latent, p);
     p->reader.in_model = true;
     p->reader.constant = p->nested;
+    p->model.again = model_latent_again;
+    p->model.rolled_back = model_rolled_back;
     trace_push(&p->model);
     interp_run_call(in, pair->model, pair->span);
     trace_pop(&p->model);

@@ -21,6 +21,7 @@ void scope_save(Interp *in, Scope *s) {
                  .overlay = in->overlay,
                  .batches = in->batches,
                  .training = in->training,
+                 .given = in->given,
                  .draw_count = in->draw_count,
                  .seed = in->ctx->seed,
                  .span = in->ctx->span};
@@ -38,6 +39,7 @@ void scope_enter(Interp *in, Scope *s, Arena *arena, Tape *tape, uint64_t seed) 
     in->overlay = NULL;
     in->batches = NULL;
     in->training = false;
+    in->given = value_none();
     in->draw_count = 0;
     in->ctx->seed = seed;
 }
@@ -56,6 +58,7 @@ void scope_leave(Interp *in, const Scope *s) {
     in->overlay = s->overlay;
     in->batches = s->batches;
     in->training = s->training;
+    in->given = s->given;
     in->draw_count = s->draw_count;
     in->ctx->seed = s->seed;
     in->ctx->span = s->span;

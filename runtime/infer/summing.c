@@ -82,8 +82,15 @@ static Value marker(Interp *in, const Axis *axis, Var *var) {
     for (int k = 0; k < axis->nwithin; k++)
         axes[n++] = axis->within[k], shape.dim[shape.rank++] = axis->within[k]->size;
     axes[n++] = axis, shape.dim[shape.rank++] = axis->size;
-    *var = tape_variable(in->tape, var_constant(tensor_zeros(in->ctx, in->arena, shape)));
+    if (!var->value) *var = tape_variable(in->tape, var_constant(tensor_zeros(in->ctx, in->arena, shape)));
     return value_var(in, *var, n, axes);
+}
+
+static Value site_density(Summing *s, Interp *in, const Site *site, SummedSite *one) {
+    Value lp = dist_logpdf(in, site->dist, site->value, false, site->span);
+    lp = array_expand_axes(in, lp, 1, &one->axis);
+    if (one->axis->nwithin) lp = array_expand_axes(in, lp, one->axis->nwithin, one->axis->within);
+    return s->markers ? array_binary(in, BINARY_ADD, lp, marker(in, one->axis, &one->marker), site->span) : lp;
 }
 
 bool summing_answer(Summing *s, Interp *in, Site *site, Entry *e, int entry) {
@@ -103,14 +110,29 @@ bool summing_answer(Summing *s, Interp *in, Site *site, Entry *e, int entry) {
     SummedSite *one = &s->list[s->n];
     *one = (SummedSite){.entry = entry, .axis = new_axis(s, in, site, low, high)};
     site->value = all_values(in, one->axis);
-    Value lp = dist_logpdf(in, site->dist, site->value, false, site->span);
-    lp = array_expand_axes(in, lp, 1, &one->axis);
-    if (one->axis->nwithin) lp = array_expand_axes(in, lp, one->axis->nwithin, one->axis->within);
-    if (s->markers) lp = array_binary(in, BINARY_ADD, lp, marker(in, one->axis, &one->marker), site->span);
-    e->log_density = lp;
+    e->log_density = site_density(s, in, site, one);
     e->summed = true;
     s->n++;
     return true;
+}
+
+void summing_again(Summing *s, Interp *in, Site *site, Entry *e, int entry) {
+    int k = s->n - 1;
+    while (s->list[k].entry != entry) k--;
+    SummedSite *one = &s->list[k];
+    double low = 0, high = -1;
+    bool finite = finite_support(in, site->dist, &low, &high, site->span);
+    if (!finite || low != (double)one->axis->first || high - low + 1 != (double)one->axis->size)
+        ctx_raise(in->ctx, ERROR_PROGRAM, site->span,
+                  "give it the same support in both, with probability 0 where a value is impossible",
+                  "`%s` is summed out, and its values differ between the branches of an `if` (the other is on line %d)",
+                  address_text(in, site->name, site->index, site->nindex), e->span.line);
+    site->value = e->value;
+    e->log_density = value_given(in, site_density(s, in, site, one), e->log_density, site->span);
+}
+
+void summing_forget(Summing *s, int n) {
+    while (s->n > 0 && s->list[s->n - 1].entry >= n) s->n--;
 }
 
 bool summing_learn(SumPlan *plan, Interp *in, const Error *e) {

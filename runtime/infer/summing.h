@@ -43,6 +43,10 @@ typedef struct Summing {
 void summing_init(Summing *s, SumPlan *plan, bool markers);
 /* Gives the site all its values and e->log_density, or false: it is not of finite support, or not to be summed out. */
 bool summing_answer(Summing *s, Interp *in, Site *site, Entry *e, int entry);
+/* The site stands in the other branch of an `if` too, as entry `e`. */
+void summing_again(Summing *s, Interp *in, Site *site, Entry *e, int entry);
+/* Entries from `n` on are no more. */
+void summing_forget(Summing *s, int n);
 /* A run stopped because something needed one plain value: true when another run can do better. */
 bool summing_learn(SumPlan *plan, Interp *in, const Error *e);
 /* Why the variable is not summed out, or NULL. */

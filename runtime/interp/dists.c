@@ -545,9 +545,46 @@ Dist *dist_detach(Interp *in, const Dist *d) {
     return r;
 }
 
-Value dist_choice(Interp *in, Value k, int n, const Value *items, Span at) {
-    for (int i = 0; i < n; i++)
-        if (items[i].kind != VALUE_DIST) return value_none();
-    Value args[2] = {k, value_list(in, VALUE_LIST, n, items)};
-    return n ? interp_call(in, interp_lookup(in, "_choice"), 2, args, at) : value_none();
+/* -- One of several -- */
+
+bool has_enum_axis(Value v) {
+    for (int k = 0; v.kind == VALUE_ARRAY && k < v.u.array->naxes; k++)
+        if (v.u.array->axes[k]->kind == AXIS_ENUM) return true;
+    return false;
+}
+
+/* One family: its parameters are chosen. False: a parameter is not given to all of them, or not in one shape. */
+static bool choose_params(Interp *in, int n, const Value *dists, Value k, Value *out, Span at) {
+    const Dist *d = dists[0].u.dist;
+    for (int i = 1; i < n; i++)
+        if (dists[i].u.dist->family != d->family || !shape_equal(dists[i].u.dist->repeat, d->repeat)) return false;
+    Value *items = ARENA_ARRAY(in->arena, Value, n);
+    for (int p = 0; p < d->family->decl->nparams; p++) {
+        bool same = true;
+        for (int i = 0; i < n; i++) {
+            items[i] = dists[i].u.dist->params[p];
+            if (items[i].kind != d->params[p].kind && !(value_is_numeric(items[i]) && value_is_numeric(d->params[p]))) return false;
+            same &= memcmp(&items[i].u, &d->params[p].u, sizeof items[i].u) == 0;
+        }
+        out[p] = items[0];
+        if (same) continue;
+        if (!value_is_numeric(items[0])) return false;
+        Shape shape = value_event_shape(in, items[0], at);
+        for (int i = 1; i < n; i++)
+            if (!shape_equal(value_event_shape(in, items[i], at), shape)) return false;
+        out[p] = array_index(in, array_from_items(in, n, items, at), 1, &k, &at, at);
+    }
+    return true;
+}
+
+Value dist_choose(Interp *in, int n, const Value *dists, Value k, Span at) {
+    const Dist *first = dists[0].u.dist;
+    Value *params = ARENA_ARRAY(in->arena, Value, first->family->decl->nparams + 1);
+    if (choose_params(in, n, dists, k, params, at)) {
+        Dist *d = arena_copy(in->arena, first, sizeof *first);
+        d->params = params;
+        return (Value){VALUE_DIST, .u.dist = d};
+    }
+    Value args[2] = {value_list(in, VALUE_LIST, n, dists), k};
+    return interp_call(in, interp_lookup(in, "_chosen"), 2, args, at);
 }

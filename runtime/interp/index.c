@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "interp/array.h"
-#include "interp/effects.h"
+#include "interp/internal.h"
 
 typedef enum PickKind { PICK_SLICE, PICK_ONE, PICK_AXIS, PICK_GATHER } PickKind;
 
@@ -273,15 +273,18 @@ static Value index_array(Interp *in, Array base, int n, const Value *indices, co
 
 /* -- Lists and distributions -- */
 
+static bool all_dists(const List *list) {
+    for (int k = 0; k < list->n; k++)
+        if (list->items[k].kind != VALUE_DIST) return false;
+    return list->n > 0;
+}
+
 /* The elements of a list that ranges, vectors and masks pick; a single index gives the element itself. */
 static Value index_list(Interp *in, const List *list, int n, const Value *indices, const Span *spans, Span at) {
     Span first_at = spans && spans[0].file >= 0 ? spans[0] : at;
     Indexing x = {.in = in, .event = shape1(list->n), .at = at};
     Value first = indices[0], out;
-    if (first.kind == VALUE_ARRAY && first.u.array->naxes && n == 1) {
-        Value one = dist_choice(in, first, list->n, list->items, first_at);
-        if (one.kind != VALUE_NONE) return one;
-    }
+    if (n == 1 && has_enum_axis(first) && all_dists(list)) return dist_choose(in, list->n, list->items, first, at);
     if (first.kind == VALUE_ARRAY && first.u.array->naxes)
         array_split(in, first.u.array, first_at, "the element of a list that is picked");
     if (first.kind == VALUE_ARRAY && array_rank(first.u.array) == 0)

@@ -52,6 +52,9 @@ void observe_missing(Interp *in, const Function *fn, const Target *t, Site *s);
 Value *library_slot(Interp *in, int number);
 
 /* dists.c */
+/* The k-th of several distributions, where k has all values of a summed variable. */
+Value dist_choose(Interp *in, int n, const Value *dists, Value k, Span at);
+bool has_enum_axis(Value v);
 Family *family_new(Interp *in, Arena *a, const DistDecl *d);
 Value family_call(Interp *in, Family *fam, int n, const Value *args, const char *const *names, const Span *spans, Span at);
 

@@ -72,6 +72,7 @@ struct Interp {
     struct Address *address; /* of the nested model at work: effects.h */
     struct DrawSite *draw;   /* the variable being drawn: effects.h */
     const Axis *split;       /* with ERROR_ELEMENTWISE: the axis that must be run element by element */
+    Value given;             /* both branches of an `if` run: the elements for which the one at work counts; else VALUE_NONE */
     uint64_t draw_count;     /* of bare draws in this statement */
     int depth;               /* of calls */
     bool in_library;         /* a function of the standard library is at work ... */

@@ -74,12 +74,13 @@ typedef struct Mark {
     struct Address *address;
     struct DrawSite *draw;
     uint64_t draw_count;
+    Value given;
     Value *slots;
 } Mark;
 
 static Mark mark_all(Interp *in, Frame *f) {
     Mark m = {.nodes = in->tape->nnodes, .nplates = in->nplates, .depth = in->depth, .dist_level = in->dist_level, .handler = in->handler,
-              .address = in->address, .draw = in->draw, .draw_count = in->draw_count};
+              .address = in->address, .draw = in->draw, .draw_count = in->draw_count, .given = in->given};
     int k = 0;
     for (Handler *h = in->handler; h && k < 32; h = h->outer) m.handlers[k++] = h->mark ? h->mark(h) : 0;
     if (f) m.slots = arena_copy(in->arena, f->slots, sizeof(Value) * (size_t)(f->nslots + 1));
@@ -88,7 +89,7 @@ static Mark mark_all(Interp *in, Frame *f) {
 
 static void return_to(Interp *in, Frame *f, const Mark *m, const Axis *axis) {
     in->nplates = m->nplates, in->depth = m->depth, in->dist_level = m->dist_level;
-    in->handler = m->handler, in->address = m->address, in->draw = m->draw, in->draw_count = m->draw_count;
+    in->handler = m->handler, in->address = m->address, in->draw = m->draw, in->draw_count = m->draw_count, in->given = m->given;
     tape_truncate(in->tape, m->nodes);
     int k = 0;
     for (Handler *h = in->handler; h && k < 32; h = h->outer, k++)
@@ -210,12 +211,14 @@ Flow exec_plate(Interp *in, Frame *f, const Stmt *s, Value *last) {
 
 /* -- `if` on a condition that differs between elements -- */
 
-/* May both branches be computed and selected from? Only plain bindings and expressions. */
-static bool is_pure(const Block *b) {
+/* May both branches be computed and selected from? Only plain bindings and expressions; where the condition is of a summed
+ * variable (`scores`), also what adds to the log density, which then counts where the branch is taken. */
+static bool can_select(const Block *b, bool scores) {
     for (int k = 0; b && k < b->n; k++) {
         const Stmt *s = b->statements[k];
         bool ok = s->kind == STMT_EXPR || (s->kind == STMT_ASSIGN && s->u.assign.target.nindices == 0) || s->kind == STMT_UNPACK ||
-                  (s->kind == STMT_IF && is_pure(s->u.if_.then) && is_pure(s->u.if_.otherwise));
+                  (s->kind == STMT_IF && can_select(s->u.if_.then, scores) && can_select(s->u.if_.otherwise, scores)) ||
+                  (scores && (s->kind == STMT_SAMPLE || s->kind == STMT_OBSERVE || s->kind == STMT_FACTOR));
         if (!ok) return false;
     }
     return true;
@@ -232,9 +235,10 @@ static Value select_value(Interp *in, Value condition, Value yes, Value no, Span
         Value args[3] = {condition, yes, no};
         return array_apply(in, OP_WHERE, 3, args, at);
     }
-    if (yes.kind == VALUE_DIST && no.kind == VALUE_DIST) {
-        Value pick[3] = {condition, value_number(1), value_number(2)}, both[2] = {yes, no};
-        return dist_choice(in, array_apply(in, OP_WHERE, 3, pick, at), 2, both, at);
+    if (yes.kind == VALUE_CELLS && no.kind == VALUE_CELLS) return yes; /* filled by `~` at the same address */
+    if (yes.kind == VALUE_DIST && no.kind == VALUE_DIST && has_enum_axis(condition)) {
+        Value both[2] = {no, yes};
+        return dist_choose(in, 2, both, array_binary(in, BINARY_ADD, condition, value_number(1), at), at);
     }
     if (yes.kind == VALUE_NOTHING || no.kind == VALUE_NOTHING || yes.kind == VALUE_NONE || no.kind == VALUE_NONE) return value_none();
     value_to_bool(in, condition, at, "the condition of an `if`"); /* asks for element by element */
@@ -242,15 +246,24 @@ static Value select_value(Interp *in, Value condition, Value yes, Value no, Span
 }
 
 Flow exec_if_elementwise(Interp *in, Frame *f, const Block *then, const Block *otherwise, Value condition, Span at, Value *last) {
-    if (!is_pure(then) || !is_pure(otherwise)) value_to_bool(in, condition, at, "the condition of an `if`"); /* raises */
+    bool scores = has_enum_axis(condition);
+    if (!can_select(then, scores) || !can_select(otherwise, scores))
+        value_to_bool(in, condition, at, "the condition of an `if`"); /* raises */
+    Value given = in->given;
     Value *slots = f ? f->slots : in->globals;
     size_t bytes = sizeof(Value) * (size_t)(f ? f->nslots : in->nglobals);
     Value *before = arena_copy(in->arena, slots, bytes + 1);
     Value yes = value_nothing(), no = value_nothing();
+    if (scores) in->given = given.kind == VALUE_NONE ? condition : array_binary(in, BINARY_AND, given, condition, at);
     if (then) exec_block(in, f, then, &yes);
     Value *after = arena_copy(in->arena, slots, bytes + 1);
     memcpy(slots, before, bytes);
+    if (scores) {
+        Value not = array_binary(in, BINARY_SUB, value_number(1), array_binary(in, BINARY_NE, condition, value_number(0), at), at);
+        in->given = given.kind == VALUE_NONE ? not : array_binary(in, BINARY_AND, given, not, at);
+    }
     if (otherwise) exec_block(in, f, otherwise, &no);
+    in->given = given;
     for (size_t k = 0; k < bytes / sizeof(Value); k++) slots[k] = select_value(in, condition, after[k], slots[k], at);
     *last = select_value(in, condition, yes, no, at);
     if (last->kind == VALUE_NONE) *last = value_nothing();

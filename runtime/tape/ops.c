@@ -67,11 +67,13 @@ static const Tensor *reduce_operand(const Operands *o, bool *copy) {
     bool same = true;
     for (int d = 0; d < rank; d++) same &= perm[d] == d;
     const Tensor *view = same ? t : tensor_view_permute(o->arena, t, perm);
-    int64_t run = 0; /* the stride that the next dimension outwards must have; 0: any */
+    int64_t run = 0; /* the stride that the next dimension outwards must have; 0 too, of an expanded one */
+    bool any = true;
     for (int d = rank - 1; d >= kept; d--) {
         if (view->shape.dim[d] == 1) continue;
-        if (run && view->stride[d] != run) *copy = true;
+        if (!any && view->stride[d] != run) *copy = true;
         run = view->stride[d] * view->shape.dim[d];
+        any = false;
     }
     return view;
 }

@@ -1,0 +1,413 @@
+#!/usr/bin/env python3
+"""Discrete latents summed out: against full enumeration, known answers, and in cost.
+
+discrete.py [FIRST [LAST]]: only the random models of these seeds; their programs are kept in the working directory.
+"""
+import itertools
+import json
+import math
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+from discrete_models import Model
+
+PPL = os.environ.get("PPL", os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "ppl"))
+MODELS = 200
+MEMORY = 2.5e9  # bytes, of a chain of 100,000 steps
+passed = failed = 0
+
+
+def check(name, ok, why=""):
+    global passed, failed
+    passed, failed = passed + bool(ok), failed + (not ok)
+    if not ok:
+        print(f"FAIL {name}: {why}", flush=True)
+
+
+def near(name, value, want, relative=1e-10):
+    """Numbers or nested lists of them; relative to the largest of 1 and the number."""
+    if isinstance(want, (list, tuple)):
+        if not isinstance(value, list) or len(value) != len(want):
+            check(name, False, f"{value} has not the shape of {want}")
+            return
+        for k, (a, b) in enumerate(zip(value, want)):
+            near(f"{name}[{k + 1}]", a, b, relative)
+        return
+    ok = isinstance(value, (int, float)) and abs(value - want) <= relative * max(1, abs(want))
+    check(name, ok, f"{value!r}, expected {want!r}")
+
+
+def run(text, folder, seconds=300):
+    """What the program writes into "out.json", or None; standard error; seconds and peak memory in bytes."""
+    with open(os.path.join(folder, "program.ppl"), "w", encoding="utf-8") as f:
+        f.write(text)
+    out = os.path.join(folder, "out.json")
+    if os.path.exists(out):
+        os.unlink(out)
+    with tempfile.TemporaryFile() as errors:
+        p = subprocess.Popen([PPL, "run", "--quiet", "program.ppl"], cwd=folder, stdout=subprocess.DEVNULL, stderr=errors)
+        stop = threading.Timer(seconds, p.kill)
+        stop.start()
+        _, status, usage = os.wait4(p.pid, 0)
+        stop.cancel()
+        p.returncode = status
+        errors.seek(0)
+        message = errors.read().decode(errors="replace")
+    result = None
+    if status == 0 and os.path.exists(out):
+        with open(out, encoding="utf-8") as f:
+            result = json.load(f)
+    return result, " | ".join(message.splitlines()[:4]), usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024
+
+
+def answer(name, text):
+    with tempfile.TemporaryDirectory() as folder:
+        out, errors, _, _ = run(text, folder)
+    check(name, out is not None, errors)
+    return out or {}
+
+
+# -- Against full enumeration --
+
+def at(nested, index):
+    for k in index:
+        nested = nested[k - 1]
+    return nested
+
+
+def differences(model, out):
+    """(what, how far) for everything that can be compared."""
+    evidence, gradient, marginals, top, log_joint = model.brute_force()
+
+    def far(a, b):
+        return abs(a - b) / max(1, abs(a), abs(b)) if isinstance(a, (int, float)) else math.inf
+    yield "log evidence", far(out["evidence"], evidence)
+    prior = sum(-0.5 * t * t - 0.5 * math.log(2 * math.pi) for t in model.theta)
+    yield "log joint", far(out["joint"], evidence + prior)
+    for k, (g, t) in enumerate(zip(gradient, model.theta)):
+        yield f"gradient by theta[{k + 1}]", far(out["gradient"][k], g - t)
+    best = {}
+    for g in model.groups:
+        best[g.name] = {}
+        for i in g.elements():
+            if g.data and g.data[i[0] - 1] is not None:
+                best[g.name][i] = g.data[i[0] - 1]
+                continue
+            p = at(out[g.name], i)
+            for k in range(g.k):
+                yield f"{g.name}{list(i)} = {g.first + k}", far(p[k], marginals[g.name][i][k]) if len(p) == g.k else math.inf
+            best[g.name][i] = at(out["best_" + g.name], i)
+    yield "best assignment", far(log_joint(best), top)
+
+
+def random_model(seed, folder):
+    model = Model(seed)
+    out, errors, _, _ = run(model.program("out.json", True), folder)
+    if out is None:
+        return model, errors
+    wrong = [(what, d) for what, d in differences(model, out) if not d <= 1e-10]
+    return model, ", ".join(f"{what} is off by {d:.2g}" for what, d in wrong[:4])
+
+
+def random_models(seeds, keep=None):
+    def one(seed):
+        if not keep:
+            with tempfile.TemporaryDirectory() as folder:
+                return random_model(seed, folder)
+        folder = os.path.join(keep, f"model{seed}")
+        os.makedirs(folder, exist_ok=True)
+        return random_model(seed, folder)
+    features = set()
+    with ThreadPoolExecutor(2) as pool:
+        for seed, (model, problem) in zip(seeds, pool.map(one, seeds)):
+            check(f"random model {seed}", not problem, problem)
+            features |= model.features
+    return features
+
+
+FEATURES = ["plate", "nested plate", "chain of order 1", "chain of order 2", "chain of order 1 in a plate", "factorial chain",
+            "Binomial", "bounded", "Bernoulli chosen", "Categorical chosen", "Categorical table", "Bernoulli if", "matrix", "index",
+            "gather", "element", "sum", "missing", "nested model", "fn", "net", "if", "where", "observed if", "observed chosen",
+            "observed factor", "latent if"]
+
+
+# -- Known answers (Goodfellow, Bengio, Courville 2016, chapter 19; the numbers by enumeration and quadrature) --
+
+SPARSE = """
+data v = [1, .6, .2]
+W = [[1, .9, 0], [0, .5, 1], [.5, 0, -.5]]
+bias = [-1, -.5, 0]
+beta = [2, 1, 4]
+model coding {
+    plate i in 1..3 { h[i] ~ Bernoulli(logits = bias[i]) }
+    plate j in 1..3 { v[j] ~ Normal(W[j, 1] * h[1] + W[j, 2] * h[2] + W[j, 3] * h[3], 1 / sqrt(beta[j])) }
+}
+"""
+
+
+def sparse_joint():
+    """{h: joint density} of the eight codes."""
+    v, bias, beta = (1, .6, .2), (-1, -.5, 0), (2, 1, 4)
+    w = ((1, .9, 0), (0, .5, 1), (.5, 0, -.5))
+    out = {}
+    for h in itertools.product((0, 1), repeat=3):
+        lp = sum(-math.log1p(math.exp(-b if x else b)) for x, b in zip(h, bias))
+        for j in range(3):
+            mean = sum(w[j][i] * h[i] for i in range(3))
+            lp += 0.5 * math.log(beta[j] / (2 * math.pi)) - 0.5 * beta[j] * (v[j] - mean) ** 2
+        out[h] = math.exp(lp)
+    return out
+
+
+def sparse_coding():
+    """Row 6: evidence, marginals and the most probable code; rows 1 and 12: the ELBO of the exact posterior is the
+    evidence whatever is drawn, that of another guide is below."""
+    out = answer("sparse coding", SPARSE + """
+fit = infer(coding)
+write("out.json", {evidence: fit.log_evidence, h: fit.h, best: decode(fit).h})""")
+    near("sparse coding: evidence", out.get("evidence"), -2.5950437926, 4e-11)
+    near("sparse coding: marginals", [p[1] for p in out.get("h", [])], [.3907263638, .4628403073, .3571229599], 1e-10)
+    check("sparse coding: best", out.get("best") == [0, 1, 0], out.get("best"))
+    p = sparse_joint()
+    total = sum(p.values())
+
+    def given(*first):
+        """P(the next is 1 | the first ones)."""
+        both = sum(p[h] for h in p if h[:len(first)] == first)
+        return sum(p[h] for h in p if h[:len(first)] == first and h[len(first)] == 1) / both
+    tables = f"p1 = {given()!r}\np2 = {[given(a) for a in (0, 1)]!r}\np3 = {[[given(a, b) for b in (0, 1)] for a in (0, 1)]!r}"
+    out = answer("exact posterior as guide", SPARSE.replace("plate i in 1..3 { h[i] ~ Bernoulli(logits = bias[i]) }",
+                                                        "for i in 1..3 { h[i] ~ Bernoulli(logits = bias[i]) }") + tables + """
+guide exact for coding {
+    h[1] ~ Bernoulli(p1)
+    h[2] ~ Bernoulli(p2[h[1] + 1])
+    h[3] ~ Bernoulli(p3[h[1] + 1, h[2] + 1])
+}
+guide flat for coding { for i in 1..3 { h[i] ~ Bernoulli(0.5) } }
+guide chain for coding {
+    param a = 0
+    param b: real[2] = [0, 0]
+    param c: real[2, 2] = [[0, 0], [0, 0]]
+    h[1] ~ Bernoulli(logits = a)
+    h[2] ~ Bernoulli(logits = b[h[1] + 1])
+    h[3] ~ Bernoulli(logits = c[h[1] + 1, h[2] + 1])
+}
+f = infer(coding, exact, steps = 1)
+g = infer(coding, flat, steps = 1)
+learned = infer(coding, chain, steps = 6000, optimizer = adam(0.02))
+one = []
+for s in 1..20 { one[s] = elbo(f, coding, exact) }
+write("out.json", {exact: one, flat: elbo(g, coding, flat, samples = 200000), chain: learned.elbo})""")
+    near("row 1: ELBO of the posterior", out.get("exact"), [math.log(total)] * 20, 1e-12)
+    near("row 1: ELBO of the flat guide", out.get("flat"), -2.8206391394, 0.01)
+    near("row 12: fully connected guide", out.get("chain"), math.log(total), 0.002)
+
+
+def em():
+    """Row 2: EM of a mixture of two Gaussians, its first steps."""
+    out = answer("EM", """
+data x = [-2, -1, .5, 3, 4]
+model mixture(w, mu, v) {
+    plate n in 1..5 { z[n] ~ Categorical(w);  x[n] ~ Normal(mu[z[n]], sqrt(v[z[n]])) }
+}
+w = [.5, .5]
+mu = [-1, 1]
+v = [1, 1]
+ll = []
+ws = []
+mus = []
+vs = []
+for s in 1..12 {
+    fit = infer(mixture(w, mu, v))
+    ll[s] = fit.log_evidence
+    r = fit.z
+    n = sum(r, dim = 1)
+    w = n / 5
+    mu = (t(r) @ x) / n
+    v = (t(r) @ x^2) / n - mu^2
+    ws[s] = w
+    mus[s] = mu
+    vs[s] = v
+}
+write("out.json", {ll: ll, w: ws, mu: mus, v: vs})""")
+    if not out:
+        return
+    near("EM: log likelihoods", out["ll"][:3], [-14.7242778509, -10.3484225060, -10.3313388329], 1e-11)
+    near("EM: weights", out["w"][0], [.4269120525, .5730879475], 1e-10)
+    near("EM: means", out["mu"][:2], [[-1.2656446035, 2.5132598615], [-1.2780088340, 2.5741924612]], 1e-10)
+    near("EM: variances", out["v"][0], [.6954350765, 2.5290409218], 1e-10)
+    check("EM: never worse", all(b >= a for a, b in zip(out["ll"], out["ll"][1:])), out["ll"])
+
+
+def coin():
+    """Row 45: Beta(10, 10), 6 heads in 10: the posterior is Beta(16, 14)."""
+    out = answer("coin", """
+data heads = [1, 1, 1, 1, 1, 1, 0, 0, 0, 0]
+model coin { p ~ Beta(10, 10);  plate i in 1..10 { heads[i] ~ Bernoulli(p) } }
+guide q for coin { param a: positive = 15;  param b: positive = 15;  p ~ Beta(a, b) }
+guide exact for coin { p ~ Beta(16, 14) }
+fit = infer(coin, q, steps = 4000, optimizer = adam(0.02))
+right = infer(coin, exact, steps = 1)
+write("out.json", {elbo: fit.elbo, mean: mean(fit.p), exact: elbo(right, coin, exact)})""")
+    near("row 45: ELBO of the posterior", out.get("exact"), -7.0693745032, 1e-10)
+    near("row 45: learned", out.get("elbo"), -7.0693745032, 0.001)
+    near("row 45: mean", out.get("mean"), 16 / 30, 0.01)
+
+
+def geometric():
+    """Row 47: a random number of variables, and a guide of the same recursion. P(stop at n | reached n, x) by enumeration."""
+    p, x = 0.4, 3.0
+    joint = [p * (1 - p) ** n * math.exp(-0.5 * (x - n) ** 2) / math.sqrt(2 * math.pi) for n in range(200)]
+    tails = [math.fsum(joint[n:]) for n in range(200)]
+    stops = [joint[n] / tails[n] for n in range(30)]
+    out = answer("geometric", f"""
+data x = {x}
+stops = {stops!r}
+model tail(n) {{
+    stop ~ Bernoulli({p})
+    if stop {{ return n }}
+    rest ~ tail(n + 1)
+    return rest
+}}
+model m {{ k ~ tail(0);  x ~ Normal(k, 1) }}
+model tail_guide(n) {{
+    stop ~ Bernoulli(stops[min(n + 1, 30)])
+    if stop {{ return n }}
+    rest ~ tail_guide(n + 1)
+    return rest
+}}
+guide q for m {{ k ~ tail_guide(0) }}
+fit = infer(m, q, steps = 1)
+model alone {{ k ~ tail(0);  count := k }}
+many = []
+for s in 1..20 {{ many[s] = elbo(fit, m, q) }}
+counts = map(s -> simulate(alone).count, 1..20000)
+write("out.json", {{elbo: many, mean: mean(counts), evidence: infer(m, method = importance(100000)).log_evidence}})""")
+    near("row 47: ELBO of the posterior", out.get("elbo"), [math.log(tails[0])] * 20, 1e-9)
+    near("row 47: mean", out.get("mean"), (1 - p) / p, 0.05)
+    near("row 47: evidence by drawing", out.get("evidence"), math.log(tails[0]), 0.02)
+
+
+def semi_supervised():
+    """Row 48: classes of which some are known; the evidence is that of the marginal, and so is its gradient."""
+    xs, ys = [-1.0, 0.3, 2.2, 1.1, -0.4, 3.0], [None, 0, 1, None, None, None]
+    a, b, p = 1.7, -0.4, 0.35
+    body = """plate i in 1..6 {
+        y[i] ~ Bernoulli(0.35)
+        x[i] ~ Normal(b + a * y[i], sqrt(2))
+    }"""
+    out = answer("semi-supervised", f"""
+data x = {xs!r}
+data y = [missing, 0, 1, missing, missing, missing]
+model m(a, b) {{ {body} }}
+model free {{ a ~ Normal(0, 1)
+    b ~ Normal(0, 1)
+    {body} }}
+fit = infer(m({a}, {b}))
+write("out.json", {{evidence: fit.log_evidence, y: fit.y, gradient: unconstrained_gradient(free, [{a}, {b}])}})""")
+
+    def density(x, y):
+        return math.exp(-0.25 * (x - b - a * y) ** 2) / math.sqrt(4 * math.pi) * (p if y else 1 - p)
+    total, by_a, by_b, ones = 0.0, -a, -b, []
+    for x, y in zip(xs, ys):
+        values = (0, 1) if y is None else (y,)
+        z = sum(density(x, k) for k in values)
+        total += math.log(z)
+        by_b += sum(density(x, k) * (x - b - a * k) / 2 for k in values) / z
+        by_a += sum(density(x, k) * k * (x - b - a * k) / 2 for k in values) / z
+        ones.append(density(x, 1) / z if y is None else None)
+    near("row 48: evidence", out.get("evidence"), total, 1e-12)
+    near("row 48: gradient", out.get("gradient"), [by_a, by_b], 1e-12)
+    for i, want in enumerate(ones):
+        if want is not None and out:
+            near(f"row 48: class of {i + 1}", out["y"][i][1], want, 1e-12)
+
+
+# -- Cost --
+
+def chain(steps, states):
+    data = ", ".join(f"{3 * math.sin(t / 5):.3f}" for t in range(steps))
+    text = f"""
+K = {states}
+P = map(i -> softmax(map(j -> -0.5 * abs(i - j), 1..K)), 1..K)
+data y = [{data}]
+model hmm {{
+    z[1] ~ Categorical(ones(K) / K)
+    y[1] ~ Normal(z[1], 1)
+    for t in 2..len(y) {{ z[t] ~ Categorical(P[z[t - 1]]);  y[t] ~ Normal(z[t], 1) }}
+}}
+fit = infer(hmm)
+write("out.json", {{evidence: fit.log_evidence, total: sum(fit.z)}})"""
+    with tempfile.TemporaryDirectory() as folder:
+        return run(text, folder)
+
+
+def forward(steps, states):
+    """The evidence of `chain` by the forward algorithm."""
+    rows = [[math.exp(-0.5 * abs(i - j)) for j in range(states)] for i in range(states)]
+    rows = [[x / sum(r) for x in r] for r in rows]
+    a, total = [1 / states] * states, 0.0
+    for t in range(steps):
+        y = float(f"{3 * math.sin(t / 5):.3f}")
+        if t:
+            a = [sum(a[i] * rows[i][j] for i in range(states)) for j in range(states)]
+        a = [x * math.exp(-0.5 * (y - k - 1) ** 2) / math.sqrt(2 * math.pi) for k, x in enumerate(a)]
+        total += math.log(sum(a))
+        a = [x / sum(a) for x in a]
+    return total
+
+
+def mixture(n, states):
+    data = ", ".join(f"{3 * math.sin(t):.3f}" for t in range(n))
+    text = f"""
+K = {states}
+data y = [{data}]
+model mixture {{ plate n in 1..len(y) {{ z[n] ~ Categorical(ones(K) / K);  y[n] ~ Normal(z[n], 1) }} }}
+fit = infer(mixture)
+write("out.json", {{evidence: fit.log_evidence}})"""
+    with tempfile.TemporaryDirectory() as folder:
+        return run(text, folder)
+
+
+def fastest(f, *args):
+    return min(f(*args)[2] for _ in range(3))
+
+
+def cost():
+    """Times grow no faster than T K^2 and N K, with a factor of 2.5 to spare."""
+    for steps, states in itertools.product((1000, 2000, 4000), (2, 4, 8)):
+        out, errors, _, _ = chain(steps, states)
+        check(f"chain {steps} x {states}", out, errors)
+        near(f"chain {steps} x {states}", (out or {}).get("evidence"), forward(steps, states))
+    for what, f, small, large, most in (("T", chain, (1000, 4), (8000, 4), 8), ("K", chain, (200, 32), (200, 128), 16),
+                                        ("N", mixture, (50000, 4), (400000, 4), 8), ("K of a mixture", mixture, (50000, 4), (50000, 32), 8)):
+        ratio = fastest(f, *large) / fastest(f, *small)
+        check(f"cost by {what}", ratio < 2.5 * most, f"{ratio:.3g} times the time for {most} times the terms")
+    steps = 100000
+    out, errors, seconds, peak = chain(steps, 3)
+    check("a chain of 100,000 steps", out, errors)
+    near("a chain of 100,000 steps", (out or {}).get("evidence"), forward(steps, 3), 1e-9)
+    near("a chain of 100,000 steps: probabilities", (out or {}).get("total"), steps, 1e-7)
+    check("a chain of 100,000 steps: memory", peak < MEMORY, f"{peak / 1e9:.2f} GB, at most {MEMORY / 1e9}")
+    print(f"a chain of 100,000 steps: {seconds:.1f} s, {peak / 1e9:.2f} GB at its peak")
+
+
+def main():
+    if sys.argv[1:]:
+        first = int(sys.argv[1])
+        random_models(range(first, int(sys.argv[2] if sys.argv[2:] else first) + 1), os.getcwd())
+    else:
+        for test in (sparse_coding, em, coin, geometric, semi_supervised):
+            test()
+        features = random_models(range(1, MODELS + 1))
+        check("the random models have all features", not set(FEATURES) - features, set(FEATURES) - features)
+        cost()
+    print(f"{passed} passed, {failed} failed")
+    return 1 if failed else 0
+
+
+sys.exit(main())
