@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "interp/array.h"
+
 static Cells *cells_new(Interp *in, const Axis *axis, Value base) {
     Cells *c = ARENA_NEW(in->arena, Cells);
     *c = (Cells){.axis = axis, .base = base, .whole = value_none()};
@@ -120,6 +122,26 @@ static bool is_summed_within(Value v, const Axis *axis) {
     return false;
 }
 
+/* A plate that reads an array of summed variables (z[t] after a chain) needs few of them for each element, as a whole array
+ * it would join them all: it runs element by element. */
+static void split_reader(Interp *in, const Cells *c, Span at) {
+    enum { FEW = 16 }; /* joint values of all that may be joined */
+    const Axis *seen[MAX_AXES];
+    int n = 0;
+    double joint = 1;
+    for (int k = 0; k < c->n && n < MAX_AXES && joint <= FEW; k++)
+        for (int i = 0; c->items[k].kind == VALUE_ARRAY && i < c->items[k].u.array->naxes && n < MAX_AXES; i++) {
+            const Axis *a = c->items[k].u.array->axes[i];
+            if (a->kind == AXIS_ENUM && axes_find(n, seen, a) < 0) seen[n++] = a, joint *= (double)a->size;
+        }
+    if (n < 2 || joint <= FEW) return;
+    for (int k = in->nplates - 1; k >= 0; k--)
+        if (in->plates[k]->kind == AXIS_PLATE) {
+            in->split = in->plates[k];
+            ctx_raise(in->ctx, ERROR_ELEMENTWISE, at, NULL, "the elements of an array are summed out one by one");
+        }
+}
+
 Value cells_whole(Interp *in, Cells *c, Span at) {
     if (c->axis && is_summed_within(c->items[0], c->axis)) {
         in->split = c->axis;
@@ -128,6 +150,7 @@ Value cells_whole(Interp *in, Cells *c, Span at) {
     if (c->axis)
         ctx_raise(in->ctx, ERROR_PROGRAM, at, "inside the plate each element sees its own; use the whole after the plate",
                   "this array is still being filled by the plate `%s`", c->axis->name);
+    split_reader(in, c, at);
     if (c->whole.kind != VALUE_NONE) return c->whole;
     int n = c->n;
     if (c->base.kind != VALUE_NONE) {

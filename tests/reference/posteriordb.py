@@ -3,7 +3,8 @@
 
 Each program of tests/reference/posteriordb/ is one model, written from its description. The data and the log densities at fixed
 points are outside the repository (../shared/reference/posteriordb); without them the test is skipped. Densities are known
-up to a constant: differences between points are compared, to 1e-9 relative; gradients to 1e-7.
+up to a constant: differences between points are compared, to 1e-9 relative; gradients to 1e-7. NAME.discrete.ppl is NAME
+with its discrete variables as latents, to be summed out.
 """
 import json, os, re, subprocess, sys, tempfile
 from concurrent.futures import ThreadPoolExecutor
@@ -33,7 +34,7 @@ def close(a, b, relative, scale=0.0):
 
 def compare(name):
     text = open(os.path.join(here, 'posteriordb', name + '.ppl')).read()
-    folder = os.path.join(reference, name)
+    folder = os.path.join(reference, name.removesuffix('.discrete'))
     points = json.load(open(os.path.join(folder, 'logdensity.json')))['points']
     model = re.search(r'^model (\w+)', text, re.M).group(1)
     perm = order(text) or list(range(len(points[0]['unconstrained'])))
