@@ -544,3 +544,10 @@ Dist *dist_detach(Interp *in, const Dist *d) {
     for (int k = 0; k < d->family->decl->nparams; k++) r->params[k] = value_detached(in, d->params[k]);
     return r;
 }
+
+Value dist_choice(Interp *in, Value k, int n, const Value *items, Span at) {
+    for (int i = 0; i < n; i++)
+        if (items[i].kind != VALUE_DIST) return value_none();
+    Value args[2] = {k, value_list(in, VALUE_LIST, n, items)};
+    return n ? interp_call(in, interp_lookup(in, "_choice"), 2, args, at) : value_none();
+}

@@ -100,6 +100,9 @@ void effect_refine(Interp *in, Handler *h, Frame *f, const Stmt *s);
 void refine_body(Interp *in, Frame *f, const Stmt *s, int64_t step);
 Value refine_target(Interp *in, Frame *f, const Target *t);
 void refine_assign(Interp *in, Frame *f, const Target *t, Value v);
+/* The distribution that `k` (1..n, differing between elements) picks for each element; VALUE_NONE where the items are not
+ * all distributions. */
+Value dist_choice(Interp *in, Value k, int n, const Value *items, Span at);
 /* A copy with parameters that let no gradient through. */
 Dist *dist_detach(Interp *in, const Dist *d);
 

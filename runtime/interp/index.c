@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "interp/array.h"
+#include "interp/effects.h"
 
 typedef enum PickKind { PICK_SLICE, PICK_ONE, PICK_AXIS, PICK_GATHER } PickKind;
 
@@ -277,6 +278,10 @@ static Value index_list(Interp *in, const List *list, int n, const Value *indice
     Span first_at = spans && spans[0].file >= 0 ? spans[0] : at;
     Indexing x = {.in = in, .event = shape1(list->n), .at = at};
     Value first = indices[0], out;
+    if (first.kind == VALUE_ARRAY && first.u.array->naxes && n == 1) {
+        Value one = dist_choice(in, first, list->n, list->items, first_at);
+        if (one.kind != VALUE_NONE) return one;
+    }
     if (first.kind == VALUE_ARRAY && first.u.array->naxes)
         array_split(in, first.u.array, first_at, "the element of a list that is picked");
     if (first.kind == VALUE_ARRAY && array_rank(first.u.array) == 0)

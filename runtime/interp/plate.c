@@ -232,6 +232,10 @@ static Value select_value(Interp *in, Value condition, Value yes, Value no, Span
         Value args[3] = {condition, yes, no};
         return array_apply(in, OP_WHERE, 3, args, at);
     }
+    if (yes.kind == VALUE_DIST && no.kind == VALUE_DIST) {
+        Value pick[3] = {condition, value_number(1), value_number(2)}, both[2] = {yes, no};
+        return dist_choice(in, array_apply(in, OP_WHERE, 3, pick, at), 2, both, at);
+    }
     if (yes.kind == VALUE_NOTHING || no.kind == VALUE_NOTHING || yes.kind == VALUE_NONE || no.kind == VALUE_NONE) return value_none();
     value_to_bool(in, condition, at, "the condition of an `if`"); /* asks for element by element */
     return value_none();
