@@ -47,8 +47,8 @@ static bool attr_equal(const OpAttr *a, const OpAttr *b) {
 }
 
 static uint64_t number_bits(const Tensor *v) {
-    uint64_t bits;
-    memcpy(&bits, v->data, sizeof bits);
+    uint64_t bits = 0;
+    memcpy(&bits, v->data, sizeof *v->data);
     return bits;
 }
 
@@ -252,7 +252,7 @@ typedef struct Gap {
     size_t start, size;
 } Gap;
 
-/* Numbers get slots of 8 bytes, arrays aligned stretches, each of a region of its own. */
+/* Numbers get slots of their size, arrays aligned stretches, each of a region of its own. */
 typedef struct Room {
     size_t *slots; /* free ones */
     int nslots;

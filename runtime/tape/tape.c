@@ -73,8 +73,8 @@ static NodeId node_append(Tape *t, Op op, int n, const NodeId *inputs, const OpA
 }
 
 static uint64_t bits_of(const Tensor *v) {
-    uint64_t bits;
-    memcpy(&bits, v->data, sizeof bits);
+    uint64_t bits = 0;
+    memcpy(&bits, v->data, sizeof *v->data);
     return bits;
 }
 
