@@ -322,8 +322,8 @@ enum {
 
 static void read_options(Job *job, const Args *a) {
     Interp *in = job->in;
-    static const int later[] = {ARG_DISCRETE, ARG_REFINE};
-    static const char *const later_names[] = {"discrete", "refine"};
+    static const int later[] = {ARG_REFINE};
+    static const char *const later_names[] = {"refine"};
     for (size_t k = 0; k < sizeof later / sizeof *later; k++)
         if (a->values[later[k]].kind != VALUE_NONE)
             ctx_raise(in->ctx, ERROR_PROGRAM, a->spans[later[k]], NULL, "the option `%s` of infer is not there yet",
@@ -340,6 +340,7 @@ static void read_options(Job *job, const Args *a) {
                     : (uint64_t)value_to_int(in, a->values[ARG_SEED], a->spans[ARG_SEED], "the seed");
     const MethodChoice *m = argument_object(in, a, ARG_METHOD, &method_type, "svi()");
     job->choice = m ? *m : svi_default;
+    discrete_read(job->pair, in, a->values[ARG_DISCRETE], needs_density(job->choice.method), a->spans[ARG_DISCRETE]);
     const OptimizerChoice *o = argument_object(in, a, ARG_OPTIMIZER, &optimizer_type, "adam(1e-3)");
     if (!o && job->choice.has_optimizer) o = &job->choice.optimizer;
     if (o)
@@ -402,12 +403,18 @@ static void infer_body(void *self) {
     if (p->batches) check_batches(job, a);
     f->report.guide = p->guide_name;
     for (int k = 0; k < p->nsum_notes; k++) fit_note(f, "%s", p->sum_notes[k]);
-    bool nothing_left = !p->guide && p->automatic.kind == VALUE_NONE && p->nsum_notes > 0 && p->params->n == 0;
+    for (int k = 0; k < p->discrete.nnotes; k++) fit_note(f, "%s", p->discrete.notes[k]);
+    bool nothing_left = !p->guide && !p->discrete.drawn && p->automatic.kind == VALUE_NONE && p->nsum_notes > 0 && p->params->n == 0;
     if (nothing_left && job->choice.method == &svi_method) job->choice.method = &exact_method;
     f->report.method = job->choice.method->name;
     long epoch = p->batches ? batch_epoch(p->batches) : 0;
     if (job->epochs) job->steps = job->epochs * (epoch ? epoch : 1);
     job->choice.method->run(job);
+    if (p->discrete.drawn && job->choice.method == &svi_method) {
+        f->report.reliable = false;
+        f->report.verdict = "not to be trusted: discrete latents are drawn from the model, not from their posterior; "
+                            "importance(n) weighs such draws";
+    }
     p->params->from = NULL;
     f->report.seconds = clock_seconds() - job->start_time;
     const InferSettings *s = &infer_state(in)->settings;

@@ -101,6 +101,7 @@ static void model_latent(Trace *t, Interp *in, Site *s, Entry *e) {
     Pass *p = t->self;
     Pair *pair = p->pair;
     Value v = pair->guide ? trace_value(&p->guide, s->name, s->index, s->nindex, s->span) : value_none();
+    if (pair->discrete.n > 0 && discrete_answer(p, in, s, e, v.kind != VALUE_NONE)) return;
     if (v.kind == VALUE_NONE) {
         if (!pair->prior && summing_answer(&p->summing, in, s, e, t->n)) return;
         if (!pair->prior) refuse_discrete(pair, in, s);
@@ -130,6 +131,10 @@ static void model_latent_again(Trace *t, Interp *in, Site *s, Entry *e) {
     if (p->pair->automatic.kind != VALUE_NONE && !guided)
         ctx_raise(in->ctx, ERROR_PROGRAM, s->span,
                   "draw it once, with parameters that differ: x ~ Normal(if c { 0 } else { 1 }, 1)",
+                  "`%s` is drawn in both branches of an `if` on a variable that is summed out",
+                  address_text(in, s->name, s->index, s->nindex));
+    if (e->log_score.kind != VALUE_NONE)
+        ctx_raise(in->ctx, ERROR_PROGRAM, s->span, "leave it out of the option `discrete`",
                   "`%s` is drawn in both branches of an `if` on a variable that is summed out",
                   address_text(in, s->name, s->index, s->nindex));
     s->value = e->value;
@@ -307,6 +312,7 @@ static void check_run(Pair *pair, Interp *in, uint64_t seed, bool recording) {
     bool observes = false;
     for (int k = 0; k < p.model.n; k++)
         observes |= p.model.entries[k].kind == ENTRY_FACTOR || p.model.entries[k].observed;
+    discrete_checked(&p, in);
     pair->nsum_notes = summing_notes(&p.summing, &p.model, pair->arena, &pair->sum_notes);
     if (!observes) guide_check_observes(in, pair->model, pair->span);
     if (pair->guide)

@@ -8,6 +8,7 @@
 #ifndef INFER_PAIR_H
 #define INFER_PAIR_H
 
+#include "infer/discrete.h"
 #include "infer/latents.h"
 #include "infer/params.h"
 #include "infer/recorder.h"
@@ -30,6 +31,7 @@ typedef struct Pair {
     int64_t refine_steps;      /* refine(steps = ): instead of the range that is written; 0: as written */
     struct BatchPlan *batches; /* batch.h; NULL: all plates run whole */
     SumPlan sums; /* discrete latents that the guide leaves out are summed out */
+    DiscreteChoices discrete;
     Span span;    /* of the call of infer */
 } Pair;
 
