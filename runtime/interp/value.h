@@ -41,6 +41,7 @@ typedef struct Axis {
     int order;         /* position among the dimensions: particles, plates from outer to inner, enumerated, event */
     const struct Axis *const *within; /* AXIS_ENUM: the plates of the variable, one variable per element */
     int nwithin;
+    int line;          /* AXIS_ENUM: of the statement that draws it, for messages */
 } Axis;
 
 enum { MAX_AXES = 8 };

@@ -12,10 +12,10 @@
 #include "interp/builtins.h"
 
 enum { NAXES = 4 };
-static const Axis axes[NAXES] = {{AXIS_PARTICLE, "p", 1, 2, 0, NULL, 0},
-                                 {AXIS_PLATE, "i", 1, 3, 10, NULL, 0},
-                                 {AXIS_PLATE, "j", 2, 2, 11, NULL, 0},
-                                 {AXIS_ENUM, "k", 1, 4, 90, NULL, 0}};
+static const Axis axes[NAXES] = {{AXIS_PARTICLE, "p", 1, 2, 0, NULL, 0, 0},
+                                 {AXIS_PLATE, "i", 1, 3, 10, NULL, 0, 0},
+                                 {AXIS_PLATE, "j", 2, 2, 11, NULL, 0, 0},
+                                 {AXIS_ENUM, "k", 1, 4, 90, NULL, 0, 0}};
 
 static Interp session;
 static Ctx *ctx;
