@@ -4,6 +4,8 @@
 
 #include "interp/array.h"
 
+enum { MOST_MEETING = 64 };
+
 typedef struct Factor {
     Value value;
     int nvars, vars[MAX_AXES];
@@ -121,22 +123,24 @@ static int add_factor(Work *w, Value value) {
     return w->nfactors++;
 }
 
-/* Terms of the sum over a variable now: the values of all variables that share a factor with it, in each element. */
-static double cost_of(Work *w, int var) {
+/* The variables that share a factor with one that is not eliminated yet, itself among them. */
+static int meeting(Work *w, int var, const Axis **axes) {
     Variable *v = &w->vars[var];
-    int seen[64], n = 0;
-    double cost = 1;
-    for (int k = 0; k < v->axis->nwithin; k++) cost *= (double)v->axis->within[k]->size;
+    int n = 0;
     for (int j = 0; j < v->n; j++) {
         const Factor *f = &w->factors[v->factors[j]];
-        for (int k = 0; !f->used && k < f->nvars; k++) {
-            int i = 0;
-            while (i < n && seen[i] != f->vars[k]) i++;
-            if (i < n || n == 64) continue;
-            seen[n++] = f->vars[k];
-            cost *= (double)w->vars[f->vars[k]].axis->size;
-        }
+        for (int k = 0; !f->used && k < f->nvars && n < MOST_MEETING; k++)
+            if (axes_find(n, axes, w->vars[f->vars[k]].axis) < 0) axes[n++] = w->vars[f->vars[k]].axis;
     }
+    return n;
+}
+
+/* Terms of the sum over a variable now: the values of all variables that meet it, in each element. */
+static double cost_of(Work *w, int var) {
+    const Axis *own = w->vars[var].axis, *axes[MOST_MEETING];
+    double cost = 1;
+    for (int k = 0; k < own->nwithin; k++) cost *= (double)own->within[k]->size;
+    for (int k = meeting(w, var, axes) - 1; k >= 0; k--) cost *= (double)axes[k]->size;
     return cost;
 }
 
@@ -162,10 +166,9 @@ static Value leave_plates(Work *w, const Factor *f, int var) {
         for (int j = 0; j < f->nvars; j++)
             if (is_within(axes[k], w->vars[f->vars[j]].axis))
                 ctx_raise(w->in->ctx, ERROR_PROGRAM, w->at, "write a guide that draws one of them",
-                          "`%s` and `%s` meet in one factor, and the sum over either would be over all elements of the "
-                          "other at once: "
-                          "they cannot be summed out",
-                          variable_text(w, var), variable_text(w, f->vars[j]));
+                          "`%s` (line %d) and `%s` (line %d) meet in one factor, and the sum over either would be over all "
+                          "elements of the other at once: they cannot be summed out",
+                          variable_text(w, var), own->line, variable_text(w, f->vars[j]), w->vars[f->vars[j]].axis->line);
         v = array_reduce_axis(w->in, OP_SUM, v, axes[k], w->at);
         if (axis_is_subset(axes[k])) {
             double scale = (double)axes[k]->population / (double)axes[k]->size;
@@ -177,10 +180,13 @@ static Value leave_plates(Work *w, const Factor *f, int var) {
 
 static void eliminate_one(Work *w, Op op, int var, double cost) {
     Variable *v = &w->vars[var];
-    if (cost > w->budget)
-        ctx_raise(w->in->ctx, ERROR_PROGRAM, w->at, "write a guide that draws it, or use importance(n)",
-                  "summing out `%s` would take %.3g terms at once; up to %.3g are done", variable_text(w, var), cost,
-                  w->budget);
+    if (cost > w->budget) {
+        const Axis *axes[MOST_MEETING];
+        int n = meeting(w, var, axes);
+        ctx_raise(w->in->ctx, ERROR_PROGRAM, w->at, "write a guide that draws some of them, or use importance(n)",
+                  "summing out `%s` (line %d) would take %.3g terms at once; up to %.3g are done. What meets: %s",
+                  variable_text(w, var), v->axis->line, cost, w->budget, axes_summed_text(w->in, n, axes));
+    }
     Value total = value_none();
     for (int j = 0; j < v->n; j++) {
         Factor *f = &w->factors[v->factors[j]];

@@ -144,8 +144,8 @@ void latents_discover(Latents *l, Trace *t, Interp *in, Site *s, Entry *e) {
     const char *text = address_text(in, s->name, s->index, s->nindex);
     if (p.discrete || p.kind == TYPE_INT || p.kind == TYPE_BOOL)
         ctx_raise(in->ctx, ERROR_PROGRAM, s->span, "write a guide that draws it, or use importance(n)",
-                  "`%s` is discrete (%s) with infinitely many values: it can neither be summed out nor covered by `%s`",
-                  text, s->dist->family->decl->name, l->method);
+                  "`%s` is discrete (%s) and has too many values to be summed out; it cannot be covered by %s either", text,
+                  s->dist->family->decl->name, l->method);
     s->value = without_summed(in, dist_draw_site(in, s->dist, s, false), s->span);
     if (t->score) e->log_density = dist_logpdf(in, s->dist, s->value, false, s->span);
     Array x = value_array(in, s->value, s->span, "a draw");

@@ -29,7 +29,7 @@ static void exclude(SumPlan *plan, const char *name, const char *why) {
     plan->excluded = more;
 }
 
-/* The ends of a finite support, plain and the same for all elements (or the widest of them). */
+/* The ends of a finite support, plain; the widest of those of all elements. */
 static bool finite_support(Interp *in, const Dist *d, double *low, double *high, Span at) {
     if (!d->family->discrete) return false;
     Support s = dist_support(in, d, at);
@@ -37,7 +37,7 @@ static bool finite_support(Interp *in, const Dist *d, double *low, double *high,
     double *ends[2] = {low, high};
     for (int k = 0; k < 2; k++) {
         Value v = k ? s.high : s.low;
-        if (v.kind == VALUE_ARRAY && (var_is_taped(v.u.array->var) || has_summed_axis(v))) return false;
+        if (v.kind == VALUE_ARRAY && var_is_taped(v.u.array->var)) return false;
         Array a = value_array(in, v, at, "an end of a support");
         int64_t n = shape_size(a.var.value->shape);
         for (int64_t i = 0; i < n; i++) {
@@ -57,6 +57,7 @@ static const Axis *new_axis(Summing *s, Interp *in, const Site *site, double low
     Axis *a = ARENA_NEW(in->arena, Axis);
     *a = (Axis){.kind = AXIS_ENUM,
                 .name = site->name,
+                .line = site->span.line,
                 .first = (int64_t)low,
                 .size = (int64_t)(high - low) + 1,
                 .order = FIRST_ENUM_ORDER + s->n,

@@ -3,6 +3,8 @@
 #include <math.h>
 #include <string.h>
 
+static const double MOST_JOINT = 2e7; /* joint values of summed variables in one expression: 160 MB */
+
 /* -- Axes -- */
 
 bool axis_before(const Axis *a, const Axis *b) {
@@ -18,6 +20,38 @@ int axes_find(int n, const Axis *const *axes, const Axis *axis) {
     return -1;
 }
 
+const char *axes_summed_text(Interp *in, int n, const Axis *const *axes) {
+    Buf b = {0};
+    for (int k = 0; k < n; k++) {
+        int before = 0, all = 0;
+        for (int j = 0; j < n; j++) {
+            bool same = axes[j]->kind == AXIS_ENUM && axes[j]->line == axes[k]->line && strcmp(axes[j]->name, axes[k]->name) == 0;
+            all += same, before += same && j < k;
+        }
+        if (axes[k]->kind != AXIS_ENUM || before) continue;
+        buf_printf(&b, "%s`%s` (line %d", b.text ? ", " : "", axes[k]->name, axes[k]->line);
+        if (all > 1) buf_printf(&b, ", %d of them", all);
+        buf_add(&b, ")");
+    }
+    const char *text = arena_strdup(in->arena, b.text ? b.text : "");
+    buf_free(&b);
+    return text;
+}
+
+static _Noreturn void refuse_joint(Interp *in, int n, const Axis *const *axes, double joint) {
+    const char *summed = axes_summed_text(in, n, axes);
+    Span here = span_or_here(in, in->ctx->span);
+    if (!*summed)
+        ctx_raise(in->ctx, ERROR_PROGRAM, here, NULL, "%d plates meet in one expression; %d are possible", n, MAX_AXES);
+    const char *hint = "write a guide that draws some of them, or use importance(n)";
+    if (joint > MOST_JOINT)
+        ctx_raise(in->ctx, ERROR_PROGRAM, here, hint,
+                  "variables that are to be summed out meet here and have %.3g joint values; up to %.3g are tried: %s", joint,
+                  MOST_JOINT, summed);
+    ctx_raise(in->ctx, ERROR_PROGRAM, here, hint,
+              "%d plates and variables that are to be summed out meet here; %d are possible: %s", n, MAX_AXES, summed);
+}
+
 int axes_union(Interp *in, int na, const Axis *const *a, int nb, const Axis *const *b, const Axis **out) {
     const Axis *all[2 * MAX_AXES];
     int n = 0;
@@ -25,9 +59,10 @@ int axes_union(Interp *in, int na, const Axis *const *a, int nb, const Axis *con
         if (i < na && j < nb && a[i] == b[j]) j++;
         all[n++] = j >= nb || (i < na && !axis_before(b[j], a[i])) ? a[i++] : b[j++];
     }
-    if (n > MAX_AXES)
-        ctx_raise_here(in->ctx, ERROR_PROGRAM,
-                       "%d plates and summed-out variables meet in one expression; %d are possible", n, MAX_AXES);
+    double joint = 1;
+    int nsummed = 0;
+    for (int k = 0; k < n; k++) joint *= (double)all[k]->size, nsummed += all[k]->kind == AXIS_ENUM;
+    if (n > MAX_AXES || (nsummed > 1 && joint > MOST_JOINT)) refuse_joint(in, n, all, joint);
     memcpy(out, all, sizeof *out * (size_t)n);
     return n;
 }
@@ -136,6 +171,8 @@ Var array_dim_back(Interp *in, const Array *like, int dim, Var v) {
 
 _Noreturn void array_split(Interp *in, const Array *a, Span at, const char *what) {
     in->split = a->axes[a->naxes - 1];
+    if (in->split->kind == AXIS_ENUM)
+        ctx_raise(in->ctx, ERROR_ELEMENTWISE, span_or_here(in, at), NULL, "%s depends on it", what);
     ctx_raise(in->ctx, ERROR_ELEMENTWISE, span_or_here(in, at), NULL, "%s differs between the elements of %s", what,
               in->split->name ? in->split->name : "an axis");
 }

@@ -11,6 +11,8 @@
 /* -- Axes -- */
 bool axis_before(const Axis *a, const Axis *b); /* a total order: by Axis.order, then what else tells them apart */
 int axes_union(Interp *in, int na, const Axis *const *a, int nb, const Axis *const *b, const Axis **out);
+/* "`z` (line 3, 7 of them), `k` (line 5)": the summed-out variables among the axes, for messages */
+const char *axes_summed_text(Interp *in, int n, const Axis *const *axes);
 int axes_find(int n, const Axis *const *axes, const Axis *axis); /* its place, or -1 */
 
 /* -- One array -- */

@@ -20,6 +20,7 @@ typedef struct Indexing {
     Array base;
     Shape event;
     Span at;
+    const Axis *summed; /* the index depends on this summed variable, for messages; NULL: on none */
     int nused;
     const Axis *used[MAX_AXES]; /* axes that picks before this one bring in */
 } Indexing;
@@ -28,6 +29,11 @@ static _Noreturn void raise_outside(const Indexing *x, double k, int dim, Span a
     const char *shape = shape_text(x->in->arena, x->event);
     const char *where = x->event.rank > 1 ? arena_printf(x->in->arena, " in dimension %d", dim + 1) : "";
     const char *hint = k == 0 ? "indices count from 1" : NULL;
+    if (x->summed)
+        hint = arena_printf(x->in->arena,
+                            "`%s` (line %d) is summed out and takes each of its values %lld..%lld: give the array an element for each",
+                            x->summed->name, x->summed->line, (long long)x->summed->first,
+                            (long long)(x->summed->first + x->summed->size - 1));
     if (x->event.dim[dim] == 0)
         ctx_raise(x->in->ctx, ERROR_PROGRAM, at, NULL, "index %.15g%s of an array of shape %s, which is empty there", k,
                   where, shape);
@@ -84,6 +90,9 @@ static Pick pick_array(Indexing *x, const Array *a, int dim, Span at) {
         return (Pick){PICK_GATHER, .index = mask_places(in, *a, at)};
     }
     const Axis *axis = a->index_of;
+    x->summed = NULL;
+    for (int k = 0; k < a->naxes; k++)
+        if (a->axes[k]->kind == AXIS_ENUM) x->summed = a->axes[k];
     if (axis && !axis_is_subset(axis) && shape.rank == 0 && axis_is_new(x, axis)) {
         if (axis->size > 0 && axis->first < 1) raise_outside(x, (double)axis->first, dim, at);
         if (axis->size > 0 && axis->first + axis->size - 1 > size)

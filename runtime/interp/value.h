@@ -42,6 +42,7 @@ typedef struct Axis {
     int64_t population; /* AXIS_PLATE: elements in all; more than `size` where a random subset (a batch) is at work */
     const struct Axis *const *within; /* AXIS_ENUM: the plates of the variable, one variable per element */
     int nwithin;
+    int line;          /* AXIS_ENUM: of the statement that draws it, for messages */
 } Axis;
 
 static inline bool axis_is_subset(const Axis *a) { return a->population > a->size; }

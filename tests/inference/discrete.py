@@ -327,6 +327,22 @@ write("out.json", {{evidence: fit.log_evidence, y: fit.y, gradient: unconstraine
             near(f"row 48: class of {i + 1}", out["y"][i][1], want, 1e-12)
 
 
+def support_depends():
+    """The values of a variable depend on another one."""
+    out = answer("support that depends", """
+data y = 1.5
+model m { n ~ Categorical([0.2, 0.3, 0.5]);  k ~ Binomial(n, 0.5);  y ~ Normal(k, 1) }
+fit = infer(m)
+best = decode(fit)
+write("out.json", {evidence: fit.log_evidence, k: fit.k, n: best.n, best: best.k})""")
+    joint = {(n, k): p * math.comb(n, k) * 0.5 ** n * math.exp(-0.5 * (1.5 - k) ** 2) / math.sqrt(2 * math.pi)
+             for n, p in ((1, .2), (2, .3), (3, .5)) for k in range(n + 1)}
+    total = sum(joint.values())
+    near("support that depends: evidence", out.get("evidence"), math.log(total), 1e-12)
+    near("support that depends: values", out.get("k"), [sum(p for (_, j), p in joint.items() if j == k) / total for k in range(4)], 1e-12)
+    check("support that depends: best", (out.get("n"), out.get("best")) == max(joint, key=joint.get), out)
+
+
 # -- Cost --
 
 def chain(steps, states):
@@ -401,7 +417,7 @@ def main():
         first = int(sys.argv[1])
         random_models(range(first, int(sys.argv[2] if sys.argv[2:] else first) + 1), os.getcwd())
     else:
-        for test in (sparse_coding, em, coin, geometric, semi_supervised):
+        for test in (sparse_coding, em, coin, geometric, semi_supervised, support_depends):
             test()
         features = random_models(range(1, MODELS + 1))
         check("the random models have all features", not set(FEATURES) - features, set(FEATURES) - features)
