@@ -3,6 +3,7 @@
 #include "cli/commands.h"
 #include "cli/program.h"
 #include "cli/session.h"
+#include "infer/program_tree.h"
 
 /* -- The sites of a program, as an indented list -- */
 
@@ -60,9 +61,54 @@ static void show_module_sites(Session *s, const Module *m) {
     }
 }
 
+/* -- How discrete latents would be inferred -- */
+
+typedef struct Statement {
+    Interp *in;
+    const Stmt *stmt;
+} Statement;
+
+static void run_one(void *self) {
+    Statement *t = self;
+    interp_run_statement(t->in, t->stmt, NULL);
+}
+
+/* Definitions and data, no inference and no output. What needs data that are not given stays unbound. */
+static void run_definitions(Session *s, const Module *m) {
+    for (int k = 0; k < m->body->n; k++) {
+        Stmt *t = m->body->statements[k];
+        Statement one = {s->interp, t};
+        Error e;
+        if (t->kind == STMT_IMPORT && t->u.import.module) {
+            run_definitions(s, t->u.import.module);
+            continue;
+        }
+        bool binds = t->kind == STMT_DATA || t->kind == STMT_FUNCTION || t->kind == STMT_DIST ||
+                     t->kind == STMT_ASSIGN || t->kind == STMT_UNPACK;
+        Block alone = {.statements = &t, .n = 1};
+        if (!binds || tree_block_calls(&alone, "infer")) continue;
+        if (!ctx_protect(s->ctx, run_one, &one, &e) && e.kind == ERROR_INTERRUPT) ctx_reraise(s->ctx, &e);
+    }
+}
+
+static void show_discrete(Session *s, const Module *m) {
+    for (int k = 0; k < m->body->n; k++) {
+        const Stmt *t = m->body->statements[k];
+        if (t->kind != STMT_FUNCTION) continue;
+        const char **lines;
+        int n = infer_discrete_lines(s->interp, m, t, s->arena, &lines);
+        if (n > 0) printf("\n%s:\n", t->u.function.function->name);
+        for (int j = 0; j < n; j++) printf("  %s\n", lines[j]);
+    }
+}
+
 static int check_session(Session *s) {
     if (!session_load(s, s->options->file)) return EXIT_PROGRAM;
-    if (s->options->sites) show_module_sites(s, s->module);
+    if (s->options->sites) {
+        show_module_sites(s, s->module);
+        run_definitions(s, s->module);
+        show_discrete(s, s->module);
+    }
     if (!s->options->sites) printf("%s: no mistakes found\n", s->options->file);
     return EXIT_DONE;
 }

@@ -87,7 +87,7 @@ const OptionRow option_rows[] = {
     {"--strict", NULL, FOR_RUN, set_strict, "exit 3 when a fit is not to be trusted"},
     {"--profile", NULL, FOR_RUN, set_profile, "where the time goes; not there yet"},
     {"--tree", NULL, FOR_CHECK, set_tree, "show the tree of the program; not there yet"},
-    {"--sites", NULL, FOR_CHECK, set_sites, "list the random variables and observations"},
+    {"--sites", NULL, FOR_CHECK, set_sites, "list the random variables, and how discrete ones are inferred"},
     {0},
 };
 

@@ -96,24 +96,25 @@ bool discrete_answer(Pass *p, Interp *in, Site *s, Entry *e, bool guided) {
 
 /* -- After the first run -- */
 
-static bool is_drawn(const Pass *p, const Entry *e) {
+static bool is_drawn(const Pass *p, const Entry *e, bool of_guide) {
     return e->kind == ENTRY_SAMPLE && !e->observed && e->dist->family->discrete &&
-           (p->pair->prior || e->log_score.kind != VALUE_NONE);
+           (p->pair->prior || of_guide || e->log_score.kind != VALUE_NONE);
 }
 
 static void note_drawn(Pass *p, const Trace *t, const char *how) {
     DiscreteChoices *d = &p->pair->discrete;
     for (int k = 0; k < t->n; k++) {
         const Entry *e = &t->entries[k];
-        if (!is_drawn(p, e)) continue;
+        if (!is_drawn(p, e, t == &p->guide)) continue;
         bool first = true;
         for (int j = 0; j < k && first; j++)
             first = t->entries[j].kind != ENTRY_SAMPLE || strcmp(t->entries[j].name, e->name) != 0;
         if (!first) continue;
         const char **more = ARENA_ARRAY(p->pair->arena, const char *, d->nnotes + 1);
         if (d->nnotes) memcpy(more, d->notes, sizeof *more * (size_t)d->nnotes);
-        more[d->nnotes++] = arena_printf(p->pair->arena, "%s %s",
-                                         address_text(t->in, e->name, e->index, e->nindex), how);
+        const char *text = address_text(t->in, e->name, e->index, e->nindex);
+        bool through = t == &p->guide && e->dist->family->reparameterised;
+        more[d->nnotes++] = arena_printf(p->pair->arena, "%s %s%s", text, how, through ? ", straight through" : "");
         d->notes = more;
     }
 }

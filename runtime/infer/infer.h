@@ -37,6 +37,11 @@ void infer_detach(Interp *in);
  * is called by no other. Gives the fit, or VALUE_NONE when there is no model; raises when there are several. */
 Value infer_default(Interp *in, const Module *m);
 
+/* How the discrete latents of a model would be inferred, one line each: by default, or with the module's guide for it
+ * when that takes no arguments. The module's definitions and data have run. 0 lines for a model that takes arguments, is
+ * called by others, or has none. */
+int infer_discrete_lines(Interp *in, const Module *m, const Stmt *model, Arena *a, const char ***lines);
+
 /* -- Reports -- */
 typedef struct FitVariable {
     const char *name;      /* "theta", "effect.mu" */

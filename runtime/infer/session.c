@@ -77,3 +77,62 @@ Value infer_default(Interp *in, const Module *m) {
     in->ctx->span = found->span;
     return infer_call(in, model_argument(in, model, FUNCTION_MODEL, found->span), found->span);
 }
+
+/* -- What an inference would do with discrete latents -- */
+
+typedef struct Trial {
+    Interp *in;
+    Pair pair;
+    const Value *model, *guide;
+} Trial;
+
+static void run_trial(void *self) {
+    Trial *t = self;
+    Pair *p = &t->pair;
+    p->model = model_argument(t->in, *t->model, FUNCTION_MODEL, p->span);
+    if (t->guide) {
+        p->guide = model_argument(t->in, *t->guide, FUNCTION_GUIDE, p->span);
+        p->guide_name = p->guide->closure->function->name;
+    }
+    params_init(p->params, t->in, p->arena);
+    if (!t->guide || p->guide->closure->function->with) {
+        p->automatic = value_nothing();
+        p->latents = ARENA_NEW(p->arena, Latents);
+        latents_init(p->latents, p->arena, true, true, "an automatic guide");
+    }
+    pair_check(p, t->in, t->in->ctx->seed);
+}
+
+static const Stmt *guide_of(const Module *m, const Function *model) {
+    for (int k = 0; k < m->body->n; k++) {
+        const Stmt *s = m->body->statements[k];
+        if (s->kind != STMT_FUNCTION || s->u.function.function->kind != FUNCTION_GUIDE) continue;
+        if (strcmp(s->u.function.function->model_name, model->name) == 0 && !needs_arguments(s->u.function.function))
+            return s;
+    }
+    return NULL;
+}
+
+int infer_discrete_lines(Interp *in, const Module *m, const Stmt *s, Arena *a, const char ***lines) {
+    const Function *f = s->u.function.function;
+    if (f->kind != FUNCTION_MODEL || needs_arguments(f) || is_used(m, s->u.function.ref.slot, f)) return 0;
+    const Stmt *guide = guide_of(m, f);
+    Trial *t = ARENA_NEW(a, Trial);
+    *t = (Trial){.in = in, .model = &in->globals[s->u.function.ref.slot]};
+    if (guide) t->guide = &in->globals[guide->u.function.ref.slot];
+    Pair *p = &t->pair;
+    *p = (Pair){.in = in, .arena = a, .span = s->span, .params = ARENA_NEW(a, ParamStore)};
+    Scope saved;
+    Error e;
+    scope_save(in, &saved);
+    in->arena = a;
+    bool done = ctx_protect(in->ctx, run_trial, t, &e);
+    scope_leave(in, &saved);
+    *lines = ARENA_ARRAY(a, const char *, p->nsum_notes + p->discrete.nnotes + 1);
+    int n = 0;
+    for (int k = 0; k < p->nsum_notes; k++) (*lines)[n++] = p->sum_notes[k];
+    for (int k = 0; k < p->discrete.nnotes; k++) (*lines)[n++] = p->discrete.notes[k];
+    bool of_site = e.span.line != s->span.line || e.span.column != s->span.column; /* else: it observes nothing */
+    if (!done && n == 0 && of_site) (*lines)[n++] = arena_strdup(a, e.message);
+    return n;
+}

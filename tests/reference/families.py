@@ -157,10 +157,19 @@ DRAWS = {
     "Truncated(Poisson(2), low = 1)": {},
     "Truncated(Poisson(20), 3, 12)": {},
     "Censored(Normal(0, 1), -1, 2)": {},
+    "Concrete(0.5, 0.3)": {},
+    "Concrete(2, logits = 1)": {},
+    "Concrete(0.5, 0.3, straight_through = true)": {},
+    "Concrete(0.5, logits = -1, straight_through = true)": {},
+    "GumbelSoftmax(0.7, [0.2, 0.5, 0.3])": {},
+    "GumbelSoftmax(0.7, logits = [1, 0, -1])": {},
+    "GumbelSoftmax(0.7, [0.2, 0.45, 0.35], straight_through = true)": {},
+    "GumbelSoftmax(0.7, logits = [1, 0, -1], straight_through = true)": {},
 }
 
 # Draws that follow the quantile: their derivatives keep cdf(d, draw(d)) constant.
 QUANTILE = {
+    "Concrete({temperature}, logits = {logits})": dict(temperature=0.5, logits=0.7),
     "Gamma({shape}, {rate})": dict(shape=2.5, rate=2),
     "Normal({loc}, {scale})": dict(loc=1, scale=2),
     "Truncated(Normal({loc}, {scale}), 0, 3)": dict(loc=1, scale=2),
