@@ -404,7 +404,8 @@ static void infer_body(void *self) {
     f->report.guide = p->guide_name;
     for (int k = 0; k < p->nsum_notes; k++) fit_note(f, "%s", p->sum_notes[k]);
     for (int k = 0; k < p->discrete.nnotes; k++) fit_note(f, "%s", p->discrete.notes[k]);
-    bool nothing_left = !p->guide && !p->discrete.drawn && p->automatic.kind == VALUE_NONE && p->nsum_notes > 0 && p->params->n == 0;
+    bool nothing_left = !p->guide && !p->discrete.drawn && p->automatic.kind == VALUE_NONE && p->nsum_notes > 0 &&
+                        p->params->n == 0;
     if (nothing_left && job->choice.method == &svi_method) job->choice.method = &exact_method;
     f->report.method = job->choice.method->name;
     long epoch = p->batches ? batch_epoch(p->batches) : 0;

@@ -18,7 +18,8 @@ static DiscreteWay read_way(Interp *in, const char *name, Value v, Span at) {
     const char *way = v.kind == VALUE_STRING ? v.u.string->text : NULL;
     for (int k = 0; way && k < 3; k++)
         if (strcmp(way, way_names[k]) == 0) return (DiscreteWay)k;
-    ctx_raise(in->ctx, ERROR_PROGRAM, at, "\"sum\": summed out, \"score\": the guide draws it, \"draw\": the model does",
+    ctx_raise(in->ctx, ERROR_PROGRAM, at,
+              "\"sum\": summed out, \"score\": the guide draws it, \"draw\": the model does",
               "`%s` is inferred by \"sum\", \"score\" or \"draw\"; this is %s", name,
               way ? arena_printf(in->arena, "\"%s\"", way) : value_describe(in, v));
 }
@@ -45,8 +46,8 @@ void discrete_read(Pair *pair, Interp *in, Value option, bool density, Span at) 
     for (int k = 0; k < pair->discrete.n && density; k++)
         if (pair->discrete.list[k].way != DISCRETE_SUM)
             ctx_raise(in->ctx, ERROR_PROGRAM, at, "\"sum\", or svi()",
-                      "map() and laplace() draw nothing: `%s` cannot be inferred by \"%s\"", pair->discrete.list[k].name,
-                      way_names[pair->discrete.list[k].way]);
+                      "map() and laplace() draw nothing: `%s` cannot be inferred by \"%s\"",
+                      pair->discrete.list[k].name, way_names[pair->discrete.list[k].way]);
 }
 
 static DiscreteChoice *find_choice(DiscreteChoices *d, const char *name) {

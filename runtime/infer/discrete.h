@@ -20,7 +20,7 @@ typedef struct DiscreteChoice {
 typedef struct DiscreteChoices {
     DiscreteChoice *list;
     int n;
-    Span span; /* of the option */
+    Span span;          /* of the option */
     const char **notes; /* of the first run: what was drawn, and by whom */
     int nnotes;
     bool drawn; /* some latent is drawn from the model */

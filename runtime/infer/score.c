@@ -30,7 +30,8 @@ static void add_term(Costs *c, Value v, double weight) {
     Span at = c->pass->pair->span;
     if (v.kind != VALUE_ARRAY || weight == 0) return; /* numbers depend on no draw */
     if (array_rank(v.u.array) > 0) v = array_reduce(c->in, OP_SUM, v, 0, at);
-    if (v.kind == VALUE_ARRAY && var_is_taped(v.u.array->var)) c->terms[c->n++] = (CostTerm){.value = v, .weight = weight};
+    if (v.kind != VALUE_ARRAY || !var_is_taped(v.u.array->var)) return;
+    c->terms[c->n++] = (CostTerm){.value = v, .weight = weight};
 }
 
 static void collect_terms(Costs *c) {

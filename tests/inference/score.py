@@ -2,7 +2,8 @@
 """The score function's gradient: unbiased, and less noisy with a baseline; and what it leads to.
 
 One step of plain gradient ascent from known parameters shows one estimate of the gradient. Its mean over many seeds is
-compared with the exact derivative of the ELBO (a sum over all values) at 5 standard errors, its spread between baselines.
+compared with the exact derivative of the ELBO (a sum over all values) at 5 standard errors, its spread between
+baselines.
 The moving average is seen in several tiny steps, a minibatch in a whole epoch of them.
 """
 import itertools, json, math, os, subprocess, sys, tempfile
@@ -34,11 +35,12 @@ def estimates(case, baseline, particles, n):
     steps = 10 if baseline == 'average' else case.get('steps', 1)
     rate = 1 if steps == 1 else TINY
     call = 'm, q' if 'guide' in case else 'm'
+    objective = f"ELBO(particles = {particles}{case.get('objective', '')})"
     got, why = run(f'''{case['model']}
 {case.get('guide', '')}
 for s in 1..{n} {{
     fit = infer({call}, steps = {steps}, draws = 1, seed = s, optimizer = sgd({rate}){case.get('options', '')},
-                method = svi(objective = ELBO(particles = {particles}{case.get('objective', '')}), baseline = "{baseline}"))
+                method = svi(objective = {objective}, baseline = "{baseline}"))
     g[s] = (fit.params.{case.get('at', 'q.u')} - {case['start']}) / {steps * rate}
 }}
 write("OUT", {{g: g}})
@@ -131,7 +133,8 @@ THREE = 'guide q for m { param u: real[3] = [0.2, -0.3, 0.5]; plate i in 1..3 { 
 
 
 def plate(u, weight=1):
-    return sum(total(1, lambda z: bern(z[0], u[0]), lambda z: bern(z[0], 0), lambda z: normal(x, z[0]), weight) for x in X4)
+    return sum(total(1, lambda z: bern(z[0], u[0]), lambda z: bern(z[0], 0), lambda z: normal(x, z[0]), weight)
+               for x in X4)
 
 
 CASES = {
@@ -147,8 +150,8 @@ CASES = {
         guide='guide q for m { param u: real = -0.9; k ~ Geometric(logits = u) }', start=[-0.9], exact=geometric),
     'categorical': dict(
         model='model m { k ~ Categorical([0.2, 0.5, 0.3]); observe 2.5 ~ Normal(k, 1) }',
-        guide='guide q for m { param u: real[3] = [0.3, -0.2, 0.1]; k ~ Categorical(logits = u) }', start=[0.3, -0.2, 0.1],
-        exact=categorical),
+        guide='guide q for m { param u: real[3] = [0.3, -0.2, 0.1]; k ~ Categorical(logits = u) }',
+        start=[0.3, -0.2, 0.1], exact=categorical),
     'plate': dict(model=PLATE, guide=PLATE_GUIDE, start=[0.2], exact=plate),
     'half the divergence': dict(model=PLATE, guide=PLATE_GUIDE, start=[0.2], objective=', kl_weight = 0.5',
                                 exact=lambda u: plate(u, 0.5)),
@@ -156,7 +159,8 @@ CASES = {
     'sum over a plate': dict(
         model='model m { plate i in 1..3 { z[i] ~ Bernoulli(0.4) }; observe 1.7 ~ Normal(sum(z), 1) }', guide=THREE,
         start=[0.2, -0.3, 0.5],
-        exact=lambda u: total(3, lambda z: sum(map(bern, z, u)), lambda z: BERN(z, 0.4), lambda z: normal(1.7, sum(z)))),
+        exact=lambda u: total(3, lambda z: sum(map(bern, z, u)), lambda z: BERN(z, 0.4),
+                              lambda z: normal(1.7, sum(z)))),
     'neighbours in a plate': dict(
         model='''data x = [0.3, 1.4, 2.5]
 data next = [2, 3, 1]
@@ -209,7 +213,11 @@ model m {
             1, lambda z: bern(z[0], u[1]), lambda z: BERN(z, 0.3), lambda z: normal(1, 3 * z[0])))),
     'a normal after it': dict(
         model='model m { k ~ Bernoulli(0.3); z ~ Normal(k, 1); observe 0.7 ~ Normal(z, 1) }',
-        guide='guide q for m { param u: real[2] = [0.4, -0.2]; k ~ Bernoulli(logits = u[1]); z ~ Normal(u[2] + k, 0.8) }',
+        guide='''guide q for m {
+    param u: real[2] = [0.4, -0.2]
+    k ~ Bernoulli(logits = u[1])
+    z ~ Normal(u[2] + k, 0.8)
+}''',
         start=[0.4, -0.2], exact=then_normal),
     'nested plates': dict(
         model='''data x = [[0.3, 1.4], [2.5, 2.0]]
@@ -235,7 +243,8 @@ model m {
     'drawn from the model': dict(
         model='model m { param u: real = 0.4; k ~ Bernoulli(logits = u); observe 1.2 ~ Normal(2 * k, 1) }',
         options=', discrete = {k: "draw"}', at='m.u', start=[0.4],
-        exact=lambda u: total(1, lambda z: bern(z[0], u[0]), lambda z: bern(z[0], u[0]), lambda z: normal(1.2, 2 * z[0]))),
+        exact=lambda u: total(1, lambda z: bern(z[0], u[0]), lambda z: bern(z[0], u[0]),
+                              lambda z: normal(1.2, 2 * z[0]))),
 }
 
 
@@ -256,7 +265,8 @@ def unbiased(name, case):
             variance = sum((x - mean) ** 2 for x in column) / (n - 1)
             error = math.sqrt(variance / n)
             spread[baseline] += variance
-            check(f'{name}, {baseline}: unbiased', abs(mean - want) < 5 * error + 1e-7, f'{mean} +- {error}, exact {want}')
+            check(f'{name}, {baseline}: unbiased', abs(mean - want) < 5 * error + 1e-7,
+                  f'{mean} +- {error}, exact {want}')
     if 'loo' in spread and 'none' in spread:
         check(f'{name}: the baseline helps', spread['loo'] < spread['none'], f'{spread}')
         if '-v' in sys.argv:
@@ -286,8 +296,10 @@ def posteriors():
     """No success in k trials of probability 0.4 thins Poisson(3) to Poisson(1.8), Geometric(0.3) to Geometric(0.58)."""
     for family, guide, mean, variance, evidence in (
             ('Poisson(3)', 'param r: positive = 1; k ~ Poisson(r)', 1.8, 1.8, -1.2),
-            ('Geometric(0.3)', 'param p: unit = 0.5; k ~ Geometric(p)', 0.42 / 0.58, 0.42 / 0.58 ** 2, math.log(0.3 / 0.58)),
-            ('NegativeBinomial(total_count = 3, p = 0.5)', 'param p: unit = 0.5; k ~ NegativeBinomial(total_count = 3, p = p)',
+            ('Geometric(0.3)', 'param p: unit = 0.5; k ~ Geometric(p)', 0.42 / 0.58, 0.42 / 0.58 ** 2,
+             math.log(0.3 / 0.58)),
+            ('NegativeBinomial(total_count = 3, p = 0.5)',
+             'param p: unit = 0.5; k ~ NegativeBinomial(total_count = 3, p = p)',
              3 * 0.3 / 0.7, 3 * 0.3 / 0.49, 3 * math.log(0.5 / 0.7))):
         got, why = run(f'''model m {{ k ~ {family}; observe 0 ~ Binomial(k, 0.4) }}
 guide q for m {{ {guide} }}
@@ -298,7 +310,8 @@ write("OUT", {{mean: mean(fit.k), variance: var(fit.k), elbo: fit.elbo}})
         if got is None:
             continue
         check(f'{family}: mean', abs(got['mean'] - mean) < 0.04 * mean + 0.02, f"{got['mean']}, exact {mean}")
-        check(f'{family}: variance', abs(got['variance'] - variance) < 0.1 * variance, f"{got['variance']}, exact {variance}")
+        check(f'{family}: variance', abs(got['variance'] - variance) < 0.1 * variance,
+              f"{got['variance']}, exact {variance}")
         check(f'{family}: evidence', abs(got['elbo'] - evidence) < 2e-3, f"{got['elbo']}, exact {evidence}")
 
 
