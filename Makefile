@@ -19,7 +19,7 @@ CPPFLAGS := -I. -Iruntime -Ibuild -D_GNU_SOURCE
 CFLAGS := -O2 -g -std=gnu11 -ffp-contract=off -fno-math-errno -fno-trapping-math -fopenmp-simd
 build/runtime/tape/kernels_%.o build/single/runtime/tape/kernels_%.o build/runtime/base/normals.o: CFLAGS += -O3
 SANITIZE := -O1 -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
-LDLIBS := -lgsl -lopenblas -ljansson -lz -lreadline -lmvec -lm -lpthread
+LDLIBS := -lgsl -lopenblas -lgomp -ljansson -lz -lreadline -lmvec -lm -lpthread
 # The program has its libraries within itself: looking up the 12,000 symbols of OpenBLAS takes the dynamic loader 2 ms.
 STATIC := -Wl,-O1 -Wl,-Bstatic -lgsl -lopenblas -lgomp -ljansson -lz -lreadline -ltinfo \
           -Wl,-Bdynamic -lmvec -lm -lpthread

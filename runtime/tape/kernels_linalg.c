@@ -22,9 +22,6 @@
 /* Below this many multiplications the loops win over the call. */
 enum { SMALL_PRODUCT = 512 };
 
-/* One thread: results must not depend on how many there are. */
-__attribute__((constructor)) static void use_one_thread(void) { openblas_set_num_threads(1); }
-
 bool matrix_layout(const Tensor *t, bool *transposed, int64_t *ld) {
     int r = t->shape.rank;
     int64_t rows = t->shape.dim[r - 2], columns = t->shape.dim[r - 1];
@@ -97,6 +94,7 @@ typedef struct Product {
 
 static void product_block(void *arg, int k) {
     const Product *p = arg;
+    blas_use_one_thread();
     int64_t start = (int64_t)k * BLOCK, all = p->by_rows ? p->n : p->m, count = all - start < BLOCK ? all - start : BLOCK;
     int64_t n = p->by_rows ? count : p->n, m = p->by_rows ? p->m : count;
     const real *a = p->by_rows ? p->a + start * (p->ta ? 1 : p->lda) : p->a;

@@ -9,6 +9,13 @@ void spotrf_(const char *triangle, const int *n, float *a, const int *lda, int *
 void dsyev_(const char *job, const char *triangle, const int *n, double *a, const int *lda, double *values,
             double *work, const int *nwork, int *info, size_t job_length, size_t triangle_length);
 
+void omp_set_num_threads(int n); /* of libgomp, which OpenBLAS is built on; <omp.h> wants -fopenmp */
+
+/* OpenBLAS asks OpenMP how many threads it may use, and OpenMP counts for each calling thread by itself. */
+void blas_use_one_thread(void) { omp_set_num_threads(1); }
+
+__attribute__((constructor)) static void start_with_one_thread(void) { blas_use_one_thread(); }
+
 int lapack_cholesky(int64_t n, double *a) {
     int size = (int)n, lda = size > 0 ? size : 1, info = 0;
     dpotrf_("U", &size, a, &lda, &info, 1);

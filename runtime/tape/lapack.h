@@ -1,4 +1,4 @@
-/* The few LAPACK routines in use, as OpenBLAS has them. Matrices lie row by row. */
+/* The few LAPACK routines in use, as OpenBLAS has them, and how it is to run. Matrices lie row by row. */
 #ifndef TAPE_LAPACK_H
 #define TAPE_LAPACK_H
 
@@ -6,6 +6,10 @@
 #include <stdint.h>
 
 #include "tensor/tensor.h"
+
+/* BLAS calls of this thread use no other: how many there are would show in the last bit, and idle ones spin. The thread
+ * that main runs in does so from the start. */
+void blas_use_one_thread(void);
 
 /* The factor L (a = L L^T) in place of the lower triangle of a[n, n]; what lies above stays. Gives 0, or the first row
  * (from 1) at which the matrix is not positive definite. NaNs pass. Allocates nothing. */
