@@ -133,6 +133,12 @@ static bool show_optimizer(const char *name) {
     return true;
 }
 
+static void show_builtin(const Builtin *b) {
+    printf("%s%s\n  %s\n", b->name, b->signature ? b->signature : "(...)", b->doc ? b->doc : "");
+    if (strcmp(b->name, "infer") != 0) return;
+    for (const InferOption *o = infer_options; o->name; o++) printf("  %-10s %s\n", o->name, o->help);
+}
+
 static const Builtin *builtin_find(Session *s, const char *name) {
     for (int k = 0; k < s->interp->nbuiltins; k++)
         if (strcmp(s->interp->builtins[k]->name, name) == 0) return s->interp->builtins[k];
@@ -149,7 +155,7 @@ static bool show_library_name(Session *s, const char *name) {
     else if (g && g->function)
         show_function(s, g->function);
     else if (b)
-        printf("%s%s\n  %s\n", b->name, b->signature ? b->signature : "(...)", b->doc ? b->doc : "");
+        show_builtin(b);
     else
         return false;
     return true;

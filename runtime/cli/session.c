@@ -48,7 +48,7 @@ typedef struct Guarded {
 static void run_guarded(void *arg) {
     Guarded *g = arg;
     Session *s = g->session;
-    s->interp = interp_new(s->ctx, (const Builtin *const[]){infer_builtins, NULL});
+    s->interp = interp_new(s->ctx, infer_builtins);
     InferSettings settings = {.self = &s->screen, .on_progress = screen_progress};
     infer_attach(s->interp, &settings);
     interp_load_stdlib(s->interp);

@@ -101,9 +101,14 @@ static void decode_all(void *self) {
     }
 }
 
-Value call_decode(Interp *in, const Args *a) {
+static Value call_decode(Interp *in, const Args *a) {
     Decode d = {.in = in, .args = a, .work = ctx_arena(in->ctx), .result = value_nothing()};
     scope_protect(in, decode_all, &d, d.work);
     arena_free(d.work);
     return d.result;
 }
+
+const Builtin builtins_decode[] = {
+    {"decode", "(fit)", call_decode, "the most probable joint values of what was summed out, a record", 0},
+    {0},
+};

@@ -16,7 +16,4 @@ typedef struct Decoded {
 /* Run the fitted model at this draw of the fit, on in->tape; `key` decides the draw of the summed variables. */
 void decode_draw(Interp *in, const Fit *f, long draw, bool best, uint64_t key, Decoded *out, Span at);
 
-/* decode(fit): a record of the most probable joint assignment of what was summed out. */
-Value call_decode(Interp *in, const Args *a);
-
 #endif

@@ -41,7 +41,9 @@ typedef struct Objective {
 typedef struct Job Job;
 typedef struct Method {
     const char *name;
-    void (*run)(Job *job); /* NULL: not there yet */
+    void (*run)(Job *job);
+    bool point;  /* goes by a point of highest density: takes no guide, nothing is drawn */
+    bool weighs; /* runs are weighed: without a guide the prior is one */
 } Method;
 
 typedef struct MethodChoice {
@@ -52,6 +54,9 @@ typedef struct MethodChoice {
     bool has_optimizer;
     OptimizerChoice optimizer;
 } MethodChoice;
+
+extern const Method method_svi, method_map, method_laplace, method_importance, method_exact;
+MethodChoice method_default(void);
 
 extern const ObjectType method_type, optimizer_type, objective_type, schedule_type;
 

@@ -179,13 +179,13 @@ static Value run(Forward *f) {
     return f->result;
 }
 
-Value call_simulate(Interp *in, const Args *a) {
+static Value call_simulate(Interp *in, const Args *a) {
     Forward f = {.in = in, .args = a, .what = TRACE_LATENT | TRACE_OBSERVED | TRACE_RECORDED};
     check_runnable(in, a->values[0], a->spans[0], &f.call);
     return run(&f);
 }
 
-Value call_predict(Interp *in, const Args *a) {
+static Value call_predict(Interp *in, const Args *a) {
     Forward f = {.in = in,
                  .args = a,
                  .fit = fit_of(in, a->values[0], a->spans[0]),
@@ -199,7 +199,7 @@ Value call_predict(Interp *in, const Args *a) {
     return run(&f);
 }
 
-Value call_posterior(Interp *in, const Args *a) {
+static Value call_posterior(Interp *in, const Args *a) {
     Forward f = {
         .in = in, .args = a, .fit = fit_of(in, a->values[0], a->spans[0]), .what = TRACE_LATENT | TRACE_RECORDED};
     f.call = model_argument(in, a->values[1], FUNCTION_GUIDE, a->spans[1]);
@@ -212,3 +212,13 @@ Value call_posterior(Interp *in, const Args *a) {
     }
     return run(&f);
 }
+
+const Builtin builtins_forward[] = {
+    {"simulate", "(m, n = )", call_simulate,
+     "a model or guide run forward, observations drawn anew: a record; n runs first", 0},
+    {"predict", "(fit, m = , n = )", call_predict,
+     "the posterior predictive: simulate with the latents of the fit, draws first", 0},
+    {"posterior", "(fit, q, m = , n = )", call_posterior,
+     "draws of a guide with what was learned, on new data; n draws first", 0},
+    {0},
+};

@@ -1,6 +1,6 @@
 /* Inference: what `infer(...)`, the methods and the functions on fits do.
  *
- *     interp = interp_new(ctx, (const Builtin *const[]){infer_builtins, NULL});
+ *     interp = interp_new(ctx, infer_builtins);
  *     infer_attach(interp, &settings);
  *     interp_run_module(interp, module);
  *     infer_default(interp, module);      // a file with one model and no infer
@@ -12,7 +12,14 @@
 
 #include "interp/interp.h"
 
-extern const Builtin infer_builtins[]; /* ends with a row without a name */
+extern const Builtin *const infer_builtins[]; /* tables; ends with NULL */
+
+/* The options of infer(...) in the order of their positions behind the model; ends with a row without a name. */
+typedef struct InferOption {
+    const char *name, *help;
+} InferOption;
+extern const InferOption infer_options[];
+
 extern const ObjectType fit_type;
 
 /* One live line of progress; called at most some ten times a second, and at the end (`done`). */

@@ -128,6 +128,15 @@ static Value run(Interp *in, const Args *a, int wanted) {
     return q.result;
 }
 
-Value call_unconstrained_logpdf(Interp *in, const Args *a) { return run(in, a, 0); }
-Value call_unconstrained_gradient(Interp *in, const Args *a) { return run(in, a, 1); }
-Value call_unconstrain(Interp *in, const Args *a) { return run(in, a, 2); }
+static Value call_unconstrained_logpdf(Interp *in, const Args *a) { return run(in, a, 0); }
+static Value call_unconstrained_gradient(Interp *in, const Args *a) { return run(in, a, 1); }
+static Value call_unconstrain(Interp *in, const Args *a) { return run(in, a, 2); }
+
+const Builtin builtins_points[] = {
+    {"unconstrained_logpdf", "(m, u, jacobian = )", call_unconstrained_logpdf,
+     "a model's log density at a point of unconstrained space", 0},
+    {"unconstrained_gradient", "(m, u, jacobian = )", call_unconstrained_gradient, "its gradient", 0},
+    {"unconstrain", "(m, record)", call_unconstrain,
+     "values of the latents as a point of unconstrained space, in the model's order", 0},
+    {0},
+};

@@ -187,17 +187,17 @@ static void refinement_body(void *self) {
     q->result = value_tensor(in, t);
 }
 
-Value call_refinement(Interp *in, const Args *a) {
+static Value call_refinement(Interp *in, const Args *a) {
     Query q = {.in = in, .args = a, .arena = ctx_arena(in->ctx)};
     scope_protect(in, refinement_body, &q, q.arena);
     arena_free(q.arena);
     return q.result;
 }
 
-Value call_elbo(Interp *in, const Args *a) { return run_query(in, a, false); }
-Value call_log_evidence(Interp *in, const Args *a) { return run_query(in, a, true); }
+static Value call_elbo(Interp *in, const Args *a) { return run_query(in, a, false); }
+static Value call_log_evidence(Interp *in, const Args *a) { return run_query(in, a, true); }
 
-Value call_summary(Interp *in, const Args *a) {
+static Value call_summary(Interp *in, const Args *a) {
     Buf b = {0};
     fit_of(in, a->values[0], a->spans[0]);
     report_fit(fit_report(a->values[0]), &b, false);
@@ -205,3 +205,13 @@ Value call_summary(Interp *in, const Args *a) {
     buf_free(&b);
     return v;
 }
+
+const Builtin builtins_queries[] = {
+    {"elbo", "(fit, m = , q = , samples = )", call_elbo,
+     "the ELBO on given data, one per element of the outermost plate where possible", 0},
+    {"log_evidence", "(fit, m = , q = , samples = )", call_log_evidence,
+     "the importance-weighted estimate of log p(data), likewise", 0},
+    {"refinement", "(fit, m, q)", call_refinement, "the mean ELBO per element before the first step of `refine` and after each", 0},
+    {"summary", "(fit)", call_summary, "what print(fit) shows, as text", 0},
+    {0},
+};

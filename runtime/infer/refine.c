@@ -227,4 +227,9 @@ void refine_run(Pass *p, Interp *in, Frame *f, const Stmt *s) {
     }
 }
 
-Value call_gradient(Interp *in, const Args *a) { return refine_gradient(in, a->values[0], a->span); }
+static Value call_gradient(Interp *in, const Args *a) { return refine_gradient(in, a->values[0], a->span); }
+
+const Builtin builtins_refine[] = {
+    {"gradient", "(v)", call_gradient, "in the body of `refine v`: the gradient of this element's ELBO with respect to v", 0},
+    {0},
+};

@@ -9,7 +9,7 @@ static const char *path_argument(Interp *in, const Args *a) {
     return value_to_string(in, a->values[0], a->spans[0], "the path of a file");
 }
 
-Value call_save(Interp *in, const Args *a) {
+static Value call_save(Interp *in, const Args *a) {
     const char *path = path_argument(in, a);
     Fit *f = a->values[1].kind == VALUE_NONE ? infer_state(in)->latest : fit_of(in, a->values[1], a->spans[1]);
     if (!f)
@@ -42,7 +42,7 @@ static void add_loaded(ParamStore *s, Interp *in, const char *name, const Tensor
     s->size += p->size;
 }
 
-Value call_load(Interp *in, const Args *a) {
+static Value call_load(Interp *in, const Args *a) {
     const char *path = path_argument(in, a);
     Data *d = data_read(in->ctx, in->arena, path, a->spans[0]);
     if (d->kind != DATA_NAMED)
@@ -64,3 +64,9 @@ Value call_load(Interp *in, const Args *a) {
     infer_state(in)->latest = f;
     return fit_value(in, f);
 }
+
+const Builtin builtins_store[] = {
+    {"save", "(path, fit = )", call_save, "write the learned parameters of a fit (the latest) to a .safetensors or .json file", 0},
+    {"load", "(path)", call_load, "read learned parameters: a fit for from =, posterior and simulate", 0},
+    {0},
+};

@@ -148,7 +148,7 @@ static void on_fit(void *self, Value fit) {
 
 static void begin(void *self) {
     Session *s = self;
-    s->interp = interp_new(s->ctx, (const Builtin *const[]){infer_builtins, NULL});
+    s->interp = interp_new(s->ctx, infer_builtins);
     static const InferSettings quiet;
     infer_attach(s->interp, &quiet);
     interp_load_stdlib(s->interp);

@@ -14,7 +14,7 @@ static Interp *in;
 
 static void setup(void) {
     ctx = ctx_new();
-    in = interp_new(ctx, (const Builtin *const[]){infer_builtins, NULL});
+    in = interp_new(ctx, infer_builtins);
     infer_attach(in, NULL);
     in->tape = tape_new(ctx, in->arena, false);
 }

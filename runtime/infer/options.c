@@ -1,0 +1,150 @@
+/* Reading the options of infer: one reader for each row of options.def that was given. */
+#include <string.h>
+
+#include "infer/options.h"
+
+#include "infer/batch.h"
+#include "infer/builtins.h"
+#include "interp/internal.h"
+#include "interp/session.h"
+
+enum { DRAWS = 4000 };
+
+/* -- Readers: `v` was given, at `at` -- */
+
+static void read_method(Job *job, Value v, Span at) {
+    job->choice = *(MethodChoice *)object_of(job->in, v, &method_type, "svi()", at);
+}
+
+static void read_steps(Job *job, Value v, Span at) {
+    job->steps = count_from(job->in, v, 1, "the number of steps", at);
+}
+
+static void read_epochs(Job *job, Value v, Span at) {
+    job->epochs = count_from(job->in, v, 1, "the number of epochs", at);
+    if (job->steps >= 0)
+        ctx_raise(job->in->ctx, ERROR_PROGRAM, at, NULL,
+                  "`steps` and `epochs` both say how long: one of them is enough");
+}
+
+static void read_batch(Job *job, Value v, Span at) {
+    if (job->choice.method != &method_svi)
+        ctx_raise(job->in->ctx, ERROR_PROGRAM, at, "use svi()", "%s() uses all data at once: it takes no `batch`",
+                  job->choice.method->name);
+    job->pair->batches = batch_plan_new(job->in, job->fit->arena, v, job->in->ctx->seed, at);
+}
+
+static void read_optimizer(Job *job, Value v, Span at) {
+    job->optimizer = *(OptimizerChoice *)object_of(job->in, v, &optimizer_type, "adam(1e-3)", at);
+}
+
+static void read_draws(Job *job, Value v, Span at) {
+    job->ndraws = count_from(job->in, v, 1, "the number of draws", at);
+}
+
+static void read_from(Job *job, Value v, Span at) { job->pair->params->from = fit_of(job->in, v, at)->params; }
+
+static void read_seed(Job *job, Value v, Span at) { job->seed = (uint64_t)value_to_int(job->in, v, at, "the seed"); }
+
+static void read_discrete(Job *job, Value v, Span at) {
+    discrete_read(job->pair, job->in, v, job->choice.method->point, at);
+}
+
+static _Noreturn void read_refine(Job *job, Value v, Span at) {
+    (void)v;
+    ctx_raise(job->in->ctx, ERROR_PROGRAM, at, NULL, "the option `refine` of infer is not there yet");
+}
+
+const InferOption infer_options[] = {
+    {"guide", "q(args), or auto_normal(), auto_mvn(), ...; where it is left out: auto_mvn(), auto_normal() for many latents"},
+#define OPTION(name, help) {#name, help},
+#include "infer/options.def"
+#undef OPTION
+    {0},
+};
+
+static void (*const readers[])(Job *job, Value v, Span at) = {
+#define OPTION(name, help) read_##name,
+#include "infer/options.def"
+#undef OPTION
+};
+
+static OptimizerChoice default_optimizer(long steps) {
+    OptimizerChoice o = {.optimizer = optimizer_find("adam"), .schedule = {.kind = SCHEDULE_CONSTANT}};
+    optimizer_defaults(o.optimizer, o.option);
+    o.option[0] = steps < 0 ? 0.05 : 0.01;
+    return o;
+}
+
+void options_read(Job *job, const Args *a) {
+    job->choice = method_default();
+    job->steps = -1;
+    job->ndraws = DRAWS;
+    job->seed = job->in->ctx->seed;
+    for (int k = ARG_GUIDE + 1; k < NARGS; k++)
+        if (a->values[k].kind != VALUE_NONE) readers[k - ARG_GUIDE - 1](job, a->values[k], a->spans[k]);
+    if (job->optimizer.optimizer) return;
+    job->optimizer = job->choice.has_optimizer ? job->choice.optimizer : default_optimizer(job->steps);
+}
+
+/* -- The guide -- */
+
+static void check_guides_model(Interp *in, const Call *guide, const Call *model, Span at) {
+    const Function *g = guide->closure->function;
+    if (g->model_ref.kind != REF_GLOBAL) return;
+    Value m = in->globals[g->model_ref.slot];
+    if (m.kind != VALUE_FUNCTION || m.u.closure->function == model->closure->function) return;
+    ctx_raise(in->ctx, ERROR_PROGRAM, at, NULL, "`%s` is a guide for the model `%s`, not for `%s`", g->name,
+              g->model_name, model->closure->function->name);
+}
+
+/* `guide q(args) for m with auto_normal() {..}`: the expression may name the arguments. */
+static Value with_part(Interp *in, const Call *guide) {
+    const Function *fn = guide->closure->function;
+    Frame *f = frame_new(in, fn, guide->closure->environment);
+    for (int k = 0; k < fn->nparams; k++) f->slots[fn->params[k].slot] = guide->arguments[k];
+    return eval(in, f, fn->with);
+}
+
+static bool is_automatic(Value v) {
+    return v.kind == VALUE_FUNCTION && v.u.closure->function->kind != FUNCTION_MODEL &&
+           v.u.closure->function->kind != FUNCTION_GUIDE;
+}
+
+static void set_automatic(Interp *in, Pair *p, Value v, Span at) {
+    if (!is_automatic(v))
+        ctx_raise(in->ctx, ERROR_PROGRAM, at, "for example guide = auto_mvn()", "a guide was expected here; this is %s",
+                  value_describe(in, v));
+    p->automatic = value_keep(in, p->arena, v);
+    if (!p->guide_name) p->guide_name = arena_strdup(p->arena, automatic_name(in, v));
+}
+
+void options_read_guide(Job *job, Value v, Span at) {
+    Interp *in = job->in;
+    Pair *p = job->pair;
+    bool density = job->choice.method->point;
+    p->automatic = value_none();
+    if (v.kind != VALUE_NONE && density)
+        ctx_raise(in->ctx, ERROR_PROGRAM, at, NULL, "%s() takes no guide", job->choice.method->name);
+    if (v.kind == VALUE_NONE) {
+        p->prior = job->choice.method->weighs;
+        if (!p->prior) p->automatic = value_nothing(); /* chosen when the dimension is known */
+    } else if (is_automatic(v)) {
+        set_automatic(in, p, v, at);
+    } else {
+        p->guide = model_keep(in, p->arena, model_argument(in, v, FUNCTION_GUIDE, at));
+        const Function *fn = p->guide->closure->function;
+        p->guide_name = fn->name;
+        check_guides_model(in, p->guide, p->model, at);
+        if (fn->with) set_automatic(in, p, with_part(in, p->guide), fn->with->span);
+    }
+    if (p->automatic.kind == VALUE_NONE) return;
+    p->latents = ARENA_NEW(p->arena, Latents);
+    const char *name = density ? job->choice.method->name : p->guide_name ? p->guide_name : "an automatic guide";
+    latents_init(p->latents, p->arena, !density, job->choice.method != &method_map, name);
+}
+
+void options_set_automatic(Job *job, const char *name) {
+    Value guide = interp_call(job->in, interp_lookup(job->in, name), 0, NULL, job->span);
+    set_automatic(job->in, job->pair, guide, job->span);
+}
