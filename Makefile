@@ -41,7 +41,7 @@ ASAN_LIBRARY := $(filter-out build/asan/runtime/cli/main.o,$(ASAN_OBJECTS))
 
 # The runtime in single precision: what knows of `real` once more, with -DREAL_FLOAT, as one object of which only the
 # commands are visible.
-SINGLE := $(filter-out runtime/base/% $(addprefix runtime/cli/,check.c commands.c help.c main.c options.c program.c screen.c), \
+SINGLE := $(filter-out runtime/base/% $(addprefix runtime/cli/,check.c commands.c completion.c help.c main.c manual.c options.c program.c screen.c), \
                        $(filter runtime/%,$(SOURCES)))
 SINGLE_OBJECTS := $(SINGLE:%.c=build/single/%.o)
 SINGLE_COMMANDS := command_run command_repl
@@ -146,8 +146,22 @@ deps:
 	    DEBIAN_FRONTEND=noninteractive $$sudo apt-get install -y -qq --no-install-recommends $$missing; \
 	fi
 
-install: ppl
+build/install/%: ppl
+	@mkdir -p $(@D)
+	@./ppl $(INSTALLED.$*) > $@
+INSTALLED.ppl.1 := manual
+INSTALLED.ppl.bash := completion bash
+INSTALLED._ppl := completion zsh
+
+SHARE := $(DESTDIR)$(PREFIX)/share
+install: ppl build/install/ppl.1 build/install/ppl.bash build/install/_ppl
 	install -D -m 755 ppl $(DESTDIR)$(PREFIX)/bin/ppl
+	install -D -m 644 build/install/ppl.1 $(SHARE)/man/man1/ppl.1
+	install -D -m 644 build/install/ppl.bash $(SHARE)/bash-completion/completions/ppl
+	install -D -m 644 build/install/_ppl $(SHARE)/zsh/site-functions/_ppl
+	install -D -m 644 -t $(SHARE)/vim/vimfiles/syntax lang/editors/vim/syntax/ppl.vim
+	install -D -m 644 -t $(SHARE)/vim/vimfiles/ftdetect lang/editors/vim/ftdetect/ppl.vim
+	install -D -m 644 -t $(SHARE)/vim/vimfiles/ftplugin lang/editors/vim/ftplugin/ppl.vim
 
 clean:
 	rm -rf build ppl

@@ -10,6 +10,8 @@ int command_help(const Options *o);
 int command_repl(const Options *o);
 int command_fmt(const Options *o);
 int command_version(const Options *o);
+int command_completion(const Options *o); /* a script for bash or zsh */
+int command_manual(const Options *o);     /* the manual page, roff */
 
 /* The commands that compute, from the copy of the runtime that is compiled for floats (Makefile); sanitized builds
  * have none. */

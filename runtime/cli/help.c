@@ -23,20 +23,20 @@ enum { NFORMS = sizeof forms / sizeof *forms };
 static void show_options(unsigned bit) {
     for (const OptionRow *r = option_rows; r->name; r++)
         if (r->commands & bit)
-            printf("  %-11s %-12s %s\n", r->name, r->value ? r->value : "", r->help);
+            printf("  %-11s %-13s %s\n", r->name, r->value ? r->value : "", r->help);
 }
 
 static void show_overview(void) {
     puts("ppl: probabilistic programs and their posteriors\n");
-    for (const Command *c = commands; c->name; c++) printf("  ppl %-8s%-8s %s\n", c->name, c->arguments, c->help);
+    for (const Command *c = commands; c->name; c++) printf("  ppl %-11s%-6s %s\n", c->name, c->arguments, c->help);
     puts("\noptions of `ppl run`:");
     show_options(FOR_RUN);
     puts("\noptions of `ppl check`:");
     show_options(FOR_CHECK);
     puts("\n`ppl help NAME` explains a command, a statement (plate, guide, ...), a function or a distribution;");
     puts("`ppl help functions`, `ppl help distributions` and `ppl help statements` list them.");
-    puts("\nexit codes: 0 done; 1 the program or its data are wrong; 2 wrong usage; 3 a fit is not to be trusted");
-    puts("(with --strict); 4 numerical failure while fitting; 130 interrupted (what was reached is reported)");
+    puts("\nexit codes:");
+    for (const ExitRow *e = exit_rows; e->meaning; e++) printf("  %-4d %s\n", e->code, e->meaning);
 }
 
 static bool show_command(const char *name) {

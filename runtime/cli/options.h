@@ -37,16 +37,23 @@ typedef struct Command {
 /* One row of the table of options. */
 typedef struct OptionRow {
     const char *name;  /* "--data" */
-    const char *value; /* what follows: "N"; NULL: nothing */
+    const char *value; /* what follows: "N", "FILE", "single|double"; NULL: nothing */
     unsigned commands; /* bits of those that take it */
     /* NULL, or what is wrong with the value. */
     const char *(*set)(Options *o, const char *value);
     const char *help;
 } OptionRow;
 
+/* What an exit code means: for the overview and the manual. */
+typedef struct ExitRow {
+    int code;
+    const char *meaning;
+} ExitRow;
+
 extern const Command commands[]; /* ends with a row without a name */
+extern const ExitRow exit_rows[]; /* ends with a row without a meaning */
 extern const OptionRow option_rows[];
-enum { FOR_RUN = 1, FOR_CHECK = 2, FOR_HELP = 4, FOR_REPL = 8, FOR_FMT = 16, FOR_VERSION = 32 };
+enum { FOR_RUN = 1, FOR_CHECK = 2, FOR_HELP = 4, FOR_REPL = 8, FOR_FMT = 16, FOR_VERSION = 32, FOR_COMPLETION = 64, FOR_MANUAL = 128 };
 
 /* False: *why says, in whole lines, what is wrong and what to do. */
 bool options_parse(int argc, char **argv, Options *o, Buf *why);
