@@ -253,6 +253,7 @@ field_list: field                       { $$ = build_list(p, NULL, &$1, sizeof $
   | field_list ',' field                { $$ = build_list(p, $1, &$3, sizeof $3); }
   ;
 field: NAME ':' expr                    { $$ = (Argument){.name = $1->name, .name_span = @1, .value = $3}; }
+  | STRING ':' expr                     { $$ = (Argument){.name = $1->string, .name_span = @1, .value = $3}; }
   ;
 
 %%

@@ -2,9 +2,9 @@
 #ifndef INFER_FIT_H
 #define INFER_FIT_H
 
+#include "infer/descent.h"
 #include "infer/draws.h"
 #include "infer/infer.h"
-#include "infer/optimizer.h"
 #include "infer/pair.h"
 #include "infer/score.h"
 
@@ -26,16 +26,9 @@ typedef struct Fit {
 } Fit;
 
 /* -- Methods and what they are made of; all are objects of the language -- */
-typedef struct OptimizerChoice {
-    const Optimizer *optimizer;
-    double option[MAX_OPTIONS];
-    Schedule schedule;
-    double clip; /* 0: none */
-} OptimizerChoice;
-
 typedef struct Objective {
     int particles; /* 0: chosen */
-    double kl_weight;
+    Schedule kl_weight; /* by step */
 } Objective;
 
 typedef struct Job Job;
@@ -66,14 +59,15 @@ struct Job {
     Fit *fit;
     Pair *pair;
     MethodChoice choice;
-    OptimizerChoice optimizer;
+    DescentRule *rules; /* the run's optimizer, then those by path */
+    int nrules;
+    Span rules_span;
     long steps; /* -1: until nothing improves */
     long epochs;           /* 0: steps count */
     long ndraws;
     uint64_t seed;
     Span span;
     double start_time, last_report;
-    bool fixed_rate; /* the optimizer was given without a schedule */
 };
 
 /* The methods' parts: they fill job->fit. */

@@ -10,7 +10,9 @@ const Method method_svi = {.name = "svi", .run = svi_run}, method_map = {.name =
              method_importance = {.name = "importance", .run = importance_run, .weighs = true},
              method_exact = {.name = "exact", .run = exact_run};
 
-MethodChoice method_default(void) { return (MethodChoice){.method = &method_svi, .objective = {.kl_weight = 1}}; }
+MethodChoice method_default(void) {
+    return (MethodChoice){.method = &method_svi, .objective = {.kl_weight = schedule_constant(1)}};
+}
 
 static Value method_value(Interp *in, const MethodChoice *c) { return object_value(in, &method_type, c, sizeof *c); }
 

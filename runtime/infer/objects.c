@@ -30,10 +30,12 @@ static void show_optimizer(Interp *in, void *data, Buf *out) {
     buf_add(out, ")");
 }
 
+static void show_schedule(Interp *in, void *data, Buf *out) { buf_add(out, schedule_text(data, in->arena)); }
+
 const ObjectType method_type = {.name = "method", .show = show_method, .keep = keep_method};
 const ObjectType optimizer_type = {.name = "optimizer", .show = show_optimizer, .keep = keep_optimizer};
 const ObjectType objective_type = {.name = "objective", .keep = keep_objective};
-const ObjectType schedule_type = {.name = "schedule", .keep = keep_schedule};
+const ObjectType schedule_type = {.name = "schedule", .show = show_schedule, .keep = keep_schedule};
 
 Value object_value(Interp *in, const ObjectType *type, const void *data, size_t size) {
     return value_object(in, type, arena_copy(in->arena, data, size));

@@ -48,29 +48,32 @@ static void sgd_update(const double *o, real *state, int64_t n, real *x, const r
 
 /* -- Schedules and clipping -- */
 
-static const char *const schedule_names[] = {
-    [SCHEDULE_CONSTANT] = "constant",
-    [SCHEDULE_EXPONENTIAL] = "exponential",
-    [SCHEDULE_COSINE] = "cosine",
-};
-
-int schedule_find(const char *name) {
-    for (int k = 0; k < (int)(sizeof schedule_names / sizeof *schedule_names); k++) {
-        if (strcmp(name, schedule_names[k]) == 0) return k;
+double schedule_factor(const Schedule *s, int64_t t) {
+    double rise = t < s->warmup ? (double)t / (double)s->warmup : 1;
+    double length = (double)(s->total - s->warmup), part = length > 0 ? (double)(t - s->warmup) / length : 0;
+    part = fmax(0, fmin(part, 1));
+    switch (s->kind) {
+    case SCHEDULE_CONSTANT: return rise * s->first;
+    case SCHEDULE_EXPONENTIAL: return rise * pow(s->final, part);
+    case SCHEDULE_COSINE: return rise * (s->final + (1 - s->final) * 0.5 * (1 + cos(M_PI * part)));
+    case SCHEDULE_LINEAR: break;
     }
-    return -1;
+    part = s->steps > 0 ? fmin((double)(t - 1) / (double)s->steps, 1) : 1;
+    return rise * (s->first + (s->final - s->first) * part);
 }
 
-double schedule_factor(const Schedule *s, int64_t t) {
-    if (t <= s->warmup) return (double)t / (double)s->warmup;
-    double length = (double)(s->total - s->warmup), part = length > 0 ? (double)(t - s->warmup) / length : 0;
-    part = fmin(part, 1);
+bool schedule_needs_total(const Schedule *s) { return s->kind == SCHEDULE_EXPONENTIAL || s->kind == SCHEDULE_COSINE; }
+
+const char *schedule_text(const Schedule *s, Arena *a) {
+    const char *warmup = s->warmup ? arena_printf(a, ", warmup = %lld", (long long)s->warmup) : "";
     switch (s->kind) {
-    case SCHEDULE_EXPONENTIAL: return pow(s->final, part);
-    case SCHEDULE_COSINE: return s->final + (1 - s->final) * 0.5 * (1 + cos(M_PI * part));
     case SCHEDULE_CONSTANT: break;
+    case SCHEDULE_EXPONENTIAL: return arena_printf(a, "exponential(final = %.17g%s)", s->final, warmup);
+    case SCHEDULE_COSINE: return arena_printf(a, "cosine(final = %.17g%s)", s->final, warmup);
+    case SCHEDULE_LINEAR:
+        return arena_printf(a, "linear(%.17g, %.17g, %lld%s)", s->first, s->final, (long long)s->steps, warmup);
     }
-    return 1;
+    return arena_printf(a, "constant %.17g%s", s->first, warmup);
 }
 
 double gradient_norm(const real *grad, int64_t n) {
@@ -86,9 +89,13 @@ double gradient_norm(const real *grad, int64_t n) {
 
 double gradient_clip(real *grad, int64_t n, double limit) {
     double norm = gradient_norm(grad, n);
-    if (!(limit > 0) || !isfinite(norm) || norm <= limit) return norm;
-    for (int64_t i = 0; i < n; i++) grad[i] *= limit / norm;
+    gradient_scale(grad, n, norm, limit);
     return norm;
+}
+
+void gradient_scale(real *grad, int64_t n, double norm, double limit) {
+    if (!(limit > 0) || !isfinite(norm) || norm <= limit) return;
+    for (int64_t i = 0; i < n; i++) grad[i] *= limit / norm;
 }
 
 /* -- The table -- */

@@ -42,20 +42,26 @@ void optimizer_update(const Optimizer *o, const double *option, real *state, int
                       const real *grad, int64_t t);
 
 /* Learning-rate schedules: the factor on the rate at step t = 1, 2, ... of `total` (0: not known). */
-typedef enum ScheduleKind { SCHEDULE_CONSTANT, SCHEDULE_EXPONENTIAL, SCHEDULE_COSINE } ScheduleKind;
+typedef enum ScheduleKind { SCHEDULE_CONSTANT, SCHEDULE_EXPONENTIAL, SCHEDULE_COSINE, SCHEDULE_LINEAR } ScheduleKind;
 typedef struct Schedule {
     ScheduleKind kind;
-    double final;   /* EXPONENTIAL, COSINE: the factor reached at step `total` */
-    int64_t total;
-    int64_t warmup; /* the first steps rise linearly from 1 / warmup to 1; 0: none */
+    double first;   /* CONSTANT: the factor; LINEAR: that of the first step */
+    double final;   /* EXPONENTIAL, COSINE, LINEAR: the factor reached at the end */
+    int64_t steps;  /* LINEAR: after so many steps */
+    int64_t total;  /* EXPONENTIAL, COSINE: after so many steps, those of the warm-up among them */
+    int64_t warmup; /* the first steps rise linearly from 1 / warmup to 1, times what then holds; 0: none */
 } Schedule;
-/* "constant", "exponential", "cosine"; -1: no such name. */
-int schedule_find(const char *name);
+static inline Schedule schedule_constant(double factor) { return (Schedule){SCHEDULE_CONSTANT, factor, factor, 0, 0, 0}; }
 double schedule_factor(const Schedule *s, int64_t t);
+bool schedule_needs_total(const Schedule *s);
+/* "cosine(final = 0.01, warmup = 100)": how it is written, in a. */
+const char *schedule_text(const Schedule *s, Arena *a);
 
 /* Scales grad so that its Euclidean norm is at most `limit` (limit <= 0: no clipping). Gives the norm before. A
  * gradient whose norm is not finite is left as it is. */
 double gradient_clip(real *grad, int64_t n, double limit);
+/* The same where the norm is that of more than these numbers. */
+void gradient_scale(real *grad, int64_t n, double norm, double limit);
 double gradient_norm(const real *grad, int64_t n); /* without overflow */
 
 #endif

@@ -1,4 +1,5 @@
 /* Reading the options of infer: one reader for each row of options.def that was given. */
+#include <math.h>
 #include <string.h>
 
 #include "infer/options.h"
@@ -34,8 +35,36 @@ static void read_batch(Job *job, Value v, Span at) {
     job->pair->batches = batch_plan_new(job->in, job->fit->arena, v, job->in->ctx->seed, at);
 }
 
+static OptimizerChoice default_optimizer(long steps) {
+    OptimizerChoice o = {.optimizer = optimizer_find("adam"), .schedule = schedule_constant(1)};
+    optimizer_defaults(o.optimizer, o.option);
+    o.option[0] = steps < 0 ? 0.05 : 0.01;
+    return o;
+}
+
 static void read_optimizer(Job *job, Value v, Span at) {
-    job->optimizer = *(OptimizerChoice *)object_of(job->in, v, &optimizer_type, "adam(1e-3)", at);
+    job->rules[0].choice = *(OptimizerChoice *)object_of(job->in, v, &optimizer_type, "adam(1e-3)", at);
+}
+
+/* {"encoder.*": 1e-4}: a rate for the run's optimizer, or an optimizer of its own. */
+static void read_rates(Job *job, Value v, Span at) {
+    Interp *in = job->in;
+    if (v.kind != VALUE_RECORD)
+        ctx_raise(in->ctx, ERROR_PROGRAM, at, "for example rates = {\"encoder.*\": 1e-4}",
+                  "`rates` is a record of paths and rates; this is %s", value_describe(in, v));
+    DescentRule *rules = ARENA_ARRAY(job->fit->arena, DescentRule, v.u.record->n + 1);
+    rules[0] = job->rules[0];
+    for (int k = 0; k < v.u.record->n; k++) {
+        Value one = v.u.record->values[k];
+        DescentRule *r = &rules[k + 1];
+        *r = (DescentRule){.pattern = arena_strdup(job->fit->arena, v.u.record->names[k]), .choice = rules[0].choice};
+        r->choice.clip = 0;
+        if (one.kind == VALUE_OBJECT)
+            r->choice = *(OptimizerChoice *)object_of(in, one, &optimizer_type, "sgd(0.1)", at);
+        else
+            r->choice.option[0] = number_within(in, one, 0, INFINITY, "a rate", at);
+    }
+    job->rules = rules, job->nrules = v.u.record->n + 1, job->rules_span = at;
 }
 
 static void read_draws(Job *job, Value v, Span at) {
@@ -69,11 +98,13 @@ static void (*const readers[])(Job *job, Value v, Span at) = {
 #undef OPTION
 };
 
-static OptimizerChoice default_optimizer(long steps) {
-    OptimizerChoice o = {.optimizer = optimizer_find("adam"), .schedule = {.kind = SCHEDULE_CONSTANT}};
-    optimizer_defaults(o.optimizer, o.option);
-    o.option[0] = steps < 0 ? 0.05 : 0.01;
-    return o;
+/* What falls until the end needs to know where that is. */
+static void check_schedules(Job *job, Span at) {
+    bool scheduled = job->choice.objective.kl_weight.kind != SCHEDULE_CONSTANT;
+    for (int k = 0; k < job->nrules; k++) scheduled |= schedule_needs_total(&job->rules[k].choice.schedule);
+    if (scheduled && job->steps < 0 && !job->epochs)
+        ctx_raise(job->in->ctx, ERROR_PROGRAM, at, "for example steps = 5000",
+                  "a schedule needs to know how long the training is: say `steps` or `epochs`");
 }
 
 void options_read(Job *job, const Args *a) {
@@ -81,10 +112,15 @@ void options_read(Job *job, const Args *a) {
     job->steps = -1;
     job->ndraws = DRAWS;
     job->seed = job->in->ctx->seed;
-    for (int k = ARG_GUIDE + 1; k < NARGS; k++)
+    job->rules = ARENA_ARRAY(job->fit->arena, DescentRule, 1);
+    job->nrules = 1;
+    for (int k = ARG_GUIDE + 1; k < NARGS; k++) {
+        if (k == ARG_optimizer) /* where nothing is said of it */
+            job->rules[0].choice = job->choice.has_optimizer ? job->choice.optimizer
+                                                             : default_optimizer(job->epochs ? 0 : job->steps);
         if (a->values[k].kind != VALUE_NONE) readers[k - ARG_GUIDE - 1](job, a->values[k], a->spans[k]);
-    if (job->optimizer.optimizer) return;
-    job->optimizer = job->choice.has_optimizer ? job->choice.optimizer : default_optimizer(job->steps);
+    }
+    check_schedules(job, a->spans[ARG_optimizer].line ? a->spans[ARG_optimizer] : a->span);
 }
 
 /* -- The guide -- */

@@ -265,9 +265,13 @@ Var pass_log_joint(const Pass *p, Interp *in) {
     return op2(in->tape, OP_ADD, terms_total(&p->likelihood, in), terms_total(&p->prior, in));
 }
 
+Var kl_weight_var(Interp *in, double w) {
+    return w == KL_SCHEDULED ? tape_input(in->tape, SLOT_WEIGHT, 0, SHAPE_SCALAR) : var_number(in->tape, w);
+}
+
 Var pass_elbo(const Pass *p, Interp *in, double kl_weight) {
     Var kl = op2(in->tape, OP_SUB, terms_total(&p->logq, in), terms_total(&p->prior, in));
-    if (kl_weight != 1) kl = op2(in->tape, OP_MUL, kl, var_number(in->tape, kl_weight));
+    if (kl_weight != 1) kl = op2(in->tape, OP_MUL, kl, kl_weight_var(in, kl_weight));
     return op2(in->tape, OP_SUB, terms_total(&p->likelihood, in), kl);
 }
 

@@ -69,6 +69,9 @@ void pass_probabilities(Pass *p, Interp *in);
 /* log p, and log p - log q with the second and third part weighed. */
 Var pass_log_joint(const Pass *p, Interp *in);
 Var pass_elbo(const Pass *p, Interp *in, double kl_weight);
+/* The weight as a constant; KL_SCHEDULED: it changes from step to step and is input SLOT_WEIGHT. */
+#define KL_SCHEDULED (-1.0)
+Var kl_weight_var(Interp *in, double kl_weight);
 /* What the guide's parameters follow: with `refine` the mean of the ELBOs after its steps, else the ELBO. */
 Var pass_guide_objective(const Pass *p, Interp *in, Var elbo);
 

@@ -11,7 +11,7 @@
 #include "tape/program.h"
 
 /* The vectors that recordings read. */
-enum { SLOT_PARAMS = 0, SLOT_POINT = 1, SLOT_VECTOR = 2, SLOT_BATCH = 3, SLOT_BASELINE = 4 };
+enum { SLOT_PARAMS = 0, SLOT_POINT = 1, SLOT_VECTOR = 2, SLOT_BATCH = 3, SLOT_BASELINE = 4, SLOT_WEIGHT = 5 };
 
 /* Steps of training count from 1; what is estimated afterwards uses other noise. */
 enum { STEP_FRESH = 0x40000000, STEP_CHECK = 0x20000000 };

@@ -13,6 +13,7 @@ static const double MEMORY = 0.9; /* of the moving average */
 typedef struct CostTerm {
     Value value;
     double weight;
+    bool scheduled; /* times the weight of the KL part, which is an input */
     Value whole; /* all plates summed, weighted; VALUE_NONE: not yet */
 } CostTerm;
 
@@ -26,25 +27,27 @@ typedef struct Costs {
     double work, sums;
 } Costs;
 
-static void add_term(Costs *c, Value v, double weight) {
+static void add_term(Costs *c, Value v, double weight, bool kl) {
     Span at = c->pass->pair->span;
+    bool scheduled = kl && c->kl_weight == KL_SCHEDULED;
+    if (kl && !scheduled) weight *= c->kl_weight;
     if (v.kind != VALUE_ARRAY || weight == 0) return; /* numbers depend on no draw */
     if (array_rank(v.u.array) > 0) v = array_reduce(c->in, OP_SUM, v, 0, at);
     if (v.kind != VALUE_ARRAY || !var_is_taped(v.u.array->var)) return;
-    c->terms[c->n++] = (CostTerm){.value = v, .weight = weight};
+    c->terms[c->n++] = (CostTerm){.value = v, .weight = weight, .scheduled = scheduled};
 }
 
 static void collect_terms(Costs *c) {
     const Pass *p = c->pass;
     int room = p->guide.n + p->model.n + p->summing.elimination.nrest + 1;
     c->terms = ARENA_ARRAY(c->in->arena, CostTerm, room);
-    for (int k = 0; k < p->guide.n; k++) add_term(c, p->guide.entries[k].log_density, -c->kl_weight);
+    for (int k = 0; k < p->guide.n; k++) add_term(c, p->guide.entries[k].log_density, -1, true);
     for (int k = 0; k < p->model.n; k++) {
         const Entry *e = &p->model.entries[k];
         if (has_summed_axis(e->log_density)) continue;
-        add_term(c, e->log_density, e->kind == ENTRY_SAMPLE && !e->observed ? c->kl_weight : 1);
+        add_term(c, e->log_density, 1, e->kind == ENTRY_SAMPLE && !e->observed);
     }
-    for (int k = 0; k < p->summing.elimination.nrest; k++) add_term(c, p->summing.elimination.rest[k], 1);
+    for (int k = 0; k < p->summing.elimination.nrest; k++) add_term(c, p->summing.elimination.rest[k], 1, false);
 }
 
 static Value times(Interp *in, Value v, double factor) {
@@ -63,6 +66,8 @@ static Value reduce_term(Interp *in, const CostTerm *t, uint32_t kept) {
         v = array_reduce_axis(in, OP_SUM, v, a.axes[k], SPAN_NONE);
         factor *= axis_scale(a.axes[k]);
     }
+    if (t->scheduled)
+        v = array_binary(in, BINARY_MUL, v, value_var(in, kl_weight_var(in, KL_SCHEDULED), 0, NULL), SPAN_NONE);
     return times(in, v, factor);
 }
 

@@ -1,5 +1,6 @@
 #include "infer/svi.h"
 
+#include <limits.h>
 #include <math.h>
 #include <string.h>
 
@@ -117,14 +118,11 @@ static void *record_value(Recorder *r, void *self) {
 
 /* -- A step -- */
 
-/* The optimizer's memory grows with parameters that a new structure brought. */
-static void reserve_optimizer(Svi *s) {
-    int64_t size = s->pair->params->size;
-    if (size == s->size && s->state) return;
-    s->size = size;
-    s->direction = ARENA_ARRAY(s->arena, real, size + 1);
-    s->state = ARENA_ARRAY(s->arena, real, optimizer_state_size(s->job->optimizer.optimizer, size) + 1);
-    s->updates = 0;
+/* A new structure may bring parameters. */
+static void reserve_direction(Svi *s) {
+    if (!descent_grow(&s->descent) && s->direction) return;
+    s->size = s->descent.size;
+    s->direction = ARENA_ARRAY(s->arena, real, s->size + 1);
 }
 
 static void clear(real *x, int64_t n) {
@@ -135,8 +133,9 @@ static const ScoreRun *run_objective(Svi *s, uint32_t step, uint32_t particle) {
     clear(s->gradient, s->capacity);
     s->objective.slots[SLOT_PARAMS] = s->pair->params->values;
     s->objective.slots[SLOT_BASELINE] = s->store.input;
+    s->objective.slots[SLOT_WEIGHT] = &s->weight_now;
     const ScoreRun *run = recorder_run(&s->objective, step, particle);
-    if (s->size < s->pair->params->size) reserve_optimizer(s);
+    if (s->size < s->pair->params->size) reserve_direction(s);
     return run;
 }
 
@@ -211,26 +210,20 @@ static void cut_outlier(Svi *s) {
     s->log_norm = (1 - weight) * (s->updates ? s->log_norm : 0) + weight * log(fmin(norm, limit));
 }
 
-void svi_update(Svi *s, double rate_factor) {
-    OptimizerChoice *o = &s->job->optimizer;
-    double option[MAX_OPTIONS];
-    memcpy(option, o->option, sizeof option);
-    if (o->clip > 0)
-        gradient_clip(s->direction, s->size, o->clip);
-    else if (s->pair->automatic.kind != VALUE_NONE)
-        cut_outlier(s);
+void svi_update(Svi *s, long step, double rate_factor) {
+    if (s->pair->automatic.kind != VALUE_NONE && s->descent.rules[0].choice.clip == 0) cut_outlier(s);
     s->updates++;
-    option[0] *= rate_factor;
-    optimizer_update(o->optimizer, option, s->state, s->size, s->pair->params->values, s->direction, s->updates);
+    descent_update(&s->descent, s->direction, step, rate_factor);
 }
 
 void svi_restart(Svi *s) {
-    clear(s->state, optimizer_state_size(s->job->optimizer.optimizer, s->size));
+    descent_restart(&s->descent);
     s->updates = 0;
 }
 
 void svi_values(Svi *s, const real *values, uint32_t first_step, long n, double *out) {
     s->value.slots[SLOT_PARAMS] = s->pair->params->read = values;
+    s->value.slots[SLOT_WEIGHT] = &s->weight_now;
     for (long k = 0; k < n; k++) {
         recorder_run(&s->value, first_step + (uint32_t)k, 0);
         out[k] = s->elbo;
@@ -247,7 +240,7 @@ static void choose_particles(Svi *s) {
     if (chosen) s->particles = s->pair->guide ? 1 : AUTOMATIC_PARTICLES;
     s->elbos = ARENA_ARRAY(s->arena, real, s->particles + SCORED_PARTICLES + 1);
     s->together = s->particles > 1;
-    reserve_optimizer(s);
+    reserve_direction(s);
     run_objective(s, STEP_CHECK, 0); /* one run tells whether draws must be scored */
     static const char *const baselines[] = {"leave-one-out", "moving-average", "no"};
     if (!s->scored) return;
@@ -269,14 +262,21 @@ static Svi *svi_new(Job *job) {
                .in = job->in,
                .arena = job->fit->arena,
                .pair = job->pair,
-               .kl_weight = job->choice.objective.kl_weight,
+               .kl_schedule = job->choice.objective.kl_weight,
                .baseline = job->choice.baseline,
                .store = {.arena = job->fit->arena}};
+    bool constant = s->kl_schedule.kind == SCHEDULE_CONSTANT && s->kl_schedule.warmup == 0;
+    s->kl_weight = constant ? s->kl_schedule.first : KL_SCHEDULED;
+    s->kl_schedule.total = job->steps;
+    s->weight_now = (real)schedule_factor(&s->kl_schedule, LONG_MAX);
     if (job->pair->automatic.kind != VALUE_NONE) svi_start_automatic(job);
+    descent_init(&s->descent, s->in->ctx, s->arena, s->pair->params, job->rules, job->nrules);
+    descent_steps(&s->descent, job->steps);
     recorder_init(&s->objective, s->in, s->arena, job->seed, record_objective, s);
     recorder_init(&s->value, s->in, s->arena, job->seed, record_value, s);
     s->objective.batches = s->value.batches = job->pair->batches;
     choose_particles(s);
+    descent_check(&s->descent, job->rules_span);
     return s;
 }
 
@@ -306,7 +306,7 @@ static void run_trial(void *self) {
     double *values = ARENA_ARRAY(s->arena, double, TRIAL_DRAWS);
     for (uint32_t k = 1; k <= TRIAL_STEPS; k++) {
         svi_step(s, TRIAL_FROM + k);
-        svi_update(s, k < TRIAL_STEPS / 2 ? 1 : 0.3);
+        svi_update(s, 0, k < TRIAL_STEPS / 2 ? 1 : 0.3);
     }
     svi_restart(s);
     svi_values(s, s->pair->params->values, STEP_CHECK, TRIAL_DRAWS, values);
@@ -376,29 +376,4 @@ void svi_run(Job *job) {
         svi_until_done(s);
     svi_forget(s);
     fit_take_draws(job, job->ndraws);
-}
-
-void svi_fixed(Svi *s, long n) {
-    Job *job = s->job;
-    Fit *f = job->fit;
-    /* With a constant rate the iterates end up wandering around the optimum: the mean of the last quarter is nearer. */
-    long average_from = job->optimizer.schedule.kind == SCHEDULE_CONSTANT && n >= 100 ? n - n / 4 : n;
-    double *mean = ARENA_ARRAY(s->arena, double, s->size + 1);
-    int64_t size = s->size, count = 0;
-    Schedule schedule = job->optimizer.schedule;
-    schedule.total = n;
-    for (long step = 1; step <= n; step++) {
-        double elbo = svi_step(s, (uint32_t)step);
-        fit_trace_add(f, elbo);
-        svi_update(s, schedule_factor(&schedule, step));
-        f->report.steps = step;
-        if (step > average_from && s->size == size) {
-            count++;
-            for (int64_t i = 0; i < size; i++) mean[i] += (s->pair->params->values[i] - mean[i]) / (double)count;
-        }
-        if (job_progress(job, step, n, elbo)) break;
-    }
-    if (count == 0 || s->size != size || size == 0) return;
-    reals_from_doubles(s->pair->params->values, mean, size);
-    fit_note(f, "the parameters are the mean of the last %ld steps", (long)count);
 }

@@ -75,7 +75,7 @@ static bool run_window(Search *h) {
     for (long k = 0; k < h->window; k++) {
         double elbo = svi_step(s, (uint32_t)++h->steps);
         fit_trace_add(job->fit, elbo);
-        svi_update(s, h->rate);
+        svi_update(s, h->steps, h->rate);
         job->fit->report.steps = h->steps;
         if (s->size != h->size) return false; /* new parameters: the caller starts over */
         const real *now = s->pair->params->values;

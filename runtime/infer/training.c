@@ -1,4 +1,5 @@
 /* Optimizers and schedules as objects of the language: adam(1e-3, schedule = cosine(), clip = 5). */
+#include <math.h>
 #include <string.h>
 
 #include "infer/builtins.h"
@@ -23,7 +24,7 @@ static _Noreturn void unknown_option(Interp *in, const Optimizer *o, const char 
 }
 
 static Value optimizer_value(Interp *in, const char *name, const Args *a) {
-    OptimizerChoice c = {.optimizer = optimizer_find(name), .schedule = {.kind = SCHEDULE_CONSTANT}};
+    OptimizerChoice c = {.optimizer = optimizer_find(name), .schedule = schedule_constant(1)};
     if (!c.optimizer) ctx_raise(in->ctx, ERROR_PROGRAM, a->span, NULL, "there is no optimizer `%s`", name);
     const Optimizer *o = c.optimizer;
     optimizer_defaults(o, c.option);
@@ -32,14 +33,11 @@ static Value optimizer_value(Interp *in, const char *name, const Args *a) {
         const char *option = a->rest_names[k];
         Value v = a->rest[k];
         if (option && strcmp(option, "schedule") == 0) {
-            if (v.kind != VALUE_OBJECT || v.u.object->type != &schedule_type)
-                ctx_raise(in->ctx, ERROR_PROGRAM, a->span, "for example cosine(0.1)",
-                          "a schedule was expected; this is %s", value_describe(in, v));
-            c.schedule = *(Schedule *)v.u.object->data;
+            c.schedule = *(Schedule *)object_of(in, v, &schedule_type, "cosine(0.1)", a->span);
             continue;
         }
         if (option && strcmp(option, "clip") == 0) {
-            c.clip = value_to_number(in, v, a->span, "the limit of the gradient's norm");
+            c.clip = number_within(in, v, 1e-300, INFINITY, "the limit of the gradient's norm", a->span);
             continue;
         }
         int place = option ? strcmp(option, "rate") == 0 ? 0 : optimizer_option(o, option) : position++;
@@ -59,19 +57,30 @@ static Value optimizer_value(Interp *in, const char *name, const Args *a) {
 #include "infer/optimizers.def"
 #undef OPTIMIZER
 
-static Value schedule_value(Interp *in, const Args *a, ScheduleKind kind, double final) {
-    Schedule s = {.kind = kind,
-                  .final = argument_number(in, a, 0, final, 0, 1, "the last factor"),
-                  .warmup = argument_count(in, a, 1, 0, 0, "the number of warm-up steps")};
-    return object_value(in, &schedule_type, &s, sizeof s);
+static Value schedule_value(Interp *in, Schedule s) { return object_value(in, &schedule_type, &s, sizeof s); }
+
+/* cosine and exponential */
+static Value falling(Interp *in, const Args *a, ScheduleKind kind) {
+    return schedule_value(
+        in, (Schedule){.kind = kind,
+                       .final = argument_number(in, a, 0, 0.01, 0, 1, "the last factor"),
+                       .warmup = argument_count(in, a, 1, 0, 0, "the number of warm-up steps")});
 }
-static Value make_cosine(Interp *in, const Args *a) { return schedule_value(in, a, SCHEDULE_COSINE, 0.01); }
-static Value make_decay(Interp *in, const Args *a) { return schedule_value(in, a, SCHEDULE_EXPONENTIAL, 0.01); }
+
+static Value make_cosine(Interp *in, const Args *a) { return falling(in, a, SCHEDULE_COSINE); }
+static Value make_exponential(Interp *in, const Args *a) { return falling(in, a, SCHEDULE_EXPONENTIAL); }
+
 static Value make_warmup(Interp *in, const Args *a) {
-    Schedule s = {.kind = SCHEDULE_CONSTANT,
-                  .final = 1,
-                  .warmup = argument_count(in, a, 0, 100, 0, "the number of warm-up steps")};
-    return object_value(in, &schedule_type, &s, sizeof s);
+    Schedule s = schedule_constant(1);
+    s.warmup = argument_count(in, a, 0, 100, 1, "the number of warm-up steps");
+    return schedule_value(in, s);
+}
+
+static Value make_linear(Interp *in, const Args *a) {
+    return schedule_value(in, (Schedule){.kind = SCHEDULE_LINEAR,
+                                         .first = argument_number(in, a, 0, 0, 0, 1e6, "the first factor"),
+                                         .final = argument_number(in, a, 1, 1, 0, 1e6, "the last factor"),
+                                         .steps = argument_count(in, a, 2, 0, 1, "the number of steps")});
 }
 
 const Builtin builtins_training[] = {
@@ -79,9 +88,11 @@ const Builtin builtins_training[] = {
 #include "infer/optimizers.def"
 #undef OPTIMIZER
     {"cosine", "(final = , warmup = )", make_cosine,
-     "a schedule: the rate falls along a cosine to `final` times itself", 0},
-    {"decay", "(final = , warmup = )", make_decay, "a schedule: the rate falls exponentially to `final` times itself",
-     0},
-    {"warmup", "(steps = )", make_warmup, "a schedule: the rate rises over the first steps, then stays", 0},
+     "a schedule: after `warmup` steps the rate falls along a cosine to `final` (0.01) times itself", 0},
+    {"exponential", "(final = , warmup = )", make_exponential,
+     "a schedule: after `warmup` steps the rate falls exponentially to `final` (0.01) times itself", 0},
+    {"linear", "(from, to, steps)", make_linear,
+     "a schedule: a factor on the rate, or a weight of the KL term, that goes from `from` to `to` in so many steps", 0},
+    {"warmup", "(steps = )", make_warmup, "a schedule: the rate rises over the first steps (100), then stays", 0},
     {0},
 };

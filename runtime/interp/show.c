@@ -1,4 +1,5 @@
 /* Values as `print` shows them. */
+#include <ctype.h>
 #include <math.h>
 #include <string.h>
 
@@ -62,10 +63,22 @@ static void show_items(Interp *in, const List *list, const char *brackets, Buf *
     buf_add_char(out, brackets[1]);
 }
 
+/* Names that were written as text show as text. */
+static bool is_plain_name(const char *name) {
+    for (const unsigned char *c = (const unsigned char *)name; *c; c++)
+        if (!isalnum(*c) && *c != '_' && *c < 0x80) return false;
+    return *name && !isdigit((unsigned char)*name);
+}
+
 static void show_record(Interp *in, const Record *r, Buf *out, bool full) {
     buf_add_char(out, '{');
     for (int k = 0; k < r->n; k++) {
-        buf_printf(out, "%s%s: ", k ? ", " : "", r->names[k]);
+        if (k) buf_add(out, ", ");
+        if (is_plain_name(r->names[k]))
+            buf_add(out, r->names[k]);
+        else
+            buf_add_json_string(out, r->names[k]);
+        buf_add(out, ": ");
         show_inner(in, r->values[k], out, full);
     }
     buf_add_char(out, '}');

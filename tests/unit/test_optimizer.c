@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "infer/descent.h"
 #include "infer/lbfgs.h"
-#include "infer/optimizer.h"
 
 /* -- First-order optimizers -- */
 
@@ -99,7 +99,7 @@ START_TEST(options_are_found_by_name_and_within_their_bounds) {
 END_TEST
 
 START_TEST(schedules_rise_and_fall) {
-    Schedule s = {.kind = SCHEDULE_CONSTANT};
+    Schedule s = schedule_constant(1);
     ck_assert_double_eq(schedule_factor(&s, 1), 1);
     ck_assert_double_eq(schedule_factor(&s, 1000), 1);
     s = (Schedule){.kind = SCHEDULE_EXPONENTIAL, .final = 0.01, .total = 100};
@@ -111,8 +111,10 @@ START_TEST(schedules_rise_and_fall) {
     ck_assert_double_eq_tol(schedule_factor(&s, 10), 1, 1e-15);
     ck_assert_double_eq_tol(schedule_factor(&s, 60), 0.6, 1e-15);
     ck_assert_double_eq_tol(schedule_factor(&s, 110), 0.2, 1e-15);
-    ck_assert_int_eq(schedule_find("exponential"), SCHEDULE_EXPONENTIAL);
-    ck_assert_int_eq(schedule_find("linear"), -1);
+    s = (Schedule){.kind = SCHEDULE_LINEAR, .first = 0, .final = 2, .steps = 10};
+    ck_assert_double_eq(schedule_factor(&s, 1), 0);
+    ck_assert_double_eq_tol(schedule_factor(&s, 6), 1, 1e-15);
+    ck_assert_double_eq(schedule_factor(&s, 1000), 2);
 }
 END_TEST
 
@@ -129,6 +131,49 @@ START_TEST(gradients_are_clipped_by_norm) {
     double bad[] = {NAN, 1};
     ck_assert_double_nan(gradient_clip(bad, 2, 1));
     ck_assert_double_eq(bad[1], 1);
+}
+END_TEST
+
+/* -- Rules by path -- */
+
+START_TEST(patterns_match_paths) {
+    static const struct {
+        const char *pattern, *path;
+        bool matches;
+    } cases[] = {{"a.b", "a.b", true},        {"a.b", "a.bc", false},     {"a.*", "a.b.c", true},   {"a.*", "ab.c", false},
+                 {"*", "", true},             {"*.w", "a.b.w", true},     {"*.w", "a.b.wx", false}, {"a*b*c", "a.b.b.c", true},
+                 {"a*b*c", "a.c.b", false},   {"", "a", false},           {"**w", "w", true},       {"*ab", "aab", true}};
+    for (size_t k = 0; k < sizeof cases / sizeof *cases; k++)
+        ck_assert_msg(path_matches(cases[k].pattern, cases[k].path) == cases[k].matches, "%s %s", cases[k].pattern,
+                      cases[k].path);
+}
+END_TEST
+
+/* Parameters that come later have their own state and count of steps; those before keep theirs. */
+START_TEST(descent_grows) {
+    Ctx *c = ctx_new();
+    Arena *a = ctx_arena(c);
+    ParamInfo list[3] = {{.name = "a.w", .size = 2}, {.name = "b.w", .offset = 2, .size = 1}, {.name = "a.v", .offset = 3, .size = 1}};
+    double values[4] = {1, 1, 1, 1}, expected[4] = {1, 1, 1, 1}, gradient[4], m[4] = {0}, v[4] = {0};
+    ParamStore store = {.list = list, .n = 2, .values = values, .size = 3};
+    DescentRule rules[2] = {{.choice = {optimizer_find("adam"), {0.1, 0.9, 0.999, 1e-8}, schedule_constant(1), 0}},
+                            {"a.*", {optimizer_find("adam"), {0.01, 0.9, 0.999, 1e-8}, schedule_constant(1), 0}}};
+    Descent d;
+    descent_init(&d, c, a, &store, rules, 2);
+    for (int t = 1; t <= 4; t++) {
+        if (t == 3) store.n = 3, store.size = 4;
+        ck_assert(descent_grow(&d) == (t == 3));
+        for (int k = 0; k < store.size; k++) {
+            double g = gradient[k] = sin(t + k), rate = k == 2 ? 0.1 : 0.01;
+            int own = k == 3 ? t - 2 : t;
+            m[k] = 0.9 * m[k] + 0.1 * g, v[k] = 0.999 * v[k] + 0.001 * g * g;
+            expected[k] -= rate * m[k] / (1 - pow(0.9, own)) / (sqrt(v[k] / (1 - pow(0.999, own))) + 1e-8);
+        }
+        descent_update(&d, gradient, t, 1);
+        for (int k = 0; k < 4; k++) ck_assert_double_eq_tol(values[k], expected[k], 1e-12);
+    }
+    arena_free(a);
+    ctx_free(c);
 }
 END_TEST
 
@@ -272,7 +317,7 @@ int main(void) {
     static const TTest *const *const tests[] = {
         &adam_takes_the_steps_of_the_paper, &sgd_and_rmsprop_take_their_steps,
         &every_optimizer_finds_the_minimum_of_a_quadratic, &options_are_found_by_name_and_within_their_bounds,
-        &schedules_rise_and_fall, &gradients_are_clipped_by_norm, &lbfgs_solves_rosenbrock,
+        &schedules_rise_and_fall, &patterns_match_paths, &descent_grows, &gradients_are_clipped_by_norm, &lbfgs_solves_rosenbrock,
         &lbfgs_solves_a_stiff_quadratic, &lbfgs_backs_off_where_the_function_is_not_defined,
         &lbfgs_says_why_it_stopped};
     Suite *suite = suite_create("optimizer");
