@@ -5,8 +5,8 @@
 #include "infer/descent.h"
 #include "infer/draws.h"
 #include "infer/infer.h"
+#include "infer/objective.h"
 #include "infer/pair.h"
-#include "infer/score.h"
 
 typedef struct Fit {
     Interp *in;
@@ -26,11 +26,6 @@ typedef struct Fit {
 } Fit;
 
 /* -- Methods and what they are made of; all are objects of the language -- */
-typedef struct Objective {
-    int particles; /* 0: chosen */
-    Schedule kl_weight; /* by step */
-} Objective;
-
 typedef struct Job Job;
 typedef struct Method {
     const char *name;

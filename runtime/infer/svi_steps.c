@@ -13,7 +13,7 @@ void svi_fixed(Svi *s, long n) {
     double *mean = ARENA_ARRAY(s->arena, double, s->size + 1);
     int64_t size = s->size, count = 0;
     for (long step = 1; step <= n; step++) {
-        s->weight_now = (real)schedule_factor(&s->kl_schedule, step);
+        bound_schedule(&s->bound, step);
         double elbo = svi_step(s, (uint32_t)step);
         fit_trace_add(f, elbo);
         svi_update(s, step, 1);

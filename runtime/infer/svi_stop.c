@@ -48,8 +48,8 @@ typedef enum Verdict { WORSE, SAME, BETTER } Verdict;
 /* The mean of the window against the best so far. */
 static Verdict compare(Search *h) {
     Svi *s = h->s;
-    svi_values(s, h->best, h->noise, h->comparisons, h->a);
-    svi_values(s, h->mean, h->noise, h->comparisons, h->b);
+    bound_values(&s->bound, h->best, h->noise, h->comparisons, h->a);
+    bound_values(&s->bound, h->mean, h->noise, h->comparisons, h->b);
     h->noise += (uint32_t)h->comparisons;
     OnlineMoments d = {0};
     double level = 0;
@@ -111,7 +111,7 @@ static void set_window(Search *h, long window) {
 void svi_until_done(Svi *s) {
     Fit *f = s->job->fit;
     Search h = {.s = s, .rate = 1, .noise = STEP_CHECK};
-    h.comparisons = s->particles < 2 ? 100 : s->particles < 8 ? 50 * s->particles : MAX_COMPARISONS;
+    h.comparisons = s->bound.particles < 2 ? 100 : s->bound.particles < 8 ? 50 * s->bound.particles : MAX_COMPARISONS;
     h.a = ARENA_ARRAY(s->arena, double, 2 * MAX_COMPARISONS);
     h.b = h.a + MAX_COMPARISONS;
     search_reserve(&h);
