@@ -18,32 +18,42 @@ WARNINGS := -Wall -Wextra -Werror
 CPPFLAGS := -I. -Iruntime -Ibuild -D_GNU_SOURCE
 CFLAGS := -O2 -g -std=gnu11 -ffp-contract=off -fno-math-errno -fno-trapping-math -fopenmp-simd
 build/runtime/tape/kernels_%.o build/single/runtime/tape/kernels_%.o build/runtime/base/normals.o: CFLAGS += -O3
+# Compiled for each instruction set (runtime/base/isa.h). Moving the calls of one side of a choice into a branch, as the
+# first two options do, would keep loops from becoming vectors (tests/layers looks).
+LINES_FLAGS := -O3 -fno-tree-sink -fno-thread-jumps -fno-tree-loop-distribute-patterns
+ISAS := v1 v3 v4
+ISA_v1 := $(LINES_FLAGS) -DISA=v1
+ISA_v3 := $(LINES_FLAGS) -DISA=v3 -march=x86-64-v3
+ISA_v4 := $(LINES_FLAGS) -DISA=v4 -march=x86-64-v4 -mprefer-vector-width=512
 SANITIZE := -O1 -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
-LDLIBS := -lgsl -lopenblas -lgomp -ljansson -lz -lreadline -lmvec -lm -lpthread
+LDLIBS := -lgsl -lopenblas -lgomp -ljansson -lz -lreadline -lsleefgnuabi -lm -lpthread
 # The program has its libraries within itself: looking up the 12,000 symbols of OpenBLAS takes the dynamic loader 2 ms.
 STATIC := -Wl,-O1 -Wl,-Bstatic -lgsl -lopenblas -lgomp -ljansson -lz -lreadline -ltinfo \
-          -Wl,-Bdynamic -lmvec -lm -lpthread
+          -Wl,-Bdynamic -lsleefgnuabi -lm -lpthread
 
 PACKAGES := build-essential flex bison libgsl-dev libopenblas-openmp-dev check libreadline-dev \
-            libjansson-dev zlib1g-dev pkg-config python3
+            libjansson-dev zlib1g-dev libsleef-dev pkg-config python3
 
 # -- Sources: found by themselves; the parser and the embedded library are generated --
 GRAMMAR := $(patsubst lang/%.y,build/lang/%.c,$(wildcard lang/grammar.y))
 LEXER := $(patsubst lang/%.l,build/lang/%.c,$(wildcard lang/lexer.l))
 GENERATED := $(GRAMMAR) $(LEXER) build/stdlib.c
-SOURCES := $(sort $(wildcard lang/*.c runtime/*/*.c))
+ALL_SOURCES := $(sort $(wildcard lang/*.c runtime/*/*.c))
+LINES := $(filter runtime/tape/lines_%,$(ALL_SOURCES))
+SOURCES := $(filter-out $(LINES),$(ALL_SOURCES))
 STDLIB := $(sort $(wildcard stdlib/*.ppl))
 UNIT := $(patsubst tests/unit/%.c,build/asan/unit/%,$(sort $(wildcard tests/unit/test_*.c)))
 
-OBJECTS := $(SOURCES:%.c=build/%.o) $(GENERATED:.c=.o)
+LINES_OBJECTS := $(foreach isa,$(ISAS),$(LINES:%.c=build/%.$(isa).o))
+OBJECTS := $(SOURCES:%.c=build/%.o) $(LINES_OBJECTS) $(GENERATED:.c=.o)
 ASAN_OBJECTS := $(OBJECTS:build/%=build/asan/%)
 ASAN_LIBRARY := $(filter-out build/asan/runtime/cli/main.o,$(ASAN_OBJECTS))
 
 # The runtime in single precision: what knows of `real` once more, with -DREAL_FLOAT, as one object of which only the
 # commands are visible.
-SINGLE := $(filter-out runtime/base/% $(addprefix runtime/cli/,check.c commands.c completion.c help.c main.c manual.c options.c program.c screen.c), \
+SINGLE := $(filter-out runtime/base/% runtime/tape/scalars.c $(addprefix runtime/cli/,check.c commands.c completion.c help.c main.c manual.c options.c program.c screen.c), \
                        $(filter runtime/%,$(SOURCES)))
-SINGLE_OBJECTS := $(SINGLE:%.c=build/single/%.o)
+SINGLE_OBJECTS := $(SINGLE:%.c=build/single/%.o) $(LINES_OBJECTS:build/%=build/single/%)
 SINGLE_COMMANDS := command_run command_repl
 
 all: ppl
@@ -58,6 +68,24 @@ build/asan/ppl: $(ASAN_OBJECTS)
 
 # Generated C is not ours to style.
 $(GENERATED:.c=.o) $(GENERATED:build/%.c=build/asan/%.o): WARNINGS := -Wall -Wno-unused-function -Wno-sign-compare
+
+define ISA_RULES
+build/%.$(1).o: %.c Makefile
+	@mkdir -p $$(@D)
+	@echo cc $$< "($(1))"
+	@$$(CC) $$(CPPFLAGS) $$(WARNINGS) $$(CFLAGS) $$(ISA_$(1)) -MMD -MP -c -o $$@ $$<
+
+build/single/%.$(1).o: %.c Makefile
+	@mkdir -p $$(@D)
+	@echo cc $$< "($(1), single precision)"
+	@$$(CC) $$(CPPFLAGS) -DREAL_FLOAT $$(WARNINGS) $$(CFLAGS) $$(ISA_$(1)) -MMD -MP -c -o $$@ $$<
+
+# Sanitized loops do not become vectors: tests are to see the same numbers.
+build/asan/%.$(1).o: build/%.$(1).o
+	@mkdir -p $$(@D)
+	@cp $$< $$@
+endef
+$(foreach isa,$(ISAS),$(eval $(call ISA_RULES,$(isa))))
 
 build/%.o: %.c Makefile | $(GENERATED)
 	@mkdir -p $(@D)

@@ -1,8 +1,7 @@
 /* Standard normal numbers, many at a time: Philox and Box-Muller over lanes that the compiler turns into vectors.
  *
  * Every number comes from the same routine in full groups of eight lanes, so that it does not depend on how many are
- * drawn at once. log and cos are those of the C library's vector mathematics (libmvec, within 4 ulp); for their use
- * without -ffast-math they are declared here under names of our own.
+ * drawn at once. log and cos are those of SLEEF (see tape/vector_math.h).
  */
 #include <math.h>
 

@@ -3,13 +3,9 @@
 #ifndef TAPE_KERNELS_H
 #define TAPE_KERNELS_H
 
-#include "tape/tape.h"
+#include "tape/lines.h"
 
-enum { EW_MAX = 3, WHY_SIZE = 160 };
-
-/* One line of work: out[0..n) from operands with strides (elementwise), or out[0] from a line of n (reductions).
- * `out` overlaps no operand. */
-typedef void RowFn(int64_t n, real *out, const real *const in[], const int64_t stride[]);
+enum { WHY_SIZE = 160 };
 
 /* What is the same for all operations of one run. */
 typedef struct KernelEnv {
@@ -30,7 +26,7 @@ typedef struct KernelCall {
 /* False: it cannot be done (index outside, not positive definite). Allocates nothing. */
 typedef bool KernelFn(const KernelCall *call);
 
-typedef enum OpClass { CLASS_SOURCE, CLASS_EW, CLASS_VIEW, CLASS_CALL, CLASS_RANDOM } OpClass;
+typedef enum OpClass { CLASS_SOURCE, CLASS_EW, CLASS_EWV = CLASS_EW, CLASS_VIEW, CLASS_CALL, CLASS_REDUCE = CLASS_CALL, CLASS_RANDOM } OpClass;
 
 /* -- Tables from ops.def (ops.c) -- */
 OpClass op_class(Op op);
@@ -55,7 +51,6 @@ Tensor *op_view(const Operands *o, Shape shape);
 const Tensor *kernel_operand(const Operands *o, int k, bool *copy);
 
 /* -- Elementwise (kernels_elementwise.c) -- */
-RowFn *ew_row(Op op);
 /* An elementwise operation over a dense output with the operands' dimensions collapsed as far as they go. */
 typedef struct EwLoop {
     RowFn *row;
@@ -78,10 +73,8 @@ void tensor_assign(const Tensor *to, const Tensor *from);
 /* How BLAS sees the last two dimensions by rows; false: it cannot. */
 bool matrix_layout(const Tensor *t, bool *transposed, int64_t *ld);
 
-/* -- Reductions (kernels_reduce.c): the canonical sum -- */
-RowFn *reduce_row(Op op);
+/* -- Reductions (kernels_reduce.c) -- */
 /* The last `reduced` dimensions of `in` as one line. */
 void reduce_plan(const Tensor *in, int reduced, int64_t *length, int64_t *stride);
-real sum_line(int64_t n, const real *x, int64_t stride);
 
 #endif

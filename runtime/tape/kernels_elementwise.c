@@ -1,85 +1,6 @@
-/* Elementwise kernels: one line function per row of ops.def, and the loop that takes tensors apart into lines. */
-#include <tgmath.h>
-
+/* Elementwise operations on tensors: taking them apart into lines. */
 #include "base/team.h"
 #include "tape/kernels.h"
-#include "tape/special.h"
-
-#define NUMBER real
-#include "tape/elementwise.h"
-
-/* Dense and broadcast operands get loops of their own. The expression is the same in all, and so are the bits. */
-#define LINE(EXPR, ...)                                                                                                \
-    for (int64_t i = 0; i < n; i++) {                                                                                  \
-        __VA_ARGS__;                                                                                                   \
-        out[i] = (EXPR);                                                                                               \
-    }
-
-#define ROW_1(name, EXPR)                                                                                              \
-    static void row_##name(int64_t n, real *restrict out, const real *const in[], const int64_t stride[]) {            \
-        const real *restrict A = in[0];                                                                                \
-        const int64_t sa = stride[0];                                                                                  \
-        if (sa == 1) {                                                                                                 \
-            LINE(EXPR, const real a = A[i])                                                                            \
-        } else if (sa == 0) {                                                                                          \
-            const real a = *A, x = (EXPR);                                                                             \
-            for (int64_t i = 0; i < n; i++) out[i] = x;                                                                \
-        } else {                                                                                                       \
-            LINE(EXPR, const real a = A[i * sa])                                                                       \
-        }                                                                                                              \
-    }
-
-#define ROW_2(name, EXPR)                                                                                              \
-    static void row_##name(int64_t n, real *restrict out, const real *const in[], const int64_t stride[]) {            \
-        const real *restrict A = in[0], *restrict B = in[1];                                                           \
-        const int64_t sa = stride[0], sb = stride[1];                                                                  \
-        if (sa == 1 && sb == 1) {                                                                                      \
-            LINE(EXPR, const real a = A[i]; const real b = B[i])                                                       \
-        } else if (sa == 1 && sb == 0) {                                                                               \
-            const real b = *B;                                                                                         \
-            LINE(EXPR, const real a = A[i])                                                                            \
-        } else if (sa == 0 && sb == 1) {                                                                               \
-            const real a = *A;                                                                                         \
-            LINE(EXPR, const real b = B[i])                                                                            \
-        } else {                                                                                                       \
-            LINE(EXPR, const real a = A[i * sa]; const real b = B[i * sb])                                             \
-        }                                                                                                              \
-    }
-
-#define ROW_3(name, EXPR)                                                                                              \
-    static void row_##name(int64_t n, real *restrict out, const real *const in[], const int64_t stride[]) {            \
-        const real *restrict A = in[0], *restrict B = in[1], *restrict C = in[2];                                      \
-        const int64_t sa = stride[0], sb = stride[1], sc = stride[2];                                                  \
-        if (sa == 1 && sb == 1 && sc == 1) {                                                                           \
-            LINE(EXPR, const real a = A[i]; const real b = B[i]; const real c = C[i])                                  \
-        } else {                                                                                                       \
-            LINE(EXPR, const real a = A[i * sa]; const real b = B[i * sb]; const real c = C[i * sc])                   \
-        }                                                                                                              \
-    }
-
-#define DEFINE_EW(arity, name, EXPR) ROW_##arity(name, EXPR)
-#define DEFINE_SOURCE(arity, name, EXPR)
-#define DEFINE_VIEW(arity, name, EXPR)
-#define DEFINE_CALL(arity, name, EXPR)
-#define DEFINE_RANDOM(arity, name, EXPR)
-#define OP(NAME, name, arity, class, shape, gradient, lang, domain, expr) DEFINE_##class(arity, name, expr)
-#include "tape/ops.def"
-#undef OP
-
-#define ROW_OF_EW(name) row_##name
-#define ROW_OF_SOURCE(name) NULL
-#define ROW_OF_VIEW(name) NULL
-#define ROW_OF_CALL(name) NULL
-#define ROW_OF_RANDOM(name) NULL
-static RowFn *const rows[OP_COUNT] = {
-#define OP(NAME, name, arity, class, ...) [OP_##NAME] = ROW_OF_##class(name),
-#include "tape/ops.def"
-#undef OP
-};
-
-RowFn *ew_row(Op op) { return rows[op]; }
-
-/* -- From tensors to lines -- */
 
 void ew_prepare(EwLoop *loop, Op op, const Tensor *out, int n, const Tensor *const *in) {
     int rank = out->shape.rank, at = MAX_RANK; /* dimensions are filled in from the last one */
@@ -105,7 +26,7 @@ void ew_prepare(EwLoop *loop, Op op, const Tensor *out, int n, const Tensor *con
         dim[--at] = 1;
         for (int k = 0; k < n; k++) stride[k][at] = 1;
     }
-    *loop = (EwLoop){.row = rows[op], .n = n, .rank = MAX_RANK - at, .out = out->data};
+    *loop = (EwLoop){.row = op_row(op), .n = n, .rank = MAX_RANK - at, .out = out->data};
     for (int d = 0; d < loop->rank; d++) {
         loop->dim[d] = dim[at + d];
         for (int k = 0; k < n; k++) loop->stride[k][d] = stride[k][at + d];

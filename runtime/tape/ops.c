@@ -24,9 +24,11 @@ static const OpClass classes[OP_COUNT] = {
 #define DECLARE_CALL(name) KernelFn kernel_##name;
 #define DECLARE_RANDOM(name)
 #define DECLARE_EW(name)
+#define DECLARE_EWV(name)
+#define DECLARE_REDUCE(name)
 #define DECLARE_VIEW(name)
 #define DECLARE_SOURCE(name)
-KernelFn kernel_random;
+KernelFn kernel_random, kernel_reduce;
 #define OP(NAME, name, arity, class, ...) DECLARE_##class(name)
 #include "tape/ops.def"
 #undef OP
@@ -34,6 +36,8 @@ KernelFn kernel_random;
 #define KERNEL_CALL(name) kernel_##name
 #define KERNEL_RANDOM(name) kernel_random
 #define KERNEL_EW(name) NULL
+#define KERNEL_EWV(name) NULL
+#define KERNEL_REDUCE(name) kernel_reduce
 #define KERNEL_VIEW(name) NULL
 #define KERNEL_SOURCE(name) NULL
 static KernelFn *const kernels[OP_COUNT] = {
@@ -45,7 +49,7 @@ static KernelFn *const kernels[OP_COUNT] = {
 const OpInfo *op_info(Op op) { return &infos[op]; }
 OpClass op_class(Op op) { return classes[op]; }
 KernelFn *op_kernel(Op op) { return kernels[op]; }
-RowFn *op_row(Op op) { return classes[op] == CLASS_EW ? ew_row(op) : reduce_row(op); }
+RowFn *op_row(Op op) { return lines_here()->row[op]; }
 
 Op op_find(const char *lang_name) {
     for (int op = 0; op < OP_COUNT; op++)

@@ -20,6 +20,8 @@ static inline double below_one(double u) { return (real)u < 1 ? u : 1 - 0x1p-24;
     }
 #define DEFINE_SOURCE(name, EXPR)
 #define DEFINE_EW(name, EXPR)
+#define DEFINE_EWV(name, EXPR)
+#define DEFINE_REDUCE(name, EXPR)
 #define DEFINE_VIEW(name, EXPR)
 #define DEFINE_CALL(name, EXPR)
 #define OP(NAME, name, arity, class, shape, gradient, lang, domain, expr) DEFINE_##class(name, expr)
@@ -29,6 +31,8 @@ static inline double below_one(double u) { return (real)u < 1 ? u : 1 - 0x1p-24;
 #define SAMPLE_OF_RANDOM(name) sample_##name
 #define SAMPLE_OF_SOURCE(name) NULL
 #define SAMPLE_OF_EW(name) NULL
+#define SAMPLE_OF_EWV(name) NULL
+#define SAMPLE_OF_REDUCE(name) NULL
 #define SAMPLE_OF_VIEW(name) NULL
 #define SAMPLE_OF_CALL(name) NULL
 static DrawFn *const samples[OP_COUNT] = {

@@ -185,27 +185,3 @@ double special_i1_over_i0(double x) {
     bool good = gsl_sf_bessel_I0_scaled_e(z, &i0) == GSL_SUCCESS && gsl_sf_bessel_I1_scaled_e(z, &i1) == GSL_SUCCESS;
     return good ? copysign(i1.val / i0.val, x) : NAN;
 }
-
-/* -- Logarithms -- */
-
-/* Maechler, "Accurately computing log(1 - exp(-|a|))" (2012). */
-double special_log1m_exp(double x) {
-    if (!(x <= 0)) return NAN;
-    return x > -M_LN2 ? log(-expm1(x)) : log1p(-exp(x));
-}
-
-double special_log_diff_exp(double a, double b) {
-    if (isnan(a) || isnan(b) || b > a) return NAN;
-    if (a == b) return a == INFINITY ? NAN : -INFINITY;
-    return b == -INFINITY || a == INFINITY ? a : a + special_log1m_exp(b - a);
-}
-
-double special_log_add_exp(double a, double b) {
-    if (isnan(a) || isnan(b)) return NAN;
-    double high = fmax(a, b), low = fmin(a, b);
-    return isinf(high) || low == -INFINITY ? high : high + log1p(exp(low - high));
-}
-
-double special_xlogy(double x, double y) { return x == 0 && !isnan(y) ? 0 : x * log(y); }
-
-double special_xlog1py(double x, double y) { return x == 0 && !isnan(y) ? 0 : x * log1p(y); }

@@ -39,11 +39,4 @@ double special_beta_i(double a, double b, double x);
 double special_beta_i_da(double a, double b, double x);
 double special_beta_i_db(double a, double b, double x);
 
-/* -- Logarithms of sums and differences -- */
-double special_log1m_exp(double x);             /* log(1 - e^x), x <= 0 */
-double special_log_diff_exp(double a, double b);  /* log(e^a - e^b), a >= b */
-double special_log_add_exp(double a, double b);   /* log(e^a + e^b) */
-double special_xlogy(double x, double y);         /* x log y, 0 where x is 0 */
-double special_xlog1py(double x, double y);       /* x log(1 + y), 0 where x is 0 */
-
 #endif

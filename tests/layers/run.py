@@ -92,12 +92,29 @@ def check_state(root):
     """Objects hold no writable data (tables of pointers live in .data.rel.ro)."""
     objects = sorted(glob.glob("build/lang/*.o", root_dir=root) + glob.glob("build/runtime/*/*.o", root_dir=root))
     for o in objects:
-        if layer_of(o[len("build/"):]) == "cli" or not os.path.exists(os.path.join(root, o[len("build/"):-1] + "c")):
+        source = re.sub(r"(\.v\d)?\.o$", ".c", o[len("build/"):])
+        if layer_of(source) == "cli" or not os.path.exists(os.path.join(root, source)):
             continue
         sizes = subprocess.run(["size", "-A", os.path.join(root, o)], capture_output=True, text=True, check=True).stdout
         for section, size in re.findall(r"^(\.data|\.bss|\.tdata|\.tbss)\s+(\d+)", sizes, flags=re.M):
             if int(size):
                 yield f"{o}: {size} bytes of mutable global state in {section}"
+
+
+VECTOR_MATH = set("exp log log1p expm1 sin cos tan asin acos atan tanh erf erfc lgamma pow atan2".split())
+
+
+def check_vectors(root):
+    """A loop that calls a function of libm has not become a vector."""
+    objects = sorted(glob.glob("build/**/lines_elementwise.v*.o", root_dir=root, recursive=True))
+    for o in objects:
+        names = subprocess.run(["nm", "-u", os.path.join(root, o)], capture_output=True, text=True, check=True).stdout
+        math = {name.removesuffix("f") if name != "erf" else name for name in re.findall(r"\bU (\w+)$", names, flags=re.M)} \
+            & VECTOR_MATH
+        if math:
+            yield f"{o}: calls {', '.join(sorted(math))} one element at a time"
+    if not objects:
+        yield "no objects of lines_elementwise.c"
 
 
 # One file per rule, each breaking it once; the checker must see exactly these.
@@ -173,6 +190,7 @@ def main():
     tests = [("the checker sees what is broken", list(check_checker())),
              (f"includes and words of {files} files", problems),
              ("no mutable global state", list(check_state(ROOT))),
+             ("vector functions are called as such", list(check_vectors(ROOT))),
              ("definitions of the library", list(check_library()))]
     for name, found in tests:
         for problem in found:

@@ -134,7 +134,7 @@ static void assert_gradient(const Case *c, int order) {
 static Var build_elementwise(Tape *t, const Case *c, const Var *in) { return op_apply(t, c->op, c->n, in, NULL); }
 
 typedef enum Gradient { RULE, ONCE, ZERO, NONE } Gradient;
-enum { SOURCE, EW, VIEW, CALL, RANDOM };
+enum { SOURCE, EW, EWV = EW, VIEW, CALL, REDUCE = CALL, RANDOM };
 #define ANY -1
 #define DOMAINS(...) #__VA_ARGS__
 static const struct {

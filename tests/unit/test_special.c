@@ -11,6 +11,14 @@
 #include <jansson.h>
 
 #include "tape/special.h"
+#include "tape/tape.h"
+
+/* What is not a function of special.h but an expression of ops.def. */
+static double special_log1m_exp(double x) { return op_scalar(OP_LOG1M_EXP, 1, &x); }
+static double special_log_diff_exp(double a, double b) { return op_scalar(OP_LOG_DIFF_EXP, 2, (double[]){a, b}); }
+static double special_log_add_exp(double a, double b) { return op_scalar(OP_LOG_ADD_EXP, 2, (double[]){a, b}); }
+static double special_xlogy(double x, double y) { return op_scalar(OP_XLOGY, 2, (double[]){x, y}); }
+static double special_xlog1py(double x, double y) { return op_scalar(OP_XLOG1PY, 2, (double[]){x, y}); }
 
 enum { MAX_ARGS = 3 };
 

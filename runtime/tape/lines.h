@@ -1,0 +1,28 @@
+/* Lines of work: what kernels do with numbers that lie in a row. Compiled for each instruction set (base/isa.h).
+ * Private to tape/. */
+#ifndef TAPE_LINES_H
+#define TAPE_LINES_H
+
+#include "base/isa.h"
+#include "tape/tape.h"
+
+enum { EW_MAX = 3 };
+
+/* out[0..n) from operands with strides (elementwise), or out[0] from a line of n (reductions). `out` overlaps no
+ * operand. A number does not depend on n, on where it stands in the line or on strides. */
+typedef void RowFn(int64_t n, real *out, const real *const in[], const int64_t stride[]);
+
+/* Sums of `width` <= SUM_TILE neighbouring columns of n rows `stride` apart: the bits of line sums. */
+enum { SUM_TILE = 16 };
+typedef void SumColumnsFn(int64_t n, int width, const real *x, int64_t stride, real *out);
+
+typedef struct Lines {
+    RowFn *row[OP_COUNT]; /* EW and reductions, else NULL */
+    SumColumnsFn *sum_columns;
+} Lines;
+
+extern const Lines lines_v1, lines_v3, lines_v4;
+const Lines *lines_of(Isa isa);
+const Lines *lines_here(void); /* those of the processor */
+
+#endif

@@ -1,0 +1,122 @@
+/* Elementwise lines of every instruction set that this processor has: accurate, right at the extremes, and the same
+ * wherever an element stands in whatever line. */
+#include <check.h>
+#include <float.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tape/lines.h"
+
+enum { LENGTH = 83 };
+
+static bool same_bits(real x, real y) { return memcmp(&x, &y, sizeof x) == 0 || (x != x && y != y); }
+
+static double noise(uint64_t *state) {
+    *state = *state * 6364136223846793005u + 1442695040888963407u;
+    return (double)(*state >> 11) * 0x1p-53;
+}
+
+static const double extremes[] = {
+    NAN,   INFINITY, -INFINITY, 0,     -0.0,  1,      -1,    1e-310, -1e-310, 5e-324,  DBL_MIN, -DBL_MIN, DBL_MAX,
+    -DBL_MAX, 1e307, 1e300,     -1e300, 745.2, -745.2, -708.5, 709.7, 709.9,   1000,    -1000,   -1 + 1e-16, 1 + 1e-15,
+    1 - 1e-16, 2,    3,         0.5,   -0.5,  1e-5,   -1e-5, 1e-20,  1e15,    1e22,    26.5,    -26.5,    2.2e305};
+enum { EXTREMES = sizeof extremes / sizeof *extremes };
+
+/* What libm says in long double. */
+typedef long double Exact(long double);
+static long double exact_sigmoid(long double x) { return 1 / (1 + expl(-x)); }
+static long double exact_softplus(long double x) { return x > 60 ? x + expl(-x) : log1pl(expl(x)); }
+static long double exact_log1m_exp(long double x) {
+    return x > 0 ? NAN : x > -0.7L ? logl(-expm1l(x)) : log1pl(-expl(x));
+}
+static const struct Row {
+    Op op;
+    Exact *exact;
+    double low, high, ulp; /* drawn from here besides the extremes */
+} table[] = {
+    {OP_EXP, expl, -700, 700, 1},          {OP_LOG, logl, 0, 100, 1},    {OP_LOG1P, log1pl, -1, 3, 1},
+    {OP_EXPM1, expm1l, -3, 3, 1},          {OP_SIN, sinl, -50, 50, 1},   {OP_COS, cosl, -50, 50, 1},
+    {OP_TAN, tanl, -1.5, 1.5, 1},          {OP_ASIN, asinl, -1, 1, 1},   {OP_ACOS, acosl, -1, 1, 1},
+    {OP_ATAN, atanl, -9, 9, 1},            {OP_TANH, tanhl, -3, 3, 1},   {OP_ERF, erfl, -4, 4, 1},
+    {OP_ERFC, erfcl, -4, 20, 1.5},         {OP_LGAMMA, lgammal, 0, 20, 1.5}, {OP_SIGMOID, exact_sigmoid, -40, 40, 3},
+    {OP_SOFTPLUS, exact_softplus, -40, 40, 3}, {OP_LOG1M_EXP, exact_log1m_exp, -4, 0, 3},
+};
+enum { ROWS = sizeof table / sizeof *table };
+
+static void assert_near(const struct Row *row, Isa isa, double x, double y) {
+    long double exact = row->exact(x);
+    double want = (double)exact;
+    if (isnan(want) && isnan(y)) return;
+    /* the least normal number stands for those below */
+    double tiny = fabs(want) < DBL_MIN ? DBL_MIN : fmax(fabs(want) * DBL_EPSILON * row->ulp, DBL_TRUE_MIN);
+    bool near = isinf(want) || isinf(y) ? want == y || (fabs((double)want) > 1.79e308 && y == (want > 0 ? INFINITY : -INFINITY))
+                                        : fabs((double)(y - exact)) <= tiny;
+    ck_assert_msg(near && !isnan(y), "%s(%.17g) is %.17g, not %.17g (instruction set %d)", op_info(row->op)->name, x, y,
+                  want, (int)isa);
+}
+
+START_TEST(test_vector_functions_are_accurate) {
+    Isa isa = (Isa)(_i / ROWS);
+    const struct Row *row = &table[_i % ROWS];
+    if (!isa_runs(isa)) return;
+    real x[1000], y[1000];
+    uint64_t state = 1;
+    for (int i = 0; i < 1000; i++)
+        x[i] = i < EXTREMES ? extremes[i] : row->low + (row->high - row->low) * noise(&state);
+    lines_of(isa)->row[row->op](1000, y, (const real *[]){x, x, x}, (int64_t[]){1, 1, 1});
+    for (int i = 0; i < 1000; i++) assert_near(row, isa, x[i], y[i]);
+}
+END_TEST
+
+/* Every elementwise operation: from any place, at any stride, of any length, one by one. */
+START_TEST(test_bits_do_not_depend_on_place) {
+    Isa isa = (Isa)_i;
+    if (!isa_runs(isa)) return;
+    uint64_t state = 7;
+    for (int op = 0; op < OP_COUNT; op++) {
+        const OpInfo *info = op_info((Op)op);
+        RowFn *row = lines_of(isa)->row[op];
+        if (!info->elementwise) continue;
+        real x[3][LENGTH], spread[3][3 * LENGTH], whole[LENGTH], part[LENGTH], broadcast[LENGTH];
+        const real *in[3] = {x[0], x[1], x[2]};
+        for (int k = 0; k < 3; k++)
+            for (int i = 0; i < LENGTH; i++)
+                spread[k][3 * i] = x[k][i] = i < 5 ? extremes[(i + 2 * k) % 5] : 0.02 + 0.96 * noise(&state);
+        row(LENGTH, whole, in, (int64_t[]){1, 1, 1});
+        for (int length = 1; length < LENGTH; length += length < 20 ? 1 : 13) {
+            int start = (int)(noise(&state) * (LENGTH - length));
+            const real *at[3] = {x[0] + start, x[1] + start, x[2] + start};
+            row(length, part, at, (int64_t[]){1, 1, 1});
+            for (int i = 0; i < length; i++)
+                ck_assert_msg(same_bits(part[i], whole[start + i]), "%s: element %d of %d", info->name, i, length);
+            const real *apart[3] = {spread[0] + 3 * start, x[1] + start, spread[2] + 3 * start};
+            row(length, part, apart, (int64_t[]){3, 1, 3});
+            for (int i = 0; i < length; i++)
+                ck_assert_msg(same_bits(part[i], whole[start + i]), "%s: element %d of %d, strides", info->name, i, length);
+        }
+        for (int j = 0; j < LENGTH; j++) { /* broadcast operands */
+            const real *at[3] = {x[0] + j, x[1], x[2] + j};
+            row(LENGTH, broadcast, at, (int64_t[]){0, 1, 0});
+            ck_assert_msg(same_bits(broadcast[j], whole[j]), "%s: broadcast", info->name);
+            row(LENGTH, broadcast, (const real *[]){x[0], x[1] + j, x[2]}, (int64_t[]){1, 0, 1});
+            ck_assert_msg(same_bits(broadcast[j], whole[j]), "%s: broadcast second", info->name);
+            row(2, broadcast, (const real *[]){x[0] + j, x[1] + j, x[2] + j}, (int64_t[]){0, 0, 0});
+            ck_assert_msg(same_bits(broadcast[1], whole[j]), "%s: broadcast all", info->name);
+        }
+    }
+}
+END_TEST
+
+int main(void) {
+    Suite *s = suite_create("lines");
+    TCase *c = tcase_create("lines");
+    tcase_add_loop_test(c, test_vector_functions_are_accurate, 0, ISA_COUNT * ROWS);
+    tcase_add_loop_test(c, test_bits_do_not_depend_on_place, 0, ISA_COUNT);
+    suite_add_tcase(s, c);
+    SRunner *r = srunner_create(s);
+    srunner_run_all(r, CK_ENV);
+    int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed ? 1 : 0;
+}
