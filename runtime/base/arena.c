@@ -37,6 +37,7 @@ struct Arena {
     size_t ndeferred, deferred_capacity;
     void (*on_exhausted)(void *self, size_t size);
     void *exhausted_self;
+    Arena *parent; /* whose deferred releases hold this one; NULL: none */
 };
 
 /* An arena that nobody told whom to raise to has only the assertion left. */
@@ -57,6 +58,34 @@ void arena_on_exhausted(Arena *a, void (*raise)(void *self, size_t size), void *
     a->exhausted_self = self;
 }
 
+/* The parent frees it. */
+static void release_child(void *self) {
+    Arena *a = self;
+    a->parent = NULL;
+    arena_free(a);
+}
+
+Arena *arena_child(Arena *parent) {
+    Arena *a = calloc(1, sizeof *a);
+    if (!a) arena_exhausted(parent, sizeof *a);
+    a->on_exhausted = parent->on_exhausted;
+    a->exhausted_self = parent->exhausted_self;
+    arena_defer(parent, release_child, a);
+    a->parent = parent;
+    return a;
+}
+
+static void leave_parent(Arena *a) {
+    Arena *p = a->parent;
+    size_t k = p->ndeferred;
+    while (k > 0 && p->deferred[k - 1].object != a) k--;
+    assert(k > 0);
+    if (k == p->ndeferred)
+        p->ndeferred--;
+    else
+        p->deferred[k - 1].release = NULL;
+}
+
 static void chunk_free(Chunk *k) {
     UNPOISON(k->bytes, k->size);
     free(k);
@@ -64,6 +93,7 @@ static void chunk_free(Chunk *k) {
 
 void arena_free(Arena *a) {
     if (!a) return;
+    if (a->parent) leave_parent(a);
     arena_reset(a);
     for (Chunk *k = a->first, *next; k; k = next) {
         next = k->next;
@@ -167,7 +197,7 @@ void arena_rewind(Arena *a, ArenaMark mark) {
     assert(mark.deferred <= a->ndeferred);
     while (a->ndeferred > mark.deferred) {
         Deferred d = a->deferred[--a->ndeferred];
-        d.release(d.object);
+        if (d.release) d.release(d.object);
     }
     Chunk *last = mark.chunk;
     arena_empty_behind(a, last);

@@ -18,6 +18,9 @@ typedef struct ArenaMark {
 } ArenaMark;
 
 Arena *arena_new(void);
+/* One that raises as `parent` does, and is freed with it (when what the parent holds from here on goes) unless it has been
+ * before: for work that may raise. */
+Arena *arena_child(Arena *parent);
 void arena_free(Arena *a); /* runs the deferred releases; NULL is fine */
 void arena_reset(Arena *a);
 void arena_on_exhausted(Arena *a, void (*raise)(void *self, size_t size), void *self);

@@ -63,7 +63,7 @@ static void on_fit(void *self, Value fit) {
         put_line(&line);
     } else if (!run->printed) {
         if (run->fits > 1) buf_add(&run->summaries, "\n\n");
-        report_fit(r, &run->summaries, run->session->interp->full_print);
+        report_fit(run->session->arena, r, &run->summaries, run->session->interp->full_print);
     }
     if (run->session->options->out) write_draws(run, r);
 }

@@ -95,17 +95,14 @@ static bool run_safely(Density *d, Recorder *r) {
     if (run_at(d, r, attempt, &a, &e)) return true;
     scope_leave(d->in, &saved);
     if (e.kind == ERROR_NUMERIC) return false;
-    if (!d->defer) ctx_reraise(d->in->ctx, &e);
-    d->failed = true;
-    d->error = e;
-    return false;
+    ctx_reraise(d->in->ctx, &e);
 }
 
 double density_at(Density *d, const double *x, double *gradient) {
     reals_from_doubles(d->point, x, d->size);
     memset(d->gradient, 0, sizeof(real) * (size_t)d->size);
     d->evaluations++;
-    if (d->failed || !run_safely(d, &d->recorder)) {
+    if (!run_safely(d, &d->recorder)) {
         for (int64_t k = 0; k < d->size && gradient; k++) gradient[k] = NAN;
         return -INFINITY;
     }
@@ -115,10 +112,6 @@ double density_at(Density *d, const double *x, double *gradient) {
 
 LbfgsOptions density_search(void) {
     return sizeof(real) < sizeof(double) ? lbfgs_defaults_single() : lbfgs_defaults();
-}
-
-void density_raise(Density *d) {
-    if (d->failed) ctx_reraise(d->in->ctx, &d->error);
 }
 
 typedef struct Product {

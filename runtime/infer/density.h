@@ -16,9 +16,6 @@ typedef struct Density {
     bool with_params;
     int64_t npoint, size;
     long evaluations;
-    bool defer; /* errors are kept for density_raise (callers that hold memory) */
-    bool failed;
-    Error error;
 } Density;
 
 /* The pair has been checked (its layout is known). Memory is the pair's. */
@@ -27,8 +24,6 @@ void density_init(Density *d, Pair *pair, uint64_t seed, bool with_params);
 double density_at(Density *d, const double *x, double *gradient);
 /* For searches over density_at: options that suit the precision of the run. */
 LbfgsOptions density_search(void);
-/* Raises what was kept. */
-void density_raise(Density *d);
 /* Hessian times v at the last point, by differentiating the gradient; false: an operation has no second derivative. */
 bool density_hessian_vector(Density *d, const double *v, double *product);
 /* The Hessian at x [size, size], from second derivatives or, where there are none, differences of gradients. */

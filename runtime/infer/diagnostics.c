@@ -54,14 +54,14 @@ static double *sorted_copy(Arena *a, const double *x, int64_t n) {
     return sorted;
 }
 
-double quantile(const double *draws, int64_t n, double p) {
+double quantile(Arena *a, const double *draws, int64_t n, double p) {
     for (int64_t i = 0; i < n; i++) {
         if (isnan(draws[i])) return NAN;
     }
     if (n < 1) return NAN;
-    Arena *a = arena_new();
+    ArenaMark mark = arena_mark(a);
     double q = quantile_sorted(sorted_copy(a, draws, n), n, p);
-    arena_free(a);
+    arena_rewind(a, mark);
     return q;
 }
 
@@ -128,25 +128,25 @@ static double chains_rhat(Chains c) {
     return sqrt(moments_var(&between) / within.mean + (n - 1) / n);
 }
 
-double rhat_plain(const double *draws, int64_t nchains, int64_t ndraws) {
+double rhat_plain(Arena *a, const double *draws, int64_t nchains, int64_t ndraws) {
     if (nchains < 1 || ndraws < 4 || !usable(draws, nchains * ndraws)) return NAN;
-    Arena *a = arena_new();
+    ArenaMark mark = arena_mark(a);
     double r = chains_rhat(chains_split(a, draws, nchains, ndraws));
-    arena_free(a);
+    arena_rewind(a, mark);
     return r;
 }
 
-double rhat(const double *draws, int64_t nchains, int64_t ndraws) {
+double rhat(Arena *a, const double *draws, int64_t nchains, int64_t ndraws) {
     int64_t n = nchains * ndraws;
     if (nchains < 1 || ndraws < 4 || !usable(draws, n)) return NAN;
-    Arena *a = arena_new();
+    ArenaMark mark = arena_mark(a);
     double median = quantile_sorted(sorted_copy(a, draws, n), n, 0.5), *folded = ARENA_ARRAY(a, double, n);
     for (int64_t i = 0; i < n; i++) folded[i] = fabs(draws[i] - median);
     Chains bulk = chains_split(a, draws, nchains, ndraws), tails = chains_split(a, folded, nchains, ndraws);
     rank_normalise(a, bulk);
     rank_normalise(a, tails);
     double r = fmax(chains_rhat(bulk), chains_rhat(tails)); /* fmax: folded draws may be all the same */
-    arena_free(a);
+    arena_rewind(a, mark);
     return r;
 }
 
@@ -200,39 +200,39 @@ static double chains_ess(Arena *a, Chains c) {
     return total / fmax(integrated_time(acov, n), 1 / log10(total));
 }
 
-double ess_mean(const double *draws, int64_t nchains, int64_t ndraws) {
+double ess_mean(Arena *a, const double *draws, int64_t nchains, int64_t ndraws) {
     if (nchains < 1 || ndraws < 6 || !usable(draws, nchains * ndraws)) return NAN;
-    Arena *a = arena_new();
+    ArenaMark mark = arena_mark(a);
     double ess = chains_ess(a, chains_split(a, draws, nchains, ndraws));
-    arena_free(a);
+    arena_rewind(a, mark);
     return ess;
 }
 
-double ess_bulk(const double *draws, int64_t nchains, int64_t ndraws) {
+double ess_bulk(Arena *a, const double *draws, int64_t nchains, int64_t ndraws) {
     if (nchains < 1 || ndraws < 6 || !usable(draws, nchains * ndraws)) return NAN;
-    Arena *a = arena_new();
+    ArenaMark mark = arena_mark(a);
     Chains c = chains_split(a, draws, nchains, ndraws);
     rank_normalise(a, c);
     double ess = chains_ess(a, c);
-    arena_free(a);
+    arena_rewind(a, mark);
     return ess;
 }
 
-double ess_tail(const double *draws, int64_t nchains, int64_t ndraws) {
+double ess_tail(Arena *a, const double *draws, int64_t nchains, int64_t ndraws) {
     int64_t n = nchains * ndraws;
     if (nchains < 1 || ndraws < 6 || !usable(draws, n)) return NAN;
-    Arena *a = arena_new();
+    ArenaMark mark = arena_mark(a);
     double *sorted = sorted_copy(a, draws, n), *below = ARENA_ARRAY(a, double, n), ess = NAN;
     for (int side = 0; side < 2; side++) {
         double q = quantile_sorted(sorted, n, side == 0 ? 0.05 : 0.95);
         for (int64_t i = 0; i < n; i++) below[i] = draws[i] <= q;
-        ess = fmin(ess, ess_mean(below, nchains, ndraws)); /* fmin: a NaN gives way */
+        ess = fmin(ess, ess_mean(a, below, nchains, ndraws)); /* fmin: a NaN gives way */
     }
-    arena_free(a);
+    arena_rewind(a, mark);
     return ess;
 }
 
-double mcse_mean(const double *draws, int64_t nchains, int64_t ndraws) {
+double mcse_mean(Arena *a, const double *draws, int64_t nchains, int64_t ndraws) {
     OnlineMoments m = moments_of(draws, nchains < 1 || ndraws < 1 ? 0 : nchains * ndraws);
-    return moments_sd(&m) / sqrt(ess_mean(draws, nchains, ndraws));
+    return moments_sd(&m) / sqrt(ess_mean(a, draws, nchains, ndraws));
 }

@@ -268,7 +268,7 @@ static int fit_fields(void *data, Arena *a, const char ***names) {
 }
 
 static void fit_show(Interp *in, void *data, Buf *out) {
-    report_fit(fit_report(fit_value(in, data)), out, in->full_print);
+    report_fit(in->arena, fit_report(fit_value(in, data)), out, in->full_print);
 }
 
 const ObjectType fit_type = {.name = "fit", .get = fit_get, .fields = fit_fields, .show = fit_show};
@@ -328,6 +328,6 @@ void fit_take_draws(Job *job, long ndraws) {
         f->report.verdict = f->report.interrupted ? "interrupted" : "learned on batches; log_evidence(fit, m, q) on some data tells how tight the bound is";
         return;
     }
-    fit_judge(f, psis_khat(log_ratios, ndraws, NULL), ndraws, sqrt(moments_var(&m)),
+    fit_judge(f, psis_khat(f->arena, log_ratios, ndraws, NULL), ndraws, sqrt(moments_var(&m)),
               "a richer guide, more steps, or importance(n) may help");
 }

@@ -140,7 +140,7 @@ void importance_run(Job *job) {
     if (!isfinite(f->report.log_evidence))
         ctx_raise(job->in->ctx, ERROR_NUMERIC, job->span, "a guide nearer to the posterior, or other data",
                   "none of %ld runs is possible given the data: all weights are 0", w.n);
-    double khat = psis_khat(w.log_weights, w.n, smoothed);
+    double khat = psis_khat(f->arena, w.log_weights, w.n, smoothed);
     if (isnan(khat)) { /* too few to smooth */
         double total = f->report.log_evidence + log((double)w.n);
         for (long k = 0; k < w.n; k++) smoothed[k] = w.log_weights[k] - total;

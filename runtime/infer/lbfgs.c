@@ -11,7 +11,6 @@
 #include <math.h>
 #include <string.h>
 
-#include "base/arena.h"
 
 LbfgsOptions lbfgs_defaults(void) {
     return (LbfgsOptions){.history = 10, .max_iterations = 2000, .max_line_search = 40, .tol_grad = 1e-8,
@@ -213,10 +212,10 @@ static LbfgsStatus iterate(Lbfgs *l, int *iterations) {
     }
 }
 
-LbfgsResult lbfgs_minimize(LbfgsFunction f, void *self, int64_t n, double *x, const LbfgsOptions *options) {
+LbfgsResult lbfgs_minimize(Arena *owner, LbfgsFunction f, void *self, int64_t n, double *x, const LbfgsOptions *options) {
     LbfgsOptions defaults = lbfgs_defaults();
     if (!options) options = &defaults;
-    Arena *a = arena_new();
+    Arena *a = arena_child(owner);
     Lbfgs l = {.f = f, .self = self, .n = n, .options = options};
     int64_t h = options->history;
     Point *points[] = {&l.now, &l.trial, &l.best};

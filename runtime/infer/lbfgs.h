@@ -5,6 +5,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/arena.h"
+
 /* f(x), and its gradient into grad. inf or NaN (value or gradient) where it cannot be computed: the search backs off */
 typedef double (*LbfgsFunction)(void *self, const double *x, double *grad);
 
@@ -45,8 +47,9 @@ typedef struct LbfgsResult {
     double grad_norm;  /* max |grad| at x */
 } LbfgsResult;
 
-/* Minimises f from x[n], which becomes the best point found. `options` NULL: the defaults. */
-LbfgsResult lbfgs_minimize(LbfgsFunction f, void *self, int64_t n, double *x, const LbfgsOptions *options);
+/* Minimises f from x[n], which becomes the best point found. `options` NULL: the defaults. What it needs belongs to `a`
+ * until it returns, so f may raise. */
+LbfgsResult lbfgs_minimize(Arena *a, LbfgsFunction f, void *self, int64_t n, double *x, const LbfgsOptions *options);
 
 static inline bool lbfgs_converged(LbfgsStatus s) { return s <= LBFGS_POINT; }
 const char *lbfgs_status_text(LbfgsStatus s); /* "the gradient is small", ... */

@@ -42,10 +42,7 @@ static void climb_from(Climb *c, double *x) {
     LbfgsOptions options = density_search();
     options.visit = keep_going;
     options.visit_self = c;
-    c->density.defer = true;
-    LbfgsResult r = lbfgs_minimize(minus_density, c, c->density.size, x, &options);
-    density_raise(&c->density);
-    c->density.defer = false;
+    LbfgsResult r = lbfgs_minimize(c->job->fit->arena, minus_density, c, c->density.size, x, &options);
     c->why = lbfgs_status_text(r.status);
     if (r.status == LBFGS_START || !isfinite(r.f)) return;
     c->finite++;
@@ -205,7 +202,7 @@ void laplace_run(Job *job) {
     f->report.log_density = c->value;
     if (!f->report.interrupted) f->report.stop = c->converged ? "converged" : lbfgs_status_text(c->status);
     fit_note(f, "log evidence by Laplace's formula: %.6g", c->value + 0.5 * (double)n * log(2 * M_PI) - log_det);
-    fit_judge(f, psis_khat(log_ratios, job->ndraws, NULL), job->ndraws, sqrt(moments_var(&m)),
+    fit_judge(f, psis_khat(f->arena, log_ratios, job->ndraws, NULL), job->ndraws, sqrt(moments_var(&m)),
               "svi() fits a Gaussian to more than the curvature at the mode");
     recorder_forget(&d->recorder);
     recorder_forget(&c->density.recorder);

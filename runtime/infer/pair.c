@@ -360,9 +360,9 @@ void pair_prior_median(Pair *pair, Interp *in, uint64_t seed, double *median, do
         if (prior_point(pair, in, arena, seed, (uint32_t)k, points + n * size)) n++;
     for (int64_t i = 0; i < size; i++) {
         for (int k = 0; k < n; k++) column[k] = points[k * size + i];
-        median[i] = n ? quantile(column, n, 0.5) : 0;
+        median[i] = n ? quantile(pair->arena, column, n, 0.5) : 0;
         if (!spread) continue;
-        double width = n > 3 ? (quantile(column, n, 0.75) - quantile(column, n, 0.25)) / 1.349 : 1;
+        double width = n > 3 ? (quantile(pair->arena, column, n, 0.75) - quantile(pair->arena, column, n, 0.25)) / 1.349 : 1;
         spread[i] = width > 1e-6 && isfinite(width) ? width : 1;
     }
     arena_reset(arena);

@@ -74,9 +74,9 @@ static double smooth_tail(Arena *a, double *lw, int64_t n, int smoothed) {
     return shape;
 }
 
-double psis_khat(const double *log_ratios, int64_t n, double *smoothed) {
+double psis_khat(Arena *a, const double *log_ratios, int64_t n, double *smoothed) {
     if (n < 1) return NAN;
-    Arena *a = arena_new();
+    ArenaMark mark = arena_mark(a);
     double *lw = arena_copy(a, log_ratios, sizeof(double) * (size_t)n), high = -INFINITY, khat = NAN;
     int usable = 1;
     for (int64_t i = 0; i < n; i++) {
@@ -89,7 +89,7 @@ double psis_khat(const double *log_ratios, int64_t n, double *smoothed) {
         double norm = log_sum_exp(lw, n);
         for (int64_t i = 0; i < n; i++) smoothed[i] = lw[i] - norm;
     }
-    arena_free(a);
+    arena_rewind(a, mark);
     return khat;
 }
 

@@ -293,8 +293,8 @@ static bool add_probabilities(const FitVariable *v, Arena *a, Buf *out, bool ful
     return any;
 }
 
-void report_fit(const FitReport *r, Buf *out, bool full) {
-    Arena *a = arena_new();
+void report_fit(Arena *a, const FitReport *r, Buf *out, bool full) {
+    ArenaMark mark = arena_mark(a);
     add_header(r, a, out);
     add_objectives(r, a, out);
     bool cut = add_moments(r, a, out, full);
@@ -304,5 +304,5 @@ void report_fit(const FitReport *r, Buf *out, bool full) {
     if (r->nnotes || r->verdict) buf_add_char(out, '\n');
     for (int k = 0; k < r->nnotes; k++) buf_printf(out, "\nnote: %s", r->notes[k]);
     if (r->verdict) buf_printf(out, "\n%s", r->verdict);
-    arena_free(a);
+    arena_rewind(a, mark);
 }

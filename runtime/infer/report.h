@@ -6,8 +6,9 @@
 #include "infer/infer.h"
 
 /* Header, table of the variables, probabilities of those summed out, verdict; several lines, no newline behind the
- * last. `full`: all elements of long variables; else their first and last, and a note how to see the rest. */
-void report_fit(const FitReport *r, Buf *out, bool full);
+ * last. `full`: all elements of long variables; else their first and last, and a note how to see the rest. `a` is for
+ * scratch, which is given back. */
+void report_fit(Arena *a, const FitReport *r, Buf *out, bool full);
 
 /* The name of one element of a variable, from its place in row-major order: "mu", "theta[3]", "x[2,1]". The last
  * `skip` dimensions are left out. */

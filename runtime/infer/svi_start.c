@@ -98,10 +98,7 @@ void svi_start_automatic(Job *job) {
     memcpy(found.loc, plain.loc, sizeof(double) * (size_t)n);
     LbfgsOptions options = density_search();
     options.max_iterations = 500;
-    d->defer = true;
-    LbfgsResult r = lbfgs_minimize(minus_density, d, n, found.loc, &options);
-    density_raise(d);
-    d->defer = false;
+    LbfgsResult r = lbfgs_minimize(a, minus_density, d, n, found.loc, &options);
     double farthest = 0;
     for (int64_t k = 0; k < n; k++) farthest = fmax(farthest, fabs(found.loc[k] - plain.loc[k]));
     bool good = r.status != LBFGS_START && isfinite(r.f) && isfinite(farthest);

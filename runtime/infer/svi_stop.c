@@ -39,7 +39,7 @@ static int64_t watched_param(const Search *h, int64_t k) { return k * h->size / 
 /* Do the iterates of the window drift? */
 static bool drifts(const Search *h) {
     for (int64_t k = 0; k < h->nwatched; k++)
-        if (rhat_plain(h->watched + k * h->window, 1, h->window) > 1.1) return true;
+        if (rhat_plain(h->s->arena, h->watched + k * h->window, 1, h->window) > 1.1) return true;
     return false;
 }
 

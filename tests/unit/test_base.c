@@ -66,6 +66,26 @@ START_TEST(arena_rewinds_to_a_mark) {
 }
 END_TEST
 
+/* A child goes with its parent, at the mark before it, or by itself. */
+START_TEST(arenas_have_children) {
+    order[0] = '\0';
+    Arena *a = arena_new();
+    ArenaMark mark = arena_mark(a);
+    Arena *one = arena_child(a), *two = arena_child(a), *three = arena_child(one);
+    arena_defer(one, note_release, "1");
+    arena_defer(two, note_release, "2");
+    arena_defer(three, note_release, "3");
+    arena_free(two);
+    ck_assert_str_eq(order, "2");
+    arena_rewind(a, mark);
+    ck_assert_str_eq(order, "213");
+    two = arena_child(a);
+    arena_alloc(two, 1000);
+    arena_free(arena_child(a));
+    arena_free(a);
+}
+END_TEST
+
 static void take_everything(void *arena) { arena_alloc(arena, SIZE_MAX / 4); }
 
 START_TEST(arena_of_a_context_raises_when_memory_is_out) {
@@ -360,7 +380,7 @@ END_TEST
 int main(void) {
     static const struct { const char *name; const TTest *const *tests[16]; } cases[] = {
         {"arena",
-         {&arena_gives_zeroed_aligned_memory, &arena_runs_deferred_releases_in_reverse, &arena_rewinds_to_a_mark,
+         {&arena_gives_zeroed_aligned_memory, &arena_runs_deferred_releases_in_reverse, &arena_rewinds_to_a_mark, &arenas_have_children,
           &arena_of_a_context_raises_when_memory_is_out}},
         {"strings",
          {&buf_grows, &doubles_read_back, &numbers_are_rounded, &json_strings_are_escaped, &hashes_differ_and_stay,

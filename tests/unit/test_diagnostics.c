@@ -7,6 +7,14 @@
 #include "base/random.h"
 #include "infer/diagnostics.h"
 
+static Arena *scratch;
+
+static void setup(void) { scratch = arena_new(); }
+static void teardown(void) {
+    ck_assert_uint_eq(arena_used(scratch), 0);
+    arena_free(scratch);
+}
+
 enum { CHAINS = 4, DRAWS = 2000 };
 
 /* The sequence the reference used: AR(1) driven by a linear congruential generator, one chain after the other. */
@@ -48,12 +56,12 @@ START_TEST(chains_agree_with_the_definitions) {
     for (int k = 0; k < (int)(sizeof chains_rows / sizeof *chains_rows); k++) {
         const ChainsRow *r = &chains_rows[k];
         make_chains(x, r->nchains, r->ndraws, r->rho, r->shift);
-        check_close(rhat(x, r->nchains, r->ndraws), r->rhat, "rhat", k);
-        check_close(rhat_plain(x, r->nchains, r->ndraws), r->rhat_plain, "rhat_plain", k);
-        check_close(ess_mean(x, r->nchains, r->ndraws), r->ess_mean, "ess_mean", k);
-        check_close(ess_bulk(x, r->nchains, r->ndraws), r->ess_bulk, "ess_bulk", k);
-        check_close(ess_tail(x, r->nchains, r->ndraws), r->ess_tail, "ess_tail", k);
-        check_close(mcse_mean(x, r->nchains, r->ndraws), r->mcse, "mcse_mean", k);
+        check_close(rhat(scratch, x, r->nchains, r->ndraws), r->rhat, "rhat", k);
+        check_close(rhat_plain(scratch, x, r->nchains, r->ndraws), r->rhat_plain, "rhat_plain", k);
+        check_close(ess_mean(scratch, x, r->nchains, r->ndraws), r->ess_mean, "ess_mean", k);
+        check_close(ess_bulk(scratch, x, r->nchains, r->ndraws), r->ess_bulk, "ess_bulk", k);
+        check_close(ess_tail(scratch, x, r->nchains, r->ndraws), r->ess_tail, "ess_tail", k);
+        check_close(mcse_mean(scratch, x, r->nchains, r->ndraws), r->mcse, "mcse_mean", k);
     }
 }
 END_TEST
@@ -70,22 +78,22 @@ static double *normal_chains(double shift, double scale) {
 
 START_TEST(independent_chains_look_converged) {
     double *x = normal_chains(0, 1);
-    ck_assert_double_lt(fabs(rhat(x, CHAINS, DRAWS) - 1), 0.005);
-    ck_assert_double_lt(fabs(ess_bulk(x, CHAINS, DRAWS) / (CHAINS * DRAWS) - 1), 0.15);
-    ck_assert_double_lt(fabs(ess_tail(x, CHAINS, DRAWS) / (CHAINS * DRAWS) - 1), 0.15);
-    ck_assert_double_lt(fabs(mcse_mean(x, CHAINS, DRAWS) * sqrt(CHAINS * DRAWS) - 1), 0.1);
+    ck_assert_double_lt(fabs(rhat(scratch, x, CHAINS, DRAWS) - 1), 0.005);
+    ck_assert_double_lt(fabs(ess_bulk(scratch, x, CHAINS, DRAWS) / (CHAINS * DRAWS) - 1), 0.15);
+    ck_assert_double_lt(fabs(ess_tail(scratch, x, CHAINS, DRAWS) / (CHAINS * DRAWS) - 1), 0.15);
+    ck_assert_double_lt(fabs(mcse_mean(scratch, x, CHAINS, DRAWS) * sqrt(CHAINS * DRAWS) - 1), 0.1);
     free(x);
 }
 END_TEST
 
 START_TEST(chains_that_differ_are_noticed) {
     double *x = normal_chains(1, 1);
-    ck_assert_double_gt(rhat(x, CHAINS, DRAWS), 1.3);
-    ck_assert_double_lt(ess_bulk(x, CHAINS, DRAWS), 50);
+    ck_assert_double_gt(rhat(scratch, x, CHAINS, DRAWS), 1.3);
+    ck_assert_double_lt(ess_bulk(scratch, x, CHAINS, DRAWS), 50);
     free(x);
     x = normal_chains(0, 5); /* the same mean, another scale: the folded draws tell */
-    ck_assert_double_lt(rhat_plain(x, CHAINS, DRAWS), 1.01);
-    ck_assert_double_gt(rhat(x, CHAINS, DRAWS), 1.1);
+    ck_assert_double_lt(rhat_plain(scratch, x, CHAINS, DRAWS), 1.01);
+    ck_assert_double_gt(rhat(scratch, x, CHAINS, DRAWS), 1.1);
     free(x);
 }
 END_TEST
@@ -102,7 +110,7 @@ START_TEST(the_effective_size_of_an_autoregression) {
             double y = stream_normal(&s) / sqrt(1 - rho * rho);
             for (int i = 0; i < N; i++) x[c * N + (uint32_t)i] = y = rho * y + stream_normal(&s);
         }
-        sum += ess_mean(x, CHAINS, N) / expected;
+        sum += ess_mean(scratch, x, CHAINS, N) / expected;
     }
     ck_assert_double_lt(fabs(sum / REPEATS - 1), 0.05);
 }
@@ -110,17 +118,17 @@ END_TEST
 
 START_TEST(chains_without_meaning_give_nan) {
     double x[40] = {0};
-    ck_assert_double_nan(rhat(x, 2, 20));
-    ck_assert_double_nan(ess_bulk(x, 2, 20));
+    ck_assert_double_nan(rhat(scratch, x, 2, 20));
+    ck_assert_double_nan(ess_bulk(scratch, x, 2, 20));
     make_chains(x, 2, 20, 0.5, 0);
-    ck_assert(isfinite(rhat(x, 2, 20)) && isfinite(ess_bulk(x, 2, 20)) && isfinite(ess_tail(x, 2, 20)));
-    ck_assert_double_nan(ess_mean(x, 20, 2));
+    ck_assert(isfinite(rhat(scratch, x, 2, 20)) && isfinite(ess_bulk(scratch, x, 2, 20)) && isfinite(ess_tail(scratch, x, 2, 20)));
+    ck_assert_double_nan(ess_mean(scratch, x, 20, 2));
     x[7] = INFINITY;
-    ck_assert_double_nan(rhat(x, 2, 20));
-    ck_assert_double_nan(ess_mean(x, 2, 20));
+    ck_assert_double_nan(rhat(scratch, x, 2, 20));
+    ck_assert_double_nan(ess_mean(scratch, x, 2, 20));
     x[7] = NAN;
-    ck_assert_double_nan(ess_tail(x, 2, 20));
-    ck_assert_double_nan(quantile(x, 40, 0.5));
+    ck_assert_double_nan(ess_tail(scratch, x, 2, 20));
+    ck_assert_double_nan(quantile(scratch, x, 40, 0.5));
 }
 END_TEST
 
@@ -143,15 +151,15 @@ START_TEST(khat_agrees_with_the_definition) {
         const PsisRow *row = &psis_rows[k];
         make_chains(r, 1, row->n, 0.2, 0);
         for (int i = 0; i < row->n; i++) r[i] *= row->scale * r[i];
-        double khat = psis_khat(r, row->n, w), sum = 0, largest = -INFINITY;
+        double khat = psis_khat(scratch, r, row->n, w), sum = 0, largest = -INFINITY;
         check_close(khat, row->khat, "khat", k);
         check_close(psis_ess(w, row->n), row->ess, "ess", k);
         for (int i = 0; i < row->n; i++) sum += exp(w[i]), largest = fmax(largest, w[i]);
         ck_assert_double_eq_tol(sum, 1, 1e-12);
         check_close(largest, row->largest, "the largest weight", k);
         for (int i = 0; i < row->n; i++) r[i] += 1e4; /* a constant changes nothing */
-        ck_assert_double_eq_tol(psis_khat(r, row->n, NULL), khat, 1e-7);
-        ck_assert_double_eq_tol(psis_khat(r, row->n, r), khat, 1e-7); /* in place */
+        ck_assert_double_eq_tol(psis_khat(scratch, r, row->n, NULL), khat, 1e-7);
+        ck_assert_double_eq_tol(psis_khat(scratch, r, row->n, r), khat, 1e-7); /* in place */
         for (int i = 0; i < row->n; i++) ck_assert_double_eq_tol(r[i], w[i], 1e-7);
     }
 }
@@ -168,7 +176,7 @@ START_TEST(khat_of_a_pareto_sample_is_its_shape) {
             Stream s = stream_at(19, i, k, 0);
             r[i] = log(expm1(-shapes[k] * log(stream_uniform(&s))) / shapes[k]);
         }
-        double khat = psis_khat(r, N, NULL), error = (1 + fabs(shapes[k])) / sqrt(3 * sqrt(N));
+        double khat = psis_khat(scratch, r, N, NULL), error = (1 + fabs(shapes[k])) / sqrt(3 * sqrt(N));
         ck_assert_msg(fabs(khat - shapes[k]) < 4 * error, "shape %g: k-hat %g", shapes[k], khat);
     }
 }
@@ -177,22 +185,22 @@ END_TEST
 START_TEST(khat_at_the_edges) {
     double r[100], w[100];
     for (int i = 0; i < 100; i++) r[i] = 3;
-    ck_assert_double_eq(psis_khat(r, 100, w), -INFINITY); /* the approximation is exact */
+    ck_assert_double_eq(psis_khat(scratch, r, 100, w), -INFINITY); /* the approximation is exact */
     ck_assert_double_eq_tol(w[7], -log(100), 1e-12);
     ck_assert_double_eq_tol(psis_ess(w, 100), 100, 1e-9);
-    ck_assert_double_nan(psis_khat(r, 20, w));
+    ck_assert_double_nan(psis_khat(scratch, r, 20, w));
     make_chains(r, 1, 100, 0.2, 0);
     for (int i = 0; i < 50; i++) r[i] = -INFINITY; /* weights of 0 are fine */
-    ck_assert(isfinite(psis_khat(r, 100, w)));
+    ck_assert(isfinite(psis_khat(scratch, r, 100, w)));
     ck_assert_double_eq(w[3], -INFINITY);
     for (int i = 0; i < 95; i++) r[i] = -INFINITY; /* fewer weights than the tail has places */
-    ck_assert(!isnan(psis_khat(r, 100, NULL)));
+    ck_assert(!isnan(psis_khat(scratch, r, 100, NULL)));
     r[4] = INFINITY;
-    ck_assert_double_nan(psis_khat(r, 100, NULL));
+    ck_assert_double_nan(psis_khat(scratch, r, 100, NULL));
     r[4] = NAN;
-    ck_assert_double_nan(psis_khat(r, 100, w));
+    ck_assert_double_nan(psis_khat(scratch, r, 100, w));
     for (int i = 0; i < 100; i++) r[i] = -INFINITY;
-    ck_assert_double_nan(psis_khat(r, 100, NULL));
+    ck_assert_double_nan(psis_khat(scratch, r, 100, NULL));
     ck_assert_double_eq_tol(psis_khat_limit(100), 0.5, 1e-15);
     ck_assert_double_eq_tol(psis_khat_limit(1000000), 0.7, 1e-15);
 }
@@ -212,14 +220,14 @@ END_TEST
 
 START_TEST(quantiles_are_of_type_7) {
     const double x[] = {5, 1, 4, 2};
-    ck_assert_double_eq(quantile(x, 4, 0), 1);
-    ck_assert_double_eq(quantile(x, 4, 0.5), 3);
-    ck_assert_double_eq_tol(quantile(x, 4, 0.05), 1.15, 1e-15);
-    ck_assert_double_eq_tol(quantile(x, 4, 0.9), 4.7, 1e-14);
-    ck_assert_double_eq(quantile(x, 4, 1), 5);
-    ck_assert_double_eq(quantile(x, 1, 0.3), 5);
-    ck_assert_double_nan(quantile(x, 0, 0.5));
-    ck_assert_double_nan(quantile(x, 4, 1.5));
+    ck_assert_double_eq(quantile(scratch, x, 4, 0), 1);
+    ck_assert_double_eq(quantile(scratch, x, 4, 0.5), 3);
+    ck_assert_double_eq_tol(quantile(scratch, x, 4, 0.05), 1.15, 1e-15);
+    ck_assert_double_eq_tol(quantile(scratch, x, 4, 0.9), 4.7, 1e-14);
+    ck_assert_double_eq(quantile(scratch, x, 4, 1), 5);
+    ck_assert_double_eq(quantile(scratch, x, 1, 0.3), 5);
+    ck_assert_double_nan(quantile(scratch, x, 0, 0.5));
+    ck_assert_double_nan(quantile(scratch, x, 4, 1.5));
     ck_assert_double_eq(quantile_sorted((const double[]){-INFINITY, 2, INFINITY, INFINITY}, 4, 0.9), INFINITY);
 }
 END_TEST
@@ -231,6 +239,7 @@ int main(void) {
         &khat_of_a_pareto_sample_is_its_shape, &khat_at_the_edges, &moments_come_online, &quantiles_are_of_type_7};
     Suite *suite = suite_create("diagnostics");
     TCase *tcase = tcase_create("diagnostics");
+    tcase_add_checked_fixture(tcase, setup, teardown);
     for (size_t k = 0; k < sizeof tests / sizeof *tests; k++) tcase_add_test(tcase, *tests[k]);
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);

@@ -7,6 +7,12 @@
 #include "infer/descent.h"
 #include "infer/lbfgs.h"
 
+static Ctx *ctx;
+static Arena *scratch;
+
+static void setup(void) { ctx = ctx_new(), scratch = ctx_arena(ctx); }
+static void teardown(void) { arena_free(scratch), ctx_free(ctx); }
+
 /* -- First-order optimizers -- */
 
 /* Two steps from (1, -2) with the gradients (0.5, -3) and (0.25, 4). */
@@ -151,15 +157,13 @@ END_TEST
 
 /* Parameters that come later have their own state and count of steps; those before keep theirs. */
 START_TEST(descent_grows) {
-    Ctx *c = ctx_new();
-    Arena *a = ctx_arena(c);
     ParamInfo list[3] = {{.name = "a.w", .size = 2}, {.name = "b.w", .offset = 2, .size = 1}, {.name = "a.v", .offset = 3, .size = 1}};
     double values[4] = {1, 1, 1, 1}, expected[4] = {1, 1, 1, 1}, gradient[4], m[4] = {0}, v[4] = {0};
     ParamStore store = {.list = list, .n = 2, .values = values, .size = 3};
     DescentRule rules[2] = {{.choice = {optimizer_find("adam"), {0.1, 0.9, 0.999, 1e-8}, schedule_constant(1), 0}},
                             {"a.*", {optimizer_find("adam"), {0.01, 0.9, 0.999, 1e-8}, schedule_constant(1), 0}}};
     Descent d;
-    descent_init(&d, c, a, &store, rules, 2);
+    descent_init(&d, ctx, scratch, &store, rules, 2);
     for (int t = 1; t <= 4; t++) {
         if (t == 3) store.n = 3, store.size = 4;
         ck_assert(descent_grow(&d) == (t == 3));
@@ -172,8 +176,6 @@ START_TEST(descent_grows) {
         descent_update(&d, gradient, t, 1);
         for (int k = 0; k < 4; k++) ck_assert_double_eq_tol(values[k], expected[k], 1e-12);
     }
-    arena_free(a);
-    ctx_free(c);
 }
 END_TEST
 
@@ -204,7 +206,7 @@ START_TEST(lbfgs_solves_rosenbrock) {
         Problem p = {.n = sizes[k]};
         double x[100];
         for (int i = 0; i < p.n; i++) x[i] = i % 2 ? 1 : -1.2;
-        LbfgsResult r = lbfgs_minimize(rosenbrock, &p, p.n, x, NULL);
+        LbfgsResult r = lbfgs_minimize(scratch, rosenbrock, &p, p.n, x, NULL);
         ck_assert_msg(lbfgs_converged(r.status), "%s", lbfgs_status_text(r.status));
         ck_assert_int_eq(r.evaluations, p.evaluations);
         if (p.n == 2) ck_assert_int_lt(r.evaluations, 80);
@@ -232,7 +234,7 @@ static double stiff(void *self, const double *x, double *grad) {
 START_TEST(lbfgs_solves_a_stiff_quadratic) {
     Problem p = {.n = 20};
     double x[20] = {0};
-    LbfgsResult r = lbfgs_minimize(stiff, &p, p.n, x, NULL);
+    LbfgsResult r = lbfgs_minimize(scratch, stiff, &p, p.n, x, NULL);
     ck_assert_msg(lbfgs_converged(r.status), "%s", lbfgs_status_text(r.status));
     ck_assert_double_eq_tol(r.f, 1e3, 1e-8);
     for (int i = 0; i < 20; i++) ck_assert_double_eq_tol(x[i], i, 2e-4);
@@ -252,12 +254,12 @@ START_TEST(lbfgs_backs_off_where_the_function_is_not_defined) {
         double x = starts[k];
         LbfgsOptions o = lbfgs_defaults();
         o.first_step = 1e6;
-        LbfgsResult r = lbfgs_minimize(half_line, NULL, 1, &x, &o);
+        LbfgsResult r = lbfgs_minimize(scratch, half_line, NULL, 1, &x, &o);
         ck_assert_msg(lbfgs_converged(r.status), "from %g: %s", starts[k], lbfgs_status_text(r.status));
         ck_assert_double_eq_tol(x, 2, 1e-6);
     }
     double x = -1;
-    ck_assert_int_eq(lbfgs_minimize(half_line, NULL, 1, &x, NULL).status, LBFGS_START);
+    ck_assert_int_eq(lbfgs_minimize(scratch, half_line, NULL, 1, &x, NULL).status, LBFGS_START);
     ck_assert_double_eq(x, -1);
 }
 END_TEST
@@ -285,31 +287,52 @@ static bool stop_at_two(void *self, int iteration, double f, const double *x, co
 START_TEST(lbfgs_says_why_it_stopped) {
     double x[2] = {0.3, 0};
     LbfgsOptions o = lbfgs_defaults();
-    LbfgsResult r = lbfgs_minimize(downhill, NULL, 1, x, &o);
+    LbfgsResult r = lbfgs_minimize(scratch, downhill, NULL, 1, x, &o);
     ck_assert_msg(!lbfgs_converged(r.status) || r.f < -1e6, "an unbounded function: %s at %g",
                   lbfgs_status_text(r.status), r.f);
     x[0] = 0.3;
-    r = lbfgs_minimize(kink, NULL, 1, x, &o);
+    r = lbfgs_minimize(scratch, kink, NULL, 1, x, &o);
     ck_assert_int_ne(r.status, LBFGS_GRADIENT);
     ck_assert_double_lt(fabs(x[0]), 0.3);
     Problem p = {.n = 2};
     double last = INFINITY;
     x[0] = -1.2, x[1] = 1;
     o.visit = stop_at_two, o.visit_self = &last;
-    r = lbfgs_minimize(rosenbrock, &p, 2, x, &o);
+    r = lbfgs_minimize(scratch, rosenbrock, &p, 2, x, &o);
     ck_assert_int_eq(r.status, LBFGS_STOPPED);
     ck_assert_int_eq(r.iterations, 2);
     x[0] = -1.2, x[1] = 1;
     o = lbfgs_defaults(), o.max_iterations = 3;
-    r = lbfgs_minimize(rosenbrock, &p, 2, x, &o);
+    r = lbfgs_minimize(scratch, rosenbrock, &p, 2, x, &o);
     ck_assert_int_eq(r.status, LBFGS_ITERATIONS);
     ck_assert_int_eq(r.iterations, 3);
     x[0] = x[1] = 1;
-    r = lbfgs_minimize(rosenbrock, &p, 2, x, NULL);
+    r = lbfgs_minimize(scratch, rosenbrock, &p, 2, x, NULL);
     ck_assert_int_eq(r.status, LBFGS_GRADIENT);
     ck_assert_int_eq(r.iterations, 0);
     p.n = 0;
-    ck_assert_int_eq(lbfgs_minimize(rosenbrock, &p, 0, x, NULL).status, LBFGS_GRADIENT);
+    ck_assert_int_eq(lbfgs_minimize(scratch, rosenbrock, &p, 0, x, NULL).status, LBFGS_GRADIENT);
+}
+END_TEST
+
+static double raises(void *self, const double *x, double *grad) {
+    (void)self;
+    if (x[0] < 0.9) ctx_raise_here(ctx, ERROR_PROGRAM, "too far");
+    grad[0] = 1;
+    return x[0];
+}
+
+static void minimise_what_raises(void *self) {
+    (void)self;
+    double x = 1;
+    lbfgs_minimize(scratch, raises, NULL, 1, &x, NULL);
+}
+
+/* What it needed is released with the arena: the sanitizer would say so. */
+START_TEST(an_objective_may_raise) {
+    Error e;
+    ck_assert(!ctx_protect(ctx, minimise_what_raises, NULL, &e));
+    ck_assert_str_eq(e.message, "too far");
 }
 END_TEST
 
@@ -319,9 +342,10 @@ int main(void) {
         &every_optimizer_finds_the_minimum_of_a_quadratic, &options_are_found_by_name_and_within_their_bounds,
         &schedules_rise_and_fall, &patterns_match_paths, &descent_grows, &gradients_are_clipped_by_norm, &lbfgs_solves_rosenbrock,
         &lbfgs_solves_a_stiff_quadratic, &lbfgs_backs_off_where_the_function_is_not_defined,
-        &lbfgs_says_why_it_stopped};
+        &lbfgs_says_why_it_stopped, &an_objective_may_raise};
     Suite *suite = suite_create("optimizer");
     TCase *tcase = tcase_create("optimizer");
+    tcase_add_checked_fixture(tcase, setup, teardown);
     for (size_t k = 0; k < sizeof tests / sizeof *tests; k++) tcase_add_test(tcase, *tests[k]);
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);
