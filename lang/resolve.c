@@ -81,17 +81,25 @@ const Function *resolve_model_of(Resolver *r, const Function *guide) {
     return g && g->kind == GLOBAL_FUNCTION && g->function && g->function->kind == FUNCTION_MODEL ? g->function : NULL;
 }
 
+/* x, x[i], effect.x, effect.x[i] */
+static Expr *site_base(Expr *e) {
+    if (e->kind == EXPR_INDEX) e = e->u.index.base;
+    while (e->kind == EXPR_FIELD) e = e->u.field.base;
+    return e;
+}
+
 /* In the body of `refine`, error(x) names a site of the model, which need not be a name of the guide: its slot is -1
  * then. */
 static bool is_site_error(Resolver *r, const Expr *call) {
     const Expr *callee = call->u.call.callee;
     return r->refine && callee->kind == EXPR_NAME && strcmp(callee->u.name.name, "error") == 0 &&
-           !scope_lookup_in_function(r, callee->u.name.name).found;
+           !scope_lookup_in_function(r, callee->u.name.name).found && call->u.call.n == 1 &&
+           site_base(call->u.call.arguments[0].value)->kind == EXPR_NAME;
 }
 
 static void resolve_site(Resolver *r, Expr *e) {
-    Expr *base = e->kind == EXPR_INDEX ? e->u.index.base : e;
-    if (base->kind != EXPR_NAME || scope_lookup(r, base->u.name.name).found) {
+    Expr *base = site_base(e);
+    if (scope_lookup(r, base->u.name.name).found) {
         resolve_expr(r, e);
         return;
     }
@@ -103,7 +111,7 @@ static void resolve_site(Resolver *r, Expr *e) {
 
 static void resolve_call(Resolver *r, Expr *e) {
     Expr *callee = e->u.call.callee;
-    bool site = is_site_error(r, e);
+    bool site = e->u.call.of_site = is_site_error(r, e);
     Found f = {.found = false};
     if (callee->kind == EXPR_NAME) {
         f = find_callee(r, callee->u.name.name);

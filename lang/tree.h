@@ -63,7 +63,8 @@ struct Expr {
         struct { UnaryOp op; Expr *operand; } unary;
         struct { BinaryOp op; Expr *left, *right; } binary;
         struct { Expr *first, *last; } range;
-        struct { Expr *callee; Argument *arguments; int n; bool piped; /* written with |> */ int place; /* (r) for the
+        struct { Expr *callee; Argument *arguments; int n; bool piped; /* written with |> */ bool of_site; /* (r)
+                  error(x) in the body of `refine`: x is a site of the model */ int place; /* (r) for the
                   addresses of parameters: the number of this place, from 1, among the calls of the same name in its
                   function, in the order of evaluation; a lambda's calls belong to the function it stands in */ } call;
         struct { Expr *base; Expr **indices; int n; } index;     /* NULL among the indices: a bare `:` */

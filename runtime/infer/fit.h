@@ -46,7 +46,7 @@ typedef struct MethodChoice {
 extern const Method method_svi, method_map, method_laplace, method_importance, method_exact;
 MethodChoice method_default(void);
 
-extern const ObjectType method_type, optimizer_type, objective_type, schedule_type;
+extern const ObjectType refine_type, method_type, optimizer_type, objective_type, schedule_type;
 
 /* One call of infer. */
 struct Job {

@@ -11,6 +11,7 @@ typedef struct Forward {
     Arena *arena;
     const Call *call;
     const Call *model; /* posterior of a guide that refines; NULL: by the names of its arguments */
+    RefineOptions refine;
     const Fit *fit;   /* predict: its latents; posterior: its parameters */
     bool latents;     /* the latents are those of the fit's draws */
     long draw;        /* which */
@@ -46,23 +47,24 @@ static const Call *model_like_guide(Forward *f) {
     return call;
 }
 
-static bool forward_refine(Handler *h, Interp *in, Frame *frame, const Stmt *s) {
-    Forward *f = ((Trace *)h)->self;
-    if (!f->fit) return false;
+/* For a guide that refines: with its model, where that is known. */
+static bool push_refinement(Forward *f, Pass *p, Pair *pair) {
+    Interp *in = f->in;
+    if (!f->fit || f->call->closure->function->kind != FUNCTION_GUIDE) return false;
     const Call *model = f->model ? f->model : model_like_guide(f);
-    if (!model)
-        ctx_raise(in->ctx, ERROR_PROGRAM, f->args->span, "posterior(fit, q(x), m(x))",
-                  "the guide refines: its model is needed too, with its arguments");
-    Pair pair = {.in = in,
-                 .arena = f->arena,
-                 .model = model,
-                 .guide = f->call,
-                 .guide_name = f->call->closure->function->name,
-                 .automatic = value_none(),
-                 .params = f->fit->params,
-                 .span = f->args->span};
-    Pass p = {.pair = &pair};
-    refine_run(&p, in, frame, s);
+    if (!model) return false;
+    *pair = (Pair){.in = in,
+                   .arena = f->arena,
+                   .model = model,
+                   .guide = f->call,
+                   .guide_name = f->call->closure->function->name,
+                   .automatic = value_none(),
+                   .params = f->fit->params,
+                   .refine = f->refine,
+                   .span = f->args->span};
+    *p = (Pass){.pair = pair};
+    refinement_init(&p->refinement, p);
+    effects_push(in, &p->refinement.handler);
     return true;
 }
 
@@ -81,10 +83,13 @@ static void run_forward(Forward *f, Trace *t, ParamReader *reader) {
     }
     trace_init(t, in, false, f->latents ? fitted_latent : NULL, f);
     t->observed = trace_draw_anew;
-    t->handler.refine = forward_refine;
+    Pass pass;
+    Pair pair;
+    bool refines = push_refinement(f, &pass, &pair);
     trace_push(t);
     interp_run_call(in, f->call, f->args->span);
     trace_pop(t);
+    if (refines) effects_pop(in, &pass.refinement.handler);
     if (f->fit) params_pop(reader);
 }
 
@@ -203,6 +208,8 @@ static Value call_posterior(Interp *in, const Args *a) {
     Forward f = {
         .in = in, .args = a, .fit = fit_of(in, a->values[0], a->spans[0]), .what = TRACE_LATENT | TRACE_RECORDED};
     f.call = model_argument(in, a->values[1], FUNCTION_GUIDE, a->spans[1]);
+    if (f.fit->pair) f.refine = f.fit->pair->refine;
+    if (a->values[4].kind != VALUE_NONE) f.refine = refine_options(in, a->values[4], a->spans[4]);
     Args b = *a;
     if (a->values[2].kind == VALUE_CALL || a->values[2].kind == VALUE_FUNCTION) {
         f.model = model_argument(in, a->values[2], FUNCTION_MODEL, a->spans[2]);
@@ -218,7 +225,7 @@ const Builtin builtins_forward[] = {
      "a model or guide run forward, observations drawn anew: a record; n runs first", 0},
     {"predict", "(fit, m = , n = )", call_predict,
      "the posterior predictive: simulate with the latents of the fit, draws first", 0},
-    {"posterior", "(fit, q, m = , n = )", call_posterior,
+    {"posterior", "(fit, q, m = , n = , refine = )", call_posterior,
      "draws of a guide with what was learned, on new data; n draws first", 0},
     {0},
 };

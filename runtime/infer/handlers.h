@@ -82,7 +82,6 @@ Value record_nest(Interp *in, int n, const char *const *names, const Value *valu
 
 /* -- Sums of log densities, added pairwise -- */
 typedef struct Terms {
-    bool unscaled; /* batches count as they are, not as whole plates */
     Var *list;     /* rank 0, or [particles] */
     int n, capacity;
 } Terms;

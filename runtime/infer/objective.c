@@ -19,21 +19,18 @@ static void reserve_gradients(Bound *b, Recorder *r) {
     b->gradient = ARENA_ARRAY(b->arena, real, size);
 }
 
-/* of_model: of the parameters that the model reads, or of the others. */
-static void output_gradient(Bound *b, Recorder *r, const Pass *p, Var y, bool of_model) {
+static void output_gradients(Bound *b, Recorder *r, Pass *p, Var y) {
     const ParamStore *store = b->pair->params;
     Var *inputs = ARENA_ARRAY(r->in->arena, Var, store->n + 1), *g = ARENA_ARRAY(r->in->arena, Var, store->n + 1);
+    bool *of_model = ARENA_ARRAY(r->in->arena, bool, store->n + 1);
     int *which = ARENA_ARRAY(r->in->arena, int, store->n + 1), n = 0;
-    for (int k = 0; k < store->n; k++)
-        if (params_input(&p->reader, k, &inputs[n]) && p->reader.of_model[k] == of_model) which[n++] = k;
-    if (n) tape_grad(r->in->tape, y, NULL, n, inputs, g);
+    for (int k = 0; k < store->n; k++) {
+        if (!params_input(&p->reader, k, &inputs[n])) continue;
+        of_model[n] = p->reader.of_model[k];
+        which[n++] = k;
+    }
+    if (n) refine_gradients(p, r->in, y, n, inputs, of_model, g);
     for (int k = 0; k < n; k++) recorder_output(r, g[k], b->gradient + store->list[which[k]].offset);
-}
-
-/* The model's parameters follow the ELBO y, the guide's what a refinement makes of it. */
-static void output_gradients(Bound *b, Recorder *r, const Pass *p, Var y) {
-    output_gradient(b, r, p, y, true);
-    output_gradient(b, r, p, pass_guide_objective(p, r->in, y), false);
 }
 
 /* Where no gradient flows through a draw; gives what is to be added to the mean of f over particles. */
@@ -220,6 +217,7 @@ void bound_init(Bound *b, Job *job) {
                  .store = {.arena = arena}};
     bool constant = b->schedule.kind == SCHEDULE_CONSTANT && b->schedule.warmup == 0;
     b->kl_weight = constant ? b->schedule.first : KL_SCHEDULED;
+    b->pair->weighs_kl = true, b->pair->kl_weight = b->kl_weight;
     b->schedule.total = job->steps;
     bound_schedule(b, LONG_MAX);
     recorder_init(&b->run, b->in, arena, job->seed, record_objective, b);

@@ -15,6 +15,7 @@ KEEP(keep_method, MethodChoice)
 KEEP(keep_optimizer, OptimizerChoice)
 KEEP(keep_objective, Objective)
 KEEP(keep_schedule, Schedule)
+KEEP(keep_refine, RefineOptions)
 
 static void show_method(Interp *in, void *data, Buf *out) {
     (void)in;
@@ -36,6 +37,7 @@ const ObjectType method_type = {.name = "method", .show = show_method, .keep = k
 const ObjectType optimizer_type = {.name = "optimizer", .show = show_optimizer, .keep = keep_optimizer};
 const ObjectType objective_type = {.name = "objective", .keep = keep_objective};
 const ObjectType schedule_type = {.name = "schedule", .show = show_schedule, .keep = keep_schedule};
+const ObjectType refine_type = {.name = "refinement", .keep = keep_refine};
 
 Value object_value(Interp *in, const ObjectType *type, const void *data, size_t size) {
     return value_object(in, type, arena_copy(in->arena, data, size));

@@ -79,10 +79,7 @@ static void read_discrete(Job *job, Value v, Span at) {
     discrete_read(job->pair, job->in, v, job->choice.method->point, at);
 }
 
-static _Noreturn void read_refine(Job *job, Value v, Span at) {
-    (void)v;
-    ctx_raise(job->in->ctx, ERROR_PROGRAM, at, NULL, "the option `refine` of infer is not there yet");
-}
+static void read_refine(Job *job, Value v, Span at) { job->pair->refine = refine_options(job->in, v, at); }
 
 const InferOption infer_options[] = {
     {"guide", "q(args), or auto_normal(), auto_mvn(), ...; where it is left out: auto_mvn(), auto_normal() for many latents"},

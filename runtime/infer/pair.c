@@ -26,11 +26,6 @@ static void guide_latent(Trace *t, Interp *in, Site *s, Entry *e) {
     if (!flows) e->log_score = dist_logpdf(in, s->dist, s->value, false, s->span);
 }
 
-static bool guide_refine(Handler *h, Interp *in, Frame *f, const Stmt *s) {
-    refine_run(((Trace *)h)->self, in, f, s);
-    return true;
-}
-
 static void guide_observed(Trace *t, Interp *in, Site *s, Entry *e) {
     Pass *p = t->self;
     (void)e;
@@ -169,11 +164,13 @@ static void run_once(Pass *p, Pair *pair, Interp *in) {
     if (p->shared) params_share(&p->reader, p->shared);
     trace_init(&p->guide, in, (p->mode != PASS_DRAW), guide_latent, p);
     p->guide.observed = guide_observed;
-    p->guide.handler.refine = guide_refine;
+    refinement_init(&p->refinement, p);
     if (pair->guide) {
+        effects_push(in, &p->refinement.handler);
         trace_push(&p->guide);
         interp_run_call(in, pair->guide, pair->span);
         trace_pop(&p->guide);
+        effects_pop(in, &p->refinement.handler);
         in->overlay = NULL;
     }
     Array point = {0};
@@ -235,14 +232,13 @@ void pass_run(Pass *p, Pair *pair, Interp *in, const Axis *particles, PassMode m
 }
 
 /* As from the top level, but for the particles; the caller saves the scope. */
-void pass_run_nested(Pass *p, Pass *outer, Interp *in, Given given, bool same_tape) {
+void pass_run_nested(Pass *p, Pass *outer, Interp *in, const Refined *given, int ngiven, bool same_tape) {
     *p = (Pass){.pair = outer->pair,
                 .particles = outer->particles,
                 .mode = PASS_TERMS,
-                .given = given,
+                .refinement = {.nested = true, .given = given, .ngiven = ngiven},
                 .nested = true,
                 .shared = same_tape ? &outer->reader : NULL};
-    p->likelihood.unscaled = p->prior.unscaled = p->logq.unscaled = p->score.unscaled = true;
     in->nplates = 0;
     if (p->particles) in->plates[in->nplates++] = p->particles;
     in->address = NULL, in->draw = NULL, in->overlay = NULL;
@@ -273,16 +269,6 @@ Var pass_elbo(const Pass *p, Interp *in, double kl_weight) {
     Var kl = op2(in->tape, OP_SUB, terms_total(&p->logq, in), terms_total(&p->prior, in));
     if (kl_weight != 1) kl = op2(in->tape, OP_MUL, kl, kl_weight_var(in, kl_weight));
     return op2(in->tape, OP_SUB, terms_total(&p->likelihood, in), kl);
-}
-
-Var pass_guide_objective(const Pass *p, Interp *in, Var elbo) {
-    if (p->elbos.n == 0) return elbo;
-    Var sum = elbo;
-    for (int k = 1; k < p->elbos.n; k++) { /* the first is before any step */
-        Var v = p->elbos.list[k], n = var_number(in->tape, (real)shape_size(v.value->shape));
-        sum = op2(in->tape, OP_ADD, sum, op2(in->tape, OP_DIV, op_sum_all(in->tape, v), n));
-    }
-    return op2(in->tape, OP_DIV, sum, var_number(in->tape, (real)p->elbos.n));
 }
 
 /* -- The first run -- */
@@ -317,6 +303,10 @@ static void check_run(Pair *pair, Interp *in, uint64_t seed, bool recording) {
     for (int k = 0; k < p.model.n; k++)
         observes |= p.model.entries[k].kind == ENTRY_FACTOR || p.model.entries[k].observed;
     discrete_checked(&p, in);
+    if (pair->refine.given && p.refinement.n == 0)
+        ctx_raise(in->ctx, ERROR_PROGRAM, pair->refine.span, "leave the option out, or refine in the guide",
+                  "the option `refine` is for guides that refine, and %s has no `refine`",
+                  pair->guide ? arena_printf(in->arena, "`%s`", pair->guide_name) : "this one");
     pair->nsum_notes = summing_notes(&p.summing, &p.model, pair->arena, &pair->sum_notes);
     if (!observes) guide_check_observes(in, pair->model, pair->span);
     if (pair->guide)

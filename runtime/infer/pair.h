@@ -28,10 +28,13 @@ typedef struct Pair {
     bool prior;             /* no guide: the model draws forward (importance sampling) */
     const char **sum_notes; /* of the first run: what is summed out, and at what cost */
     int nsum_notes;
-    int64_t refine_steps;      /* refine(steps = ): instead of the range that is written; 0: as written */
+    RefineOptions refine;
+    RefineWatch *watch;        /* what looks on while the guide refines; NULL: nothing */
     struct BatchPlan *batches; /* batch.h; NULL: all plates run whole */
     SumPlan sums; /* discrete latents that the guide leaves out are summed out */
     DiscreteChoices discrete;
+    bool weighs_kl;            /* in training, with ... */
+    double kl_weight;          /* ... pass_elbo's, for passes inside passes */
     Span span;    /* of the call of infer */
 } Pair;
 
@@ -49,18 +52,17 @@ typedef struct Pass {
     const Axis *particles;   /* NULL: one */
     bool checking;           /* the first run: guide and model are compared */
     PassMode mode;
-    Given given;             /* a pass nested in a `refine` */
-    bool nested;             /* then: the model's parameters are constants, batches are not scaled */
+    Refinement refinement;
+    bool nested;             /* in a `refine`: the model's parameters are constants */
     ParamReader *shared;     /* nested on the same tape: what the outer pass has read, and takes over */
-    RefineElbos elbos;       /* of a guide that refines */
     bool point_guide; /* the automatic guide is a point */
     bool at_point;    /* the automatic part is not drawn: it is input SLOT_POINT */
 } Pass;
 
 /* Run guide, then model, on in->tape. in->plates holds `particles` when it is not NULL. */
 void pass_run(Pass *p, Pair *pair, Interp *in, const Axis *particles, PassMode mode);
-/* The pass before a step of `refine`, inside `outer`. */
-void pass_run_nested(Pass *p, Pass *outer, Interp *in, Given given, bool same_tape);
+/* The pass before a step of `refine`, inside `outer`; its statements are bound to what is given. */
+void pass_run_nested(Pass *p, Pass *outer, Interp *in, const Refined *given, int ngiven, bool same_tape);
 /* The same with the automatic part's point given. */
 void pass_run_at_point(Pass *p, Pair *pair, Interp *in, PassMode mode);
 /* After PASS_MARKED: the summed variables' entries in p->model get their probabilities as values, [indices..., values].
@@ -72,8 +74,6 @@ Var pass_elbo(const Pass *p, Interp *in, double kl_weight);
 /* The weight as a constant; KL_SCHEDULED: it changes from step to step and is input SLOT_WEIGHT. */
 #define KL_SCHEDULED (-1.0)
 Var kl_weight_var(Interp *in, double kl_weight);
-/* What the guide's parameters follow: with `refine` the mean of the ELBOs after its steps, else the ELBO. */
-Var pass_guide_objective(const Pass *p, Interp *in, Var elbo);
 
 /* The first run: finds the automatic part's latents and the parameters, and compares guide and model: every latent
  * covered, none invented, shapes, supports and plates agree. A model that observes nothing is refused. */

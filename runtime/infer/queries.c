@@ -111,6 +111,11 @@ static Pair *query_pair(Query *q, Fit *f) {
     return p;
 }
 
+static void read_refine(Query *q, Pair *p, int place) {
+    Value v = q->args->values[place];
+    if (v.kind != VALUE_NONE) p->refine = refine_options(q->in, v, q->args->spans[place]);
+}
+
 static void query_body(void *self) {
     Query *q = self;
     Interp *in = q->in;
@@ -118,9 +123,10 @@ static void query_body(void *self) {
     Fit *f = fit_of(in, a->values[0], a->spans[0]);
     Weight *w = ARENA_NEW(q->arena, Weight);
     *w = (Weight){.in = in, .pair = query_pair(q, f)};
+    read_refine(q, w->pair, 4);
     long n = argument_count(in, a, 3, q->evidence ? 5000 : 1, 1, "the number of samples");
     uint64_t seed = key_fold(in->ctx->seed, 0xE1B0 + infer_state(in)->calls++);
-    if (a->values[1].kind != VALUE_NONE || a->values[2].kind != VALUE_NONE) {
+    if (a->values[1].kind != VALUE_NONE || a->values[2].kind != VALUE_NONE || a->values[4].kind != VALUE_NONE) {
         Pair check = *w->pair;
         Latents found; /* the first run finds the layout anew */
         if (check.latents) {
@@ -164,34 +170,60 @@ static Value run_query(Interp *in, const Args *a, bool evidence) {
 
 /* -- refinement -- */
 
-static void refinement_body(void *self) {
-    Query *q = self;
-    Interp *in = q->in;
-    Fit *f = fit_of(in, q->args->values[0], q->args->spans[0]);
-    Pair *pair = query_pair(q, f);
+typedef struct Steps {
+    Query query;
+    Pair *pair;
+    Arena *work; /* of one run */
+    int n;
+    OnlineMoments *mean; /* by step */
+} Steps;
+
+/* One run of the guide: the ELBOs before the steps and after the last. */
+static void refinement_run(Steps *s, long k) {
+    Interp *in = s->query.in;
+    arena_reset(s->work);
+    Tape *tape = tape_new(in->ctx, s->work, false);
+    tape->step = (uint32_t)(STEP_FRESH + k);
     Scope saved;
-    Pass p;
-    scope_enter(in, &saved, q->arena, tape_new(in->ctx, q->arena, false),
-                key_fold(in->ctx->seed, hash_string("refinement")));
-    in->tape->inputs[SLOT_PARAMS] = pair->params->values;
-    pass_run(&p, pair, in, NULL, PASS_TERMS);
-    Var last = pass_elbo(&p, in, 1);
-    const Axis *plate = common_plate(&p);
+    Pass *p = ARENA_NEW(s->work, Pass);
+    scope_enter(in, &saved, s->work, tape, key_fold(in->ctx->seed, hash_string("refinement")));
+    in->tape->inputs[SLOT_PARAMS] = s->pair->params->values;
+    pass_run(p, s->pair, in, NULL, PASS_TERMS);
+    double last = tensor_item(pass_elbo(p, in, 1).value, 0);
+    const Axis *plate = common_plate(p);
     double elements = plate ? (double)plate->size : 1;
     scope_leave(in, &saved);
-    if (p.elbos.n == 0)
-        ctx_raise(in->ctx, ERROR_PROGRAM, q->args->spans[2], NULL, "the guide `%s` has no `refine`", pair->guide_name);
-    Tensor *t = tensor_new(in->ctx, in->arena, shape1(p.elbos.n + 1));
-    for (int k = 0; k < p.elbos.n; k++) t->data[k] = (real)(tensor_item(p.elbos.list[k].value, 0) / elements);
-    t->data[p.elbos.n] = (real)(tensor_item(last.value, 0) / elements);
-    q->result = value_tensor(in, t);
+    const Refinement *r = &p->refinement;
+    if (r->n != 1)
+        ctx_raise(in->ctx, ERROR_PROGRAM, s->query.args->spans[2], NULL,
+                  r->n ? "the guide `%s` refines %d times in a run" : "the guide `%s` has no `refine`",
+                  s->pair->guide_name, r->n);
+    if (!s->mean) s->mean = ARENA_ARRAY(s->query.arena, OnlineMoments, r->nelbos + 1);
+    s->n = r->nelbos + 1;
+    for (int i = 0; i < r->nelbos; i++) moments_add(&s->mean[i], tensor_item(r->elbos[i].value, 0) / elements);
+    moments_add(&s->mean[r->nelbos], last / elements);
+}
+
+static void refinement_body(void *self) {
+    Steps *s = self;
+    Interp *in = s->query.in;
+    const Args *a = s->query.args;
+    s->pair = query_pair(&s->query, fit_of(in, a->values[0], a->spans[0]));
+    read_refine(&s->query, s->pair, 4);
+    long samples = argument_count(in, a, 3, 1, 1, "the number of samples");
+    s->work = ctx_arena(in->ctx);
+    arena_defer(s->query.arena, (void (*)(void *))arena_free, s->work);
+    for (long k = 0; k < samples; k++) refinement_run(s, k);
+    Tensor *t = tensor_new(in->ctx, in->arena, shape1(s->n));
+    for (int k = 0; k < s->n; k++) t->data[k] = (real)s->mean[k].mean;
+    s->query.result = value_tensor(in, t);
 }
 
 static Value call_refinement(Interp *in, const Args *a) {
-    Query q = {.in = in, .args = a, .arena = ctx_arena(in->ctx)};
-    scope_protect(in, refinement_body, &q, q.arena);
-    arena_free(q.arena);
-    return q.result;
+    Steps s = {.query = {.in = in, .args = a, .arena = ctx_arena(in->ctx)}};
+    scope_protect(in, refinement_body, &s, s.query.arena);
+    arena_free(s.query.arena);
+    return s.query.result;
 }
 
 static Value call_elbo(Interp *in, const Args *a) { return run_query(in, a, false); }
@@ -207,11 +239,12 @@ static Value call_summary(Interp *in, const Args *a) {
 }
 
 const Builtin builtins_queries[] = {
-    {"elbo", "(fit, m = , q = , samples = )", call_elbo,
+    {"elbo", "(fit, m = , q = , samples = , refine = )", call_elbo,
      "the ELBO on given data, one per element of the outermost plate where possible", 0},
-    {"log_evidence", "(fit, m = , q = , samples = )", call_log_evidence,
+    {"log_evidence", "(fit, m = , q = , samples = , refine = )", call_log_evidence,
      "the importance-weighted estimate of log p(data), likewise", 0},
-    {"refinement", "(fit, m, q)", call_refinement, "the mean ELBO per element before the first step of `refine` and after each", 0},
+    {"refinement", "(fit, m, q, samples = , refine = )", call_refinement,
+     "the mean ELBO per element before the first step of `refine` and after each", 0},
     {"summary", "(fit)", call_summary, "what print(fit) shows, as text", 0},
     {0},
 };

@@ -21,6 +21,7 @@ void scope_save(Interp *in, Scope *s) {
                  .overlay = in->overlay,
                  .batches = in->batches,
                  .training = in->training,
+                 .refining = in->refining,
                  .given = in->given,
                  .draw_count = in->draw_count,
                  .seed = in->ctx->seed,
@@ -58,6 +59,7 @@ void scope_leave(Interp *in, const Scope *s) {
     in->overlay = s->overlay;
     in->batches = s->batches;
     in->training = s->training;
+    in->refining = s->refining;
     in->given = s->given;
     in->draw_count = s->draw_count;
     in->ctx->seed = s->seed;

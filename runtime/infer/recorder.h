@@ -29,6 +29,7 @@ typedef struct Scope {
     Value *overlay;
     Batches *batches;
     bool training;
+    struct RefineStep *refining;
     Value given;
     uint64_t draw_count, seed;
     Span span;

@@ -3,55 +3,11 @@
 #include <string.h>
 
 #include "infer/builtins.h"
+#include "infer/fit.h"
 #include "infer/pair.h"
-#include "interp/array.h"
 #include "interp/internal.h"
 
-/* The numbers of a refined value, in order: an array, or those of a record's or tuple's fields. */
-typedef struct Leaves {
-    Array *list;
-    int n, capacity;
-} Leaves;
-
-static void add_leaf(Interp *in, Leaves *l, Array a) {
-    if (l->n == l->capacity) {
-        l->capacity = l->capacity ? 2 * l->capacity : 8;
-        Array *more = ARENA_ARRAY(in->arena, Array, l->capacity);
-        if (l->n) memcpy(more, l->list, sizeof *more * (size_t)l->n);
-        l->list = more;
-    }
-    l->list[l->n++] = a;
-}
-
-/* v with its numbers one after the other replaced by those of `with` (or, where that is NULL, collected in `out`). */
-static Value walk(Interp *in, Value v, Leaves *out, const Array **with, Span at) {
-    if (v.kind == VALUE_RECORD) {
-        Value *values = ARENA_ARRAY(in->arena, Value, v.u.record->n + 1);
-        for (int k = 0; k < v.u.record->n; k++) values[k] = walk(in, v.u.record->values[k], out, with, at);
-        return value_record(in, v.u.record->n, v.u.record->names, values);
-    }
-    if (v.kind == VALUE_TUPLE) {
-        Value *values = ARENA_ARRAY(in->arena, Value, v.u.list->n + 1);
-        for (int k = 0; k < v.u.list->n; k++) values[k] = walk(in, v.u.list->items[k], out, with, at);
-        return value_list(in, VALUE_TUPLE, v.u.list->n, values);
-    }
-    if (!value_is_numeric(v))
-        ctx_raise(in->ctx, ERROR_PROGRAM, at, "numbers, arrays, and records or tuples of them can be refined",
-                  "`refine` changes variational parameters; this is %s", value_describe(in, v));
-    if (out) add_leaf(in, out, value_array(in, v, at, "a refined value"));
-    if (!with) return v;
-    const Array *a = (*with)++;
-    return (Value){VALUE_ARRAY, .u.array = arena_copy(in->arena, a, sizeof *a)}; /* boxed: it has an identity */
-}
-
-/* -- A step -- */
-
-typedef struct RefineStep {
-    const Stmt *stmt;
-    int n;
-    Value *values, *gradients; /* by target, of the same form */
-    const struct RefineStep *outer;
-} RefineStep;
+/* -- gradient(v) -- */
 
 /* The gradient at the same place as `v` in `values`, where v is that very value. */
 static Value find(Value v, Value values, Value gradients) {
@@ -81,155 +37,253 @@ Value refine_gradient(Interp *in, Value v, Span at) {
               value_describe(in, v));
 }
 
-static void add_elbo(RefineElbos *e, Interp *in, Var v) {
-    if (e->n == e->capacity) {
-        e->capacity = e->capacity ? 2 * e->capacity : 8;
-        Var *more = ARENA_ARRAY(in->arena, Var, e->capacity);
-        if (e->n) memcpy(more, e->list, sizeof *more * (size_t)e->n);
-        e->list = more;
+/* -- The statement -- */
+
+static void add_refined(Refinement *r, Interp *in, Refined one) {
+    if (r->n == r->capacity) {
+        r->capacity = r->capacity ? 2 * r->capacity : 4;
+        Refined *more = ARENA_ARRAY(in->arena, Refined, r->capacity);
+        if (r->n) memcpy(more, r->list, sizeof *more * (size_t)r->n);
+        r->list = more;
     }
-    e->list[e->n++] = v;
+    one.nshares = r->nshares, one.nelbos = r->nelbos;
+    r->list[r->n++] = one;
 }
 
-/* Batches count as whole plates in the loss, as single elements in gradient(v). */
-static double batch_scale(const Interp *in) {
-    double scale = 1;
-    for (int k = 0; k < in->nplates; k++)
-        if (axis_is_subset(in->plates[k])) scale *= (double)in->plates[k]->population / (double)in->plates[k]->size;
-    return scale;
+static void add_elbo(Refinement *r, Interp *in, Var v) {
+    if (r->nelbos == r->elbos_capacity) {
+        r->elbos_capacity = r->elbos_capacity ? 2 * r->elbos_capacity : 8;
+        Var *more = ARENA_ARRAY(in->arena, Var, r->elbos_capacity);
+        if (r->nelbos) memcpy(more, r->elbos, sizeof *more * (size_t)r->nelbos);
+        r->elbos = more;
+    }
+    r->elbos[r->nelbos++] = v;
 }
 
-static Value detached(Interp *in, Var v, const Array *like) {
-    Array a = *like;
-    a.var = var_is_taped(v) ? op_stop_gradient(in->tape, v) : v;
-    return (Value){VALUE_ARRAY, .u.array = arena_copy(in->arena, &a, sizeof a)};
-}
-
-/* The ELBO at the targets' values, and its gradient with respect to them. */
-typedef struct Look {
-    Pass *p;
+typedef struct Run {
+    Refinement *r;
     Interp *in;
-    RefineStep *step;
-    uint64_t number;
-    bool apart; /* the tape at work does not record: derivatives need one of their own, and memory for one pass */
-    Leaves leaves;
-    Var elbo, *gradient; /* by leaf */
-} Look;
+    Frame *f;
+    const Stmt *s;
+    RefineStep step;
+    Refined now;
+    int64_t first;
+    bool learning; /* the steps' shares of the guide's gradient are wanted */
+} Run;
 
-static void look_at(void *self) {
-    Look *l = self;
-    Interp *in = l->in;
-    Var *at = ARENA_ARRAY(in->arena, Var, l->leaves.n + 1);
-    Array *held = arena_copy(in->arena, l->leaves.list, sizeof(Array) * (size_t)(l->leaves.n + 1));
-    for (int k = 0; k < l->leaves.n; k++) {
-        Var v = held[k].var;
-        bool learned = var_is_taped(v) && !l->apart; /* the loss differentiates through it */
-        at[k] = held[k].var = learned ? op1(in->tape, OP_COPY, v) : tape_variable(in->tape, var_constant(v.value));
+static void read_targets(Run *u) {
+    u->now.values = ARENA_ARRAY(u->in->arena, Value, u->step.n + 1);
+    for (int k = 0; k < u->step.n; k++) {
+        const Target *t = &u->s->u.refine.targets[k];
+        u->now.values[k] = leaves_with_axes(u->in, refine_target(u->in, u->f, t), t->span);
     }
-    Value *given = ARENA_ARRAY(in->arena, Value, l->step->n + 1);
-    const Array *next = held;
-    for (int k = 0; k < l->step->n; k++) given[k] = walk(in, l->step->values[k], NULL, &next, l->step->stmt->span);
-    Pass nested;
-    in->ctx->seed = key_fold(key_fold(in->ctx->seed, hash_string("refine")), l->number);
-    pass_run_nested(&nested, l->p, in, (Given){l->step->stmt, given}, !l->apart);
-    l->elbo = pass_elbo(&nested, in, 1);
-    tape_grad(in->tape, op_sum_all(in->tape, l->elbo), NULL, l->leaves.n, at, l->gradient);
 }
 
-static void look_apart(Look *l) {
-    Interp *in = l->in;
-    Arena *arena = in->arena, *work = ctx_arena(in->ctx);
-    Tape *outer = in->tape;
-    in->arena = work;
-    in->tape = tape_new(in->ctx, work, true);
-    memcpy(in->tape->inputs, outer->inputs, sizeof outer->inputs);
-    in->tape->step = outer->step, in->tape->particle = outer->particle;
-    scope_protect(in, look_at, l, work);
-    in->arena = arena, in->tape = outer;
-    l->elbo = var_constant(tensor_keep(in->ctx, arena, l->elbo.value));
-    for (int k = 0; k < l->leaves.n; k++)
-        l->gradient[k] = var_constant(tensor_keep(in->ctx, arena, l->gradient[k].value));
-    arena_free(work);
+static void bind(Interp *in, Frame *f, const Stmt *s, const Refined *one) {
+    for (int k = 0; k < s->u.refine.ntargets; k++) refine_assign(in, f, &s->u.refine.targets[k], one->values[k]);
+    for (int k = 0; k < one->ncarried; k++) f->slots[one->carried[k]] = one->carried_values[k];
 }
 
-static void look(Pass *p, Interp *in, RefineStep *step, uint64_t number) {
-    Look l = {.p = p, .in = in, .step = step, .number = number, .apart = !in->tape->recording};
-    for (int k = 0; k < step->n; k++) walk(in, step->values[k], &l.leaves, NULL, step->stmt->span);
-    l.gradient = ARENA_ARRAY(in->arena, Var, l.leaves.n + 1);
-    Scope saved;
-    scope_save(in, &saved);
-    if (l.apart)
-        look_apart(&l);
-    else
-        scope_protect(in, look_at, &l, NULL);
-    scope_leave(in, &saved);
-    double scale = batch_scale(in);
-    if (scale != 1) l.elbo = op2(in->tape, OP_MUL, l.elbo, var_number(in->tape, scale));
-    add_elbo(&p->elbos, in, l.elbo);
-    Array *gradients = l.leaves.list;
-    for (int k = 0; k < l.leaves.n; k++)
-        gradients[k].var = var_is_taped(l.gradient[k]) ? op_stop_gradient(in->tape, l.gradient[k]) : l.gradient[k];
-    const Array *next = gradients;
-    for (int k = 0; k < step->n; k++) step->gradients[k] = walk(in, step->values[k], NULL, &next, step->stmt->span);
+static bool is_target(const Stmt *s, int slot) {
+    if (slot == s->u.refine.slot) return true;
+    for (int k = 0; k < s->u.refine.ntargets; k++)
+        if (s->u.refine.targets[k].ref.slot == slot) return true;
+    return false;
 }
 
-/* From the program's values to the step's: with the axes of all plates at work, each element its own. */
-static Value with_axes(Interp *in, Value v, Span at) {
+static bool same_value(Value a, Value b) {
+    if (a.kind != b.kind) return false;
+    return a.kind == VALUE_NUMBER ? a.u.number == b.u.number && a.boolean == b.boolean
+                                  : memcmp(&a.u, &b.u, sizeof a.u) == 0;
+}
+
+/* What the body has assigned besides the targets, in this step or one before. */
+static void find_carried(Run *u, const Value *before) {
+    Frame *f = u->f;
+    Refined *now = &u->now;
+    int *slots = ARENA_ARRAY(u->in->arena, int, f->nslots + 1), n = 0;
+    for (int k = 0; k < f->nslots; k++) {
+        Value v = f->slots[k];
+        bool known = false;
+        for (int i = 0; i < now->ncarried; i++) known |= now->carried[i] == k;
+        if (v.kind == VALUE_NONE || v.kind == VALUE_CELLS || is_target(u->s, k)) continue;
+        if (known || !same_value(v, before[k])) slots[n++] = k;
+    }
+    now->carried = slots, now->ncarried = n;
+    now->carried_values = ARENA_ARRAY(u->in->arena, Value, n + 1);
+    for (int k = 0; k < n; k++) now->carried_values[k] = f->slots[slots[k]];
+}
+
+static void run_body(void *self) {
+    Run *u = self;
+    Interp *in = u->in;
+    u->step.outer = in->refining;
+    Value *before = arena_copy(in->arena, u->f->slots, sizeof(Value) * (size_t)(u->f->nslots + 1));
+    in->refining = &u->step;
+    refine_body(in, u->f, u->s, u->first + u->now.steps);
+    in->refining = (RefineStep *)u->step.outer;
+    find_carried(u, before);
+}
+
+/* The ELBO after t steps leads to what step t made; the one before any step to where the steps start, where that is
+ * learned itself: along no other way would its parameters be. */
+static void share_look(Run *u, const Look *l, double weight) {
+    int64_t t = u->now.steps;
+    for (int k = 0; k < l->leaves.n && (t == 0 || weight != 0); k++)
+        refine_share(u->r, u->in, (Share){.kind = SHARE_STEP,
+                                          .gradient = l->gradient[k],
+                                          .learned = l->leaves.list[k].var,
+                                          .weight = t == 0 ? 1 : weight});
+    for (int k = 0; k < l->nparams && t > 0; k++)
+        if (var_is_taped(l->param_gradient[k]))
+            refine_share(u->r, u->in, (Share){.kind = SHARE_PASS,
+                                              .gradient = l->param_gradient[k],
+                                              .learned = l->params[k],
+                                              .weight = weight});
+}
+
+static void make_constant(Run *u) {
+    Interp *in = u->in;
+    for (int k = 0; k < u->step.n; k++) u->now.values[k] = leaves_constant(in, u->now.values[k]);
+    for (int k = 0; k < u->now.ncarried; k++)
+        u->now.carried_values[k] = leaves_constant(in, u->now.carried_values[k]);
+}
+
+static void one_step(Run *u, double weight) {
+    Pass *p = u->r->pass;
+    read_targets(u);
+    Look l = {.p = p,
+              .in = u->in,
+              .step = &u->step,
+              .now = &u->now,
+              .number = (uint64_t)u->now.steps,
+              .learning = u->learning && u->now.steps > 0 && weight != 0};
+    refine_look(&l);
+    add_elbo(u->r, u->in, l.elbo);
+    if (u->learning) share_look(u, &l, weight);
+    if (!p->pair->refine.through) make_constant(u);
+    bind(u->in, u->f, u->s, &u->now);
+    u->step.values = u->now.values;
+    scope_protect(u->in, run_body, u, NULL);
+    u->now.steps++;
+}
+
+/* The last step's values are cut off from what follows, so that its gradient is taken once. */
+static void cut(Run *u, double weight) {
+    Interp *in = u->in;
     Leaves l = {0};
-    walk(in, v, &l, NULL, at);
+    for (int k = 0; k < u->step.n; k++) leaves_of(in, u->now.values[k], &l, u->s->span);
     for (int k = 0; k < l.n; k++) {
-        Value one = array_value(in, l.list[k]);
-        if (in->nplates) one = array_expand_axes(in, one, in->nplates, in->plates);
-        l.list[k] = value_array(in, one, at, "a refined value");
+        Var learned = l.list[k].var;
+        if (!var_is_taped(learned)) continue;
+        Var at = l.list[k].var = op1(in->tape, OP_STOP_GRADIENT, learned);
+        refine_share(u->r, in, (Share){.kind = SHARE_LAST, .learned = learned, .at = at, .weight = weight});
     }
     const Array *next = l.list;
-    return walk(in, v, NULL, &next, at);
+    for (int k = 0; k < u->step.n; k++) u->now.values[k] = leaves_replace(in, u->now.values[k], &next, u->s->span);
 }
 
-static Value constant(Interp *in, Value v, Span at) {
-    Leaves l = {0};
-    walk(in, v, &l, NULL, at);
-    for (int k = 0; k < l.n; k++) l.list[k] = *detached(in, l.list[k].var, &l.list[k]).u.array;
-    const Array *next = l.list;
-    return walk(in, v, NULL, &next, at);
+static void watch(Run *u, bool last) {
+    Pass *p = u->r->pass;
+    RefineWatch *w = p->pair->watch;
+    if (!w) return;
+    if (!last) read_targets(u);
+    w->see(w, p, u->in, &u->now, u->now.steps, last);
 }
 
-void refine_run(Pass *p, Interp *in, Frame *f, const Stmt *s) {
-    int n = s->u.refine.ntargets;
-    if (p->given.stmt == s) {
-        for (int k = 0; k < n; k++) refine_assign(in, f, &s->u.refine.targets[k], p->given.values[k]);
+static int64_t steps_of(Run *u) {
+    Interp *in = u->in;
+    const Expr *e = u->s->u.refine.over;
+    const RefineOptions *o = &u->r->pass->pair->refine;
+    Value over = eval(in, u->f, e);
+    if (over.kind != VALUE_RANGE)
+        ctx_raise(in->ctx, ERROR_PROGRAM, e->span, "write refine v for t in 1..K",
+                  "the steps of `refine` are a range; this is %s", value_describe(in, over));
+    u->first = over.u.range->first;
+    int64_t n = over.u.range->last - u->first + 1;
+    return o->has_steps ? o->steps : n > 0 ? n : 0;
+}
+
+static void refine_run(Refinement *r, Interp *in, Frame *f, const Stmt *s) {
+    if (r->nested) {
+        if (r->n < r->ngiven) bind(in, f, s, &r->given[r->n]);
+        add_refined(r, in, (Refined){.stmt = s});
         return;
     }
-    Value over = eval(in, f, s->u.refine.over);
-    if (over.kind != VALUE_RANGE)
-        ctx_raise(in->ctx, ERROR_PROGRAM, s->u.refine.over->span, "write refine v for t in 1..K",
-                  "the steps of `refine` are a range; this is %s", value_describe(in, over));
-    int64_t first = over.u.range->first, last = over.u.range->last;
-    if (p->pair->refine_steps) last = first + p->pair->refine_steps - 1;
-    RefineStep step = {.stmt = s,
-                       .n = n,
-                       .values = ARENA_ARRAY(in->arena, Value, n + 1),
-                       .gradients = ARENA_ARRAY(in->arena, Value, n + 1),
-                       .outer = in->refining};
-    for (int64_t t = first; t <= last; t++) {
-        for (int k = 0; k < n; k++) {
-            const Target *target = &s->u.refine.targets[k];
-            step.values[k] = with_axes(in, refine_target(in, f, target), target->span);
-        }
-        look(p, in, &step, (uint64_t)(t - first));
-        for (int k = 0; k < n; k++) {
-            step.values[k] = constant(in, step.values[k], s->span);
-            refine_assign(in, f, &s->u.refine.targets[k], step.values[k]);
-        }
-        in->refining = &step;
-        refine_body(in, f, s, t);
-        in->refining = (struct RefineStep *)step.outer;
+    const RefineOptions *o = &r->pass->pair->refine;
+    int n = s->u.refine.ntargets;
+    Run *u = ARENA_NEW(in->arena, Run);
+    *u = (Run){.r = r, .in = in, .f = f, .s = s, .now = {.stmt = s}};
+    u->step = (RefineStep){.stmt = s, .n = n, .gradients = ARENA_ARRAY(in->arena, Value, n + 1)};
+    u->learning = in->training && in->tape->recording && !o->through;
+    int64_t steps = steps_of(u);
+    double weight = o->loss == REFINE_LAST || steps == 0 ? 0 : 1 / (double)steps;
+    for (int64_t t = 0; t < steps; t++) {
+        watch(u, false);
+        one_step(u, weight);
     }
+    read_targets(u);
+    if (u->learning && steps > 0) cut(u, o->loss == REFINE_LAST ? 1 : weight);
+    bind(in, f, s, &u->now);
+    watch(u, true);
+    add_refined(r, in, u->now);
 }
+
+/* -- The handler -- */
+
+static bool answer(Handler *h, Interp *in, Frame *f, const Stmt *s) {
+    refine_run((Refinement *)h, in, f, s);
+    return true;
+}
+
+static int mark(Handler *h) { return ((Refinement *)h)->n; }
+
+static void rollback(Handler *h, int n) {
+    Refinement *r = (Refinement *)h;
+    r->n = n;
+    r->nshares = n ? r->list[n - 1].nshares : 0;
+    r->nelbos = n ? r->list[n - 1].nelbos : 0;
+}
+
+void refinement_init(Refinement *r, Pass *p) {
+    *r = (Refinement){.handler = {.refine = answer, .mark = mark, .rollback = rollback},
+                      .pass = p,
+                      .nested = r->nested,
+                      .given = r->given,
+                      .ngiven = r->ngiven};
+}
+
+/* -- The functions of the language -- */
 
 static Value call_gradient(Interp *in, const Args *a) { return refine_gradient(in, a->values[0], a->span); }
 
+static Value make_refine(Interp *in, const Args *a) {
+    RefineOptions o = {.given = true, .has_steps = a->values[0].kind != VALUE_NONE, .span = a->span};
+    o.steps = argument_count(in, a, 0, 0, 0, "the number of steps");
+    if (a->values[1].kind != VALUE_NONE) o.through = value_to_bool(in, a->values[1], a->spans[1], "`through`");
+    const char *loss = a->values[2].kind == VALUE_NONE ? "mean" : value_to_string(in, a->values[2], a->spans[2], "the loss");
+    o.loss = strcmp(loss, "last") == 0 ? REFINE_LAST : REFINE_MEAN;
+    if (o.loss == REFINE_MEAN && strcmp(loss, "mean") != 0)
+        ctx_raise(in->ctx, ERROR_PROGRAM, a->spans[2],
+                  "\"mean\" is the average of the ELBOs after the steps, \"last\" that after the last one",
+                  "the loss of a refinement is \"mean\" or \"last\", not \"%s\"", loss);
+    return object_value(in, &refine_type, &o, sizeof o);
+}
+
+RefineOptions refine_options(Interp *in, Value v, Span at) {
+    RefineOptions o = {.given = true, .span = at};
+    if (value_is_numeric(v))
+        o.has_steps = true, o.steps = count_from(in, v, 0, "the number of steps", at);
+    else
+        o = *(RefineOptions *)object_of(in, v, &refine_type, "refine(steps = 20)", at);
+    o.span = at;
+    return o;
+}
+
 const Builtin builtins_refine[] = {
-    {"gradient", "(v)", call_gradient, "in the body of `refine v`: the gradient of this element's ELBO with respect to v", 0},
+    {"gradient", "(v)", call_gradient,
+     "in the body of `refine v`: the gradient of this element's ELBO with respect to v", 0},
+    {"refine", "(steps = , through = , loss = )", make_refine,
+     "options of refinement: other steps, derivatives through the steps, the loss \"mean\" or \"last\"", 0},
     {0},
 };

@@ -23,6 +23,7 @@ void infer_attach(Interp *in, const InferSettings *settings) {
     if (settings) s->settings = *settings;
     in->infer = s;
     in->hooks.model_logpdf = infer_model_logpdf;
+    in->hooks.site_error = refine_error;
     in->hooks.param = latest_param;
 }
 

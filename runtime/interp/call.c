@@ -278,7 +278,32 @@ void match_family(Interp *in, const DistDecl *d, int n, const Value *args, const
     match_arguments(in, &g, n, args, names, spans, at, values, value_spans, NULL);
 }
 
+/* error(x[i]) in the body of `refine`; false: the argument is a text, to stop with. */
+static bool eval_site_error(Interp *in, Frame *f, const Expr *site, Value *out) {
+    Target t = {.span = site->span};
+    const Expr *e = site;
+    if (e->kind == EXPR_INDEX) {
+        t.indices = e->u.index.indices, t.nindices = e->u.index.n;
+        e = e->u.index.base;
+    }
+    const char *tail = "";
+    for (; e->kind == EXPR_FIELD; e = e->u.field.base)
+        tail = arena_printf(in->arena, ".%s%s", e->u.field.name, tail);
+    Ref ref = e->u.name.ref;
+    if (site->kind == EXPR_NAME && ref.slot >= 0 && slot_of(in, f, ref)->kind == VALUE_STRING) return false;
+    t.name = arena_printf(in->arena, "%s%s", e->u.name.name, tail);
+    Index index[MAX_INDEX];
+    if (!eval_index_tuple(in, f, &t, index))
+        ctx_raise(in->ctx, ERROR_PROGRAM, site->span, "write error(x), or error(x[i]) with the plate's index",
+                  "`error` takes a variable or one of its elements, not a range");
+    *out = in->hooks.site_error(in, t.name, t.nindices, index, site->span);
+    return true;
+}
+
 Value eval_call(Interp *in, Frame *f, const Expr *e) {
+    Value error;
+    if (e->u.call.of_site && in->hooks.site_error && eval_site_error(in, f, e->u.call.arguments[0].value, &error))
+        return error;
     int n = e->u.call.n;
     Value few[8];
     Span few_spans[8];

@@ -20,7 +20,7 @@ static const Function *member_of(const DistDecl *d, const char *name) {
 }
 
 /* Trailing dimensions of a value of this type that belong to one event. */
-static int type_rank(const Type *t) {
+int type_rank(const Type *t) {
     if (!t) return 0;
     int rank = t->nsizes;
     if ((t->kind == TYPE_SIMPLEX || t->kind == TYPE_ORDERED) && rank == 0) rank = 1;
@@ -40,7 +40,7 @@ Family *family_new(Interp *in, Arena *a, const DistDecl *d) {
 
 /* -- Frames of members -- */
 
-static bool is_unset(Value v) { return v.kind == VALUE_BUILTIN && strcmp(v.u.builtin->name, "_unset") == 0; }
+bool param_is_unset(Value v) { return v.kind == VALUE_BUILTIN && strcmp(v.u.builtin->name, "_unset") == 0; }
 
 static Shape batch_shape(Interp *in, const Dist *d, Span at);
 
@@ -58,7 +58,7 @@ static Shape leading(Shape s, int n) {
 static void bind_sizes(Interp *in, const Dist *d, Frame *f, const Value *params) {
     for (int k = 0; k < d->family->decl->nparams; k++) {
         const Type *t = d->family->decl->params[k].type;
-        if (!t || t->nsizes == 0 || params[k].kind == VALUE_NONE || is_unset(params[k])) continue;
+        if (!t || t->nsizes == 0 || params[k].kind == VALUE_NONE || param_is_unset(params[k])) continue;
         Shape s = whole_shape(in, params[k], d->span);
         int rank = type_rank(t);
         if (s.rank < rank)
@@ -154,7 +154,7 @@ static const char *misfit(Interp *in, const Type *t, const Array *a) {
 static void check_param(Interp *in, const Dist *d, Frame *f, int k, Span at) {
     const Param *p = &d->family->decl->params[k];
     Value v = d->params[k];
-    if (is_unset(v)) return;
+    if (param_is_unset(v)) return;
     if (p->type && !value_is_numeric(v) && v.kind != VALUE_DIST)
         ctx_raise(in->ctx, ERROR_PROGRAM, at, NULL, "%s: `%s` must be a number or an array; this is %s", d->family->decl->name, p->name,
                   value_describe(in, v));

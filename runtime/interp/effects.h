@@ -103,6 +103,10 @@ void refine_assign(Interp *in, Frame *f, const Target *t, Value v);
 /* A copy with parameters that let no gradient through. */
 Dist *dist_detach(Interp *in, const Dist *d);
 
+/* The gradient of the log density at x with respect to the parameter `loc` or `logits`, in the shape that this has for
+ * x; 0 where x is missing. Detached; in->tape records. VALUE_NONE: the distribution has neither. (location.c) */
+Value dist_location_error(Interp *in, const Dist *d, Value x, Span at);
+
 /* The support of a distribution, evaluated: what its transform needs. */
 typedef struct Support {
     TypeKind kind;     /* TYPE_REAL, TYPE_POSITIVE, TYPE_UNIT, TYPE_INT, TYPE_BOOL, TYPE_SIMPLEX, ... */

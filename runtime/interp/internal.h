@@ -55,6 +55,8 @@ Value *library_slot(Interp *in, int number);
 /* The k-th of several distributions, where k has all values of a summed variable. */
 Value dist_choose(Interp *in, int n, const Value *dists, Value k, Span at);
 bool has_enum_axis(Value v);
+int type_rank(const Type *t); /* dimensions of one value of it */
+bool param_is_unset(Value v); /* a parameter of a distribution that was left out */
 Family *family_new(Interp *in, Arena *a, const DistDecl *d);
 Value family_call(Interp *in, Family *fam, int n, const Value *args, const char *const *names, const Span *spans, Span at);
 

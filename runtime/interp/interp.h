@@ -12,6 +12,7 @@
 #include "lang/lang.h"
 
 struct Handler;
+struct Index;
 struct ParamSite;
 
 /* Arguments of a builtin, matched to its signature: values[k] is VALUE_NONE where it was left out; `rest` are those of
@@ -40,6 +41,8 @@ typedef struct Hooks { /* how the layers above take part; all may be NULL */
     void (*print)(void *self, const char *text);                       /* a print statement's line */
     void (*fit_finished)(void *self, Value fit);
     Value (*model_logpdf)(Interp *in, const Call *call, Value record, Span at); /* logpdf(m, record): infer/ sets it */
+    /* error(x[i]) in the body of `refine`; nindex 0: x alone. infer/ sets it */
+    Value (*site_error)(Interp *in, const char *name, int nindex, const struct Index *index, Span at);
     bool (*param)(Interp *in, struct ParamSite *site); /* parameters outside an inference: infer/ sets it; false: unknown */
 } Hooks;
 
