@@ -53,6 +53,76 @@ static Array rows_times_matrix(Interp *in, const Array *a, const Array *b) {
     return result;
 }
 
+/* -- Products in the body of `refine` -- */
+
+/* Does it depend on data alone, the batch at work included? */
+static bool of_data(const Interp *in, NodeId id, int *budget) {
+    const Node *node = &in->tape->nodes[id];
+    if (--*budget < 0) return false;
+    if (node->op == OP_CONSTANT) return true;
+    if (node->op == OP_INPUT) return in->batches && node->attr->slot == in->batches->slot;
+    if (node->ninputs == 0 || node->op == OP_VARIABLE) return false;
+    for (int k = 0; k < node->ninputs; k++)
+        if (!of_data(in, node->inputs[k], budget)) return false;
+    return true;
+}
+
+/* The parts of the rows that are of data, or not, next to each other. */
+typedef struct Stretch {
+    int first, n;
+    bool data;
+    int64_t width;
+} Stretch;
+
+enum { MAX_STRETCHES = 8, DATA_NODES = 64 };
+
+static int find_stretches(const Interp *in, const Array *a, Stretch *list) {
+    const Tape *t = in->tape;
+    if (!in->refining || !t->recording || a->var.node == NODE_NONE) return 0;
+    const Node *node = &t->nodes[a->var.node];
+    if (node->op != OP_CONCAT || node->attr->dim != node->value->shape.rank - 1) return 0;
+    int n = 0;
+    for (int k = 0; k < node->ninputs; k++) {
+        int budget = DATA_NODES;
+        bool data = of_data(in, node->inputs[k], &budget);
+        if (n == 0 || list[n - 1].data != data) {
+            if (n == MAX_STRETCHES) return 0;
+            list[n++] = (Stretch){.first = k, .data = data};
+        }
+        list[n - 1].n++;
+        list[n - 1].width += t->nodes[node->inputs[k]].value->shape.dim[node->attr->dim];
+    }
+    return n > 1 ? n : 0;
+}
+
+/* [u, x] @ w = u @ w1 + x @ w2: what x gives is the same in every step of a refinement, so it is computed once (and in
+ * derivatives the shares of all steps meet in one product with x). */
+static bool split_product(Interp *in, const Array *a, const Array *b, Array *out, Span at) {
+    Stretch list[MAX_STRETCHES];
+    Tape *t = in->tape;
+    int n = find_stretches(in, a, list);
+    if (n == 0) return false;
+    int64_t row = 0;
+    Value sum = value_none();
+    for (int i = 0; i < n; i++) {
+        Node node = t->nodes[a->var.node];
+        Var *parts = ARENA_ARRAY(in->arena, Var, list[i].n);
+        for (int k = 0; k < list[i].n; k++) {
+            NodeId id = node.inputs[list[i].first + k];
+            parts[k] = (Var){t->nodes[id].value, t->nodes[id].op == OP_CONSTANT ? NODE_NONE : id};
+        }
+        Array left = *a, right = *b;
+        left.var = op_concat(t, list[i].n, parts, node.attr->dim);
+        right.var = op_slice(t, b->var, b->var.value->shape.rank - 2, row, list[i].width, 1);
+        row += list[i].width;
+        Array product = rows_times_matrix(in, &left, &right);
+        Value v = (Value){VALUE_ARRAY, .u.array = arena_copy(in->arena, &product, sizeof product)};
+        sum = i ? array_binary(in, BINARY_ADD, sum, v, at) : v;
+    }
+    *out = value_array(in, sum, at, "a product");
+    return true;
+}
+
 /* Both with batches of matrices: axes aligned, event dimensions before the last two broadcast. */
 static Array batched(Interp *in, const Array *a, const Array *b) {
     Array pair[2] = {*a, *b}, result = {.missing = a->missing || b->missing};
@@ -110,7 +180,7 @@ Value array_matmul(Interp *in, Value left, Value right, Span at) {
             out = drop_last(in, rows_times_matrix(in, &a, &column));
         }
     } else if (sb.rank == 2) {
-        out = rows_times_matrix(in, &a, &b);
+        if (!split_product(in, &a, &b, &out, at)) out = rows_times_matrix(in, &a, &b);
     } else if (sa.rank == 1) { /* x B = (B^T x) */
         Array turned = b, column = as_column(in, &a);
         turned.var = op_transpose(in->tape, b.var);

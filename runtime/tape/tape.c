@@ -17,6 +17,8 @@ struct TapePrivate {
     int room, used;    /* room is a power of two, or 0 */
     uint8_t *guarded;  /* by node: it has a guard */
     const Tensor *numbers[NUMBERS]; /* the latest plain numbers, by their bits */
+    NodeId *shared;    /* tape_share: nodes by what they compute, open addressing; NULL: nothing is shared */
+    int shared_room, shared_used;
 };
 
 static void tape_release(void *object) {
@@ -24,6 +26,7 @@ static void tape_release(void *object) {
     free(t->nodes);
     free(t->more->constants);
     free(t->more->guarded);
+    free(t->more->shared);
 }
 
 Tape *tape_new(Ctx *c, Arena *arena, bool recording) {
@@ -121,6 +124,75 @@ static NodeId constant_node(Tape *t, const Tensor *v) {
 
 static NodeId node_of(Tape *t, Var v) { return var_is_taped(v) ? v.node : constant_node(t, v.value); }
 
+/* -- Shared nodes: an entry counts when its node still stands and is equal -- */
+
+static bool is_shared(const Tape *t, Op op, int n) { return t->more->shared && n > 0 && op_class(op) != CLASS_RANDOM && op != OP_COPY; }
+
+static uint64_t node_hash(Op op, int n, const NodeId *inputs, const OpAttr *attr) {
+    uint64_t h = (uint64_t)op + 1;
+    for (int k = 0; k < n; k++) h = (h ^ (uint64_t)inputs[k]) * 0x9e3779b97f4a7c15u;
+    if (attr) h ^= (uint64_t)attr->start * 31 + (uint64_t)attr->count * 17 + (uint64_t)attr->dim;
+    h = (h ^ h >> 32) * 0x9e3779b97f4a7c15u;
+    return h ^ h >> 29;
+}
+
+static bool same_attr(const OpAttr *a, const OpAttr *b) {
+    if (!a || !b) return a == b;
+    return shape_equal(a->shape, b->shape) && a->dim == b->dim && a->dims == b->dims &&
+           memcmp(a->perm, b->perm, sizeof a->perm) == 0 && a->start == b->start && a->count == b->count &&
+           a->step == b->step && a->flags == b->flags && a->slot == b->slot && a->random == b->random;
+}
+
+static bool same_node(const Tape *t, NodeId id, Op op, int n, const NodeId *inputs, const OpAttr *attr) {
+    if (id >= t->nnodes) return false;
+    const Node *a = &t->nodes[id];
+    return a->op == op && a->ninputs == n && (n == 0 || memcmp(a->inputs, inputs, sizeof *inputs * (size_t)n) == 0) &&
+           same_attr(a->attr, attr);
+}
+
+/* The place of an equal node, or of the empty entry where it belongs. */
+static NodeId *shared_find(Tape *t, Op op, int n, const NodeId *inputs, const OpAttr *attr) {
+    struct TapePrivate *m = t->more;
+    size_t at = node_hash(op, n, inputs, attr) & (size_t)(m->shared_room - 1);
+    while (m->shared[at] != NODE_NONE && !same_node(t, m->shared[at], op, n, inputs, attr))
+        at = (at + 1) & (size_t)(m->shared_room - 1);
+    return &m->shared[at];
+}
+
+static void shared_grow(Tape *t) {
+    struct TapePrivate *m = t->more;
+    NodeId *old = m->shared;
+    int old_room = m->shared_room;
+    m->shared_room = old_room ? 2 * old_room : 1024;
+    m->shared = resized(t, NULL, (size_t)m->shared_room * sizeof *old);
+    for (int k = 0; k < m->shared_room; k++) m->shared[k] = NODE_NONE;
+    m->shared_used = 0;
+    for (int k = 0; k < old_room; k++) {
+        if (old[k] == NODE_NONE || old[k] >= t->nnodes) continue;
+        const Node *node = &t->nodes[old[k]];
+        NodeId *place = shared_find(t, node->op, node->ninputs, node->inputs, node->attr);
+        if (*place == NODE_NONE) *place = old[k], m->shared_used++;
+    }
+    free(old);
+}
+
+static void shared_add(Tape *t, NodeId *place, NodeId id) {
+    *place = id;
+    if (2 * ++t->more->shared_used >= t->more->shared_room) shared_grow(t);
+}
+
+void tape_share(Tape *t) {
+    if (!t->recording || t->more->shared) return;
+    shared_grow(t);
+    for (NodeId id = 0; id < t->nnodes; id++) {
+        const Node *node = &t->nodes[id];
+        if (!is_shared(t, node->op, node->ninputs) && node->op != OP_INPUT) continue;
+        if (node->op == OP_VARIABLE || node->op == OP_GUARD) continue;
+        NodeId *place = shared_find(t, node->op, node->ninputs, node->inputs, node->attr);
+        if (*place == NODE_NONE) shared_add(t, place, id);
+    }
+}
+
 /* -- Leaves -- */
 
 Var var_constant(const Tensor *value) { return (Var){value, NODE_NONE}; }
@@ -138,7 +210,12 @@ Var tape_input(Tape *t, int slot, int64_t offset, Shape shape) {
     OpAttr attr = {.shape = shape, .slot = slot, .start = offset};
     /* Tensors are not written once shared, so the const of the input is safe. */
     Tensor *value = tensor_borrow(t->arena, shape, (real *)(uintptr_t)(t->inputs[slot] + offset));
-    return (Var){value, t->recording ? node_append(t, OP_INPUT, 0, NULL, &attr, value) : NODE_NONE};
+    if (!t->recording) return var_constant(value);
+    NodeId *place = t->more->shared ? shared_find(t, OP_INPUT, 0, NULL, &attr) : NULL;
+    if (place && *place != NODE_NONE) return (Var){t->nodes[*place].value, *place};
+    NodeId id = node_append(t, OP_INPUT, 0, NULL, &attr, value);
+    if (place) shared_add(t, place, id);
+    return (Var){value, id};
 }
 
 Var tape_variable(Tape *t, Var v) {
@@ -191,15 +268,20 @@ Var op_apply(Tape *t, Op op, int n, const Var *inputs, const OpAttr *attr) {
         in[k] = inputs[k].value;
         taped = taped || var_is_taped(inputs[k]);
     }
+    bool records = taped && t->recording;
+    NodeId few_nodes[FEW], *nodes = n <= FEW ? few_nodes : ARENA_ARRAY(t->arena, NodeId, n);
+    for (int k = 0; k < n && records; k++) nodes[k] = node_of(t, inputs[k]);
+    NodeId *place = records && is_shared(t, op, n) ? shared_find(t, op, n, nodes, attr) : NULL;
+    if (place && *place != NODE_NONE) return (Var){t->nodes[*place].value, *place};
     Operands o = {.ctx = t->ctx, .arena = t->arena, .op = op, .n = n, .in = in, .attr = attr};
     Shape shape = op_shape(&o);
     const Tensor *value = class == CLASS_EW     ? compute_elementwise(&o, shape)
                           : class == CLASS_VIEW ? op_view(&o, shape)
                                                 : compute_call(t, &o, shape);
-    if (!taped || !t->recording) return var_constant(value);
-    NodeId few_nodes[FEW], *nodes = n <= FEW ? few_nodes : ARENA_ARRAY(t->arena, NodeId, n);
-    for (int k = 0; k < n; k++) nodes[k] = node_of(t, inputs[k]);
-    return (Var){value, node_append(t, op, n, nodes, attr, value)};
+    if (!records) return var_constant(value);
+    NodeId id = node_append(t, op, n, nodes, attr, value);
+    if (place) shared_add(t, place, id);
+    return (Var){value, id};
 }
 
 /* -- The operations by name -- */

@@ -88,6 +88,9 @@ typedef struct Tape {
 } Tape;
 
 Tape *tape_new(Ctx *c, Arena *arena, bool recording);
+/* From here on an operation that was recorded before on the same operands is that one: it is neither computed nor
+ * recorded again, and its derivative is taken once. For loops that repeat what does not change. */
+void tape_share(Tape *t);
 /* Forget the nodes from `nnodes` on (a body that is to run again another way). */
 void tape_truncate(Tape *t, int nnodes);
 
