@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Learned guides: minibatches, inference networks on new data, parameters in files, iterative refinement.
+"""Learned guides: minibatches, inference networks on new data, parameters in files.
 
 The models are linear and Gaussian, so that posteriors and evidences are known: z ~ N(0, 1), x | z ~ N(z, 1) has the posterior
 N(x / 2, 1 / 2) and the evidence N(x; 0, 2).
@@ -137,79 +137,14 @@ print(infer(lin(x), q(x), from = g, steps = 1, optimizer = adam(1e-12)).params)
                 check(f'{ending}: reads back', prints[0] == prints[1] == prints[3], f'{prints}')
 
 
-REFINE = LINEAR + '''
-net update(lam, g) {
-    param a: real = 0.1
-    param b: real = 0.1
-    param c: real = 0.1
-    param d: real = 0
-    {loc: lam.loc + a * g.loc, log_scale: c * lam.log_scale + b * g.log_scale + d}
-}
-guide q(x) for lin {
-    plate i in 1..len(x) {
-        lam = {loc: 0, log_scale: 0}
-        refine lam for t in 1..8 { lam = update(lam, gradient(lam)) }
-        z[i] ~ Normal(lam.loc, exp(lam.log_scale))
-    }
-}
-'''
-
-
-def gradients():
-    """gradient(v) on average: d ELBO / d loc = x - 2 loc, d ELBO / d log scale = 1 - 2 scale^2."""
-    text = '''
-model lin(x) { plate i in 1..len(x) { z[i] ~ Normal(0, 1); x[i] ~ Normal(z[i], 1) } }
-guide q(x) for lin {
-    plate i in 1..len(x) {
-        lam = {loc: 0.3, log_scale: -0.2}
-        refine lam for t in 1..1 { lam = gradient(lam) }
-        g_loc[i] := lam.loc
-        g_scale[i] := lam.log_scale
-        z[i] ~ Normal(lam.loc, exp(lam.log_scale))
-    }
-}
-x = 1.4 * ones(40000)
-fit = infer(lin([1.0]), q([1.0]), steps = 1)
-p = posterior(fit, q(x), lin(x))
-print(mean(p.g_loc), mean(p.g_scale))
-'''
-    code, prints, err = run(text)
-    check('gradient: runs', code == 0, err)
-    if code:
-        return
-    loc, scale = numbers(prints[0])
-    near('gradient: loc', loc, 1.4 - 0.6, 0.05), near('gradient: log scale', scale, 1 - 2 * math.exp(-0.4), 0.05)
-
-
-def refinement():
-    text = REFINE + '''
-fit = infer(lin(x), q(x), steps = 4000, optimizer = adam(0.01))
-new = draw(Normal(0, sqrt(2))[2000])
-print(refinement(fit, lin(new), q(new)), mean(logpdf(Normal(0, sqrt(2)), new)))
-print(mean(posterior(fit, q(3.0 * ones(4000)), lin(3.0 * ones(4000))).z))
-'''
-    code, prints, err = run(text)
-    check('refine: runs', code == 0, err)
-    if code:
-        return
-    *steps, best = numbers(prints[0])
-    check('refine: one number for the start and each step', len(steps) == 9, f'{steps}')
-    check('refine: gains', steps[-1] > steps[0] + 0.3, f'{steps}')
-    near('refine: close to the evidence', steps[-1], best, 0.15)
-    near('refine: new data', numbers(prints[1])[0], 1.5, 0.15)
-
-
 def tape_is_tree():
-    for name, text in [('refine', REFINE + 'print(infer(lin(x), q(x), batch = {i: 96}, steps = 30).params)\n'),
-                       ('network', NETWORK + 'print(infer(lin(x), q(x), batch = {i: 96}, steps = 30).params)\n')]:
+    for name, text in [('network', NETWORK + 'print(infer(lin(x), q(x), batch = {i: 96}, steps = 30).params)\n')]:
         one, two = run(text), run(text, walk=True)
         check(f'{name}: tape and tree', one[0] == 0 and one[1] == two[1], f'{one} {two}')
 
 
 def mistakes():
     for name, text, word in [
-            ('outside', LINEAR + 'guide q(x) for lin { plate i in 1..len(x) { z[i] ~ Normal(0, 1) } }\nprint(gradient(1))', 'refine'),
-            ('no refine', NETWORK + 'fit = infer(lin(x), q(x), steps = 2)\nprint(refinement(fit, lin(x), q(x)))', 'no `refine`'),
             ('batch', NETWORK + 'infer(lin(x), q(x), batch = 3)', 'batch = {i: 256}'),
             ('method', 'data y = [1.0]\nmodel m { a ~ Normal(0, 1); plate i in 1..1 { y[i] ~ Normal(a, 1) } }\n'
                        'infer(m, method = map(), batch = {i: 1})', 'batch')]:
@@ -217,7 +152,7 @@ def mistakes():
         check(f'mistake {name}', code == 1 and word in err, f'exit {code}: {err}')
 
 
-for test in [inference_network, batches_keep_the_posterior, parameters_of_elements, files, gradients, refinement, tape_is_tree, mistakes]:
+for test in [inference_network, batches_keep_the_posterior, parameters_of_elements, files, tape_is_tree, mistakes]:
     test()
 print(f'{passed} passed, {failed} failed')
 sys.exit(failed > 0)
