@@ -17,7 +17,7 @@ CC := gcc
 WARNINGS := -Wall -Wextra -Werror
 CPPFLAGS := -I. -Iruntime -Ibuild -D_GNU_SOURCE
 CFLAGS := -O2 -g -std=gnu11 -ffp-contract=off -fno-math-errno -fno-trapping-math -fopenmp-simd
-build/runtime/tape/kernels_%.o build/single/runtime/tape/kernels_%.o build/runtime/base/normals.o: CFLAGS += -O3
+build/runtime/tape/kernels_%.o build/single/runtime/tape/kernels_%.o: CFLAGS += -O3
 # Compiled for each instruction set (runtime/base/isa.h). Moving the calls of one side of a choice into a branch, as the
 # first two options do, would keep loops from becoming vectors (tests/layers looks).
 LINES_FLAGS := -O3 -fno-tree-sink -fno-thread-jumps -fno-tree-loop-distribute-patterns
@@ -39,7 +39,7 @@ GRAMMAR := $(patsubst lang/%.y,build/lang/%.c,$(wildcard lang/grammar.y))
 LEXER := $(patsubst lang/%.l,build/lang/%.c,$(wildcard lang/lexer.l))
 GENERATED := $(GRAMMAR) $(LEXER) build/stdlib.c
 ALL_SOURCES := $(sort $(wildcard lang/*.c runtime/*/*.c))
-LINES := $(filter runtime/tape/lines_%,$(ALL_SOURCES))
+LINES := $(filter runtime/base/lines_% runtime/tape/lines_%,$(ALL_SOURCES))
 SOURCES := $(filter-out $(LINES),$(ALL_SOURCES))
 STDLIB := $(sort $(wildcard stdlib/*.ppl))
 UNIT := $(patsubst tests/unit/%.c,build/asan/unit/%,$(sort $(wildcard tests/unit/test_*.c)))
@@ -53,7 +53,7 @@ ASAN_LIBRARY := $(filter-out build/asan/runtime/cli/main.o,$(ASAN_OBJECTS))
 # commands are visible.
 SINGLE := $(filter-out runtime/base/% runtime/tape/scalars.c $(addprefix runtime/cli/,check.c commands.c completion.c help.c main.c manual.c options.c program.c screen.c), \
                        $(filter runtime/%,$(SOURCES)))
-SINGLE_OBJECTS := $(SINGLE:%.c=build/single/%.o) $(LINES_OBJECTS:build/%=build/single/%)
+SINGLE_OBJECTS := $(SINGLE:%.c=build/single/%.o) $(patsubst build/%,build/single/%,$(filter-out build/runtime/base/%,$(LINES_OBJECTS)))
 SINGLE_COMMANDS := command_run command_repl
 
 all: ppl

@@ -106,7 +106,8 @@ VECTOR_MATH = set("exp log log1p expm1 sin cos tan asin acos atan tanh erf erfc 
 
 def check_vectors(root):
     """A loop that calls a function of libm has not become a vector."""
-    objects = sorted(glob.glob("build/**/lines_elementwise.v*.o", root_dir=root, recursive=True))
+    objects = sorted((o for name in ("elementwise", "normals")
+                     for o in glob.glob(f"build/**/lines_{name}.v*.o", root_dir=root, recursive=True)))
     for o in objects:
         names = subprocess.run(["nm", "-u", os.path.join(root, o)], capture_output=True, text=True, check=True).stdout
         math = {name.removesuffix("f") if name != "erf" else name for name in re.findall(r"\bU (\w+)$", names, flags=re.M)} \
