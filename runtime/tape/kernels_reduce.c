@@ -18,7 +18,7 @@ void reduce_plan(const Tensor *in, int reduced, int64_t *length, int64_t *stride
 bool kernel_reduce(const KernelCall *call) {
     const Tensor *in = call->in[0];
     const Lines *lines = lines_here();
-    RowFn *row = lines->row[call->op];
+    RowFn *row = lines->rows[call->op].any;
     int64_t length, stride, index[MAX_RANK] = {0}, count = shape_size(call->out->shape);
     int kept = in->shape.rank - __builtin_popcount(call->attr->dims);
     reduce_plan(in, in->shape.rank - kept, &length, &stride);

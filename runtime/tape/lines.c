@@ -6,3 +6,14 @@ const Lines *lines_of(Isa isa) {
 }
 
 const Lines *lines_here(void) { return lines_of(isa_best()); }
+
+RowFn *lines_choose(Op op, int operands, int64_t n, const int64_t *stride) {
+    const Rows *rows = &lines_here()->rows[op];
+    int kind = 0;
+    if (n == 1 && rows->one) return rows->one;
+    for (int k = 0; k < operands; k++) {
+        if (stride[k] != 0 && stride[k] != 1) return rows->any;
+        if (stride[k] == 0) kind |= 1 << k;
+    }
+    return kind < 4 && rows->dense[kind] ? rows->dense[kind] : rows->any;
+}

@@ -16,13 +16,22 @@ typedef void RowFn(int64_t n, real *out, const real *const in[], const int64_t s
 enum { SUM_TILE = 16 };
 typedef void SumColumnsFn(int64_t n, int width, const real *x, int64_t stride, real *out);
 
+/* One operation: the same numbers from each. */
+typedef struct Rows {
+    RowFn *any;      /* EW and reductions, else NULL */
+    RowFn *one;      /* EW with n = 1 */
+    RowFn *dense[4]; /* EW of two operands: bit k set, operand k is one number, the others are dense; or NULL */
+} Rows;
+
 typedef struct Lines {
-    RowFn *row[OP_COUNT]; /* EW and reductions, else NULL */
+    Rows rows[OP_COUNT];
     SumColumnsFn *sum_columns;
 } Lines;
 
 extern const Lines lines_v1, lines_v3, lines_v4;
 const Lines *lines_of(Isa isa);
 const Lines *lines_here(void); /* those of the processor */
+/* The quickest for elementwise lines of n with these strides. */
+RowFn *lines_choose(Op op, int operands, int64_t n, const int64_t *stride);
 
 #endif

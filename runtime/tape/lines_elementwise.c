@@ -14,59 +14,125 @@
 
 enum { LANES = 64 / (int)sizeof(real), PACK = 8 * LANES };
 
-/* -- Exact operations: dense and broadcast operands get loops of their own -- */
+/* -- Exact operations: one number; dense and broadcast operands, in blocks of lanes, so that short lines are quick; any -- */
 
-#define LINE(EXPR, ...)                                                                                                \
-    for (int64_t i = 0; i < n; i++) {                                                                                  \
-        __VA_ARGS__;                                                                                                   \
+/* out[i] = EXPR for a line; LOAD declares a, b, c at i. */
+#define LINE(EXPR, LOAD)                                                                                               \
+    int64_t i = 0;                                                                                                     \
+    for (; i + LANES <= n; i += LANES) {                                                                               \
+        _Pragma("omp simd") for (int64_t l = i; l < i + LANES; l++) {                                                  \
+            LOAD(l);                                                                                                   \
+            out[l] = (EXPR);                                                                                           \
+        }                                                                                                              \
+    }                                                                                                                  \
+    for (; i < n; i++) {                                                                                               \
+        LOAD(i);                                                                                                       \
         out[i] = (EXPR);                                                                                               \
     }
 
+#define LOAD_V(i) const real a = A[i]
+#define LOAD_VV(i) const real a = A[i], b = B[i]
+#define LOAD_VS(i) const real a = A[i]
+#define LOAD_SV(i) const real b = B[i]
+#define LOAD_VVV(i) const real a = A[i], b = B[i], c = C[i]
+#define LOAD_VVS(i) const real a = A[i], b = B[i]
+#define LOAD_VSV(i) const real a = A[i], c = C[i]
+#define LOAD_VSS(i) const real a = A[i]
+
+#define ROW(kind, name)                                                                                                \
+    static void kind##_##name(int64_t n, real *restrict out, const real *const in[], const int64_t stride[])
+#define UNUSED (void)n, (void)in, (void)stride
+
 #define ROW_1(name, EXPR)                                                                                              \
-    static void row_##name(int64_t n, real *restrict out, const real *const in[], const int64_t stride[]) {            \
+    ROW(one, name) {                                                                                                   \
+        UNUSED;                                                                                                        \
+        const real a = *in[0];                                                                                         \
+        *out = (EXPR);                                                                                                 \
+    }                                                                                                                  \
+    ROW(v, name) {                                                                                                     \
+        UNUSED;                                                                                                        \
+        const real *restrict A = in[0];                                                                                \
+        LINE(EXPR, LOAD_V)                                                                                             \
+    }                                                                                                                  \
+    ROW(row, name) {                                                                                                   \
         const real *restrict A = in[0];                                                                                \
         const int64_t sa = stride[0];                                                                                  \
         if (sa == 1) {                                                                                                 \
-            LINE(EXPR, const real a = A[i])                                                                            \
+            v_##name(n, out, in, stride);                                                                              \
         } else if (sa == 0) {                                                                                          \
             const real a = *A, x = (EXPR);                                                                             \
             for (int64_t i = 0; i < n; i++) out[i] = x;                                                                \
         } else {                                                                                                       \
-            LINE(EXPR, const real a = A[i * sa])                                                                       \
+            for (int64_t i = 0; i < n; i++) {                                                                          \
+                const real a = A[i * sa];                                                                              \
+                out[i] = (EXPR);                                                                                       \
+            }                                                                                                          \
         }                                                                                                              \
     }
 
 #define ROW_2(name, EXPR)                                                                                              \
-    static void row_##name(int64_t n, real *restrict out, const real *const in[], const int64_t stride[]) {            \
+    ROW(one, name) {                                                                                                   \
+        UNUSED;                                                                                                        \
+        const real a = *in[0], b = *in[1];                                                                             \
+        *out = (EXPR);                                                                                                 \
+    }                                                                                                                  \
+    ROW(vv, name) {                                                                                                    \
+        UNUSED;                                                                                                        \
+        const real *restrict A = in[0], *restrict B = in[1];                                                           \
+        LINE(EXPR, LOAD_VV)                                                                                            \
+    }                                                                                                                  \
+    ROW(vs, name) {                                                                                                    \
+        UNUSED;                                                                                                        \
+        const real *restrict A = in[0], b = *in[1];                                                                    \
+        LINE(EXPR, LOAD_VS)                                                                                            \
+    }                                                                                                                  \
+    ROW(sv, name) {                                                                                                    \
+        UNUSED;                                                                                                        \
+        const real a = *in[0], *restrict B = in[1];                                                                    \
+        LINE(EXPR, LOAD_SV)                                                                                            \
+    }                                                                                                                  \
+    ROW(row, name) {                                                                                                   \
         const real *restrict A = in[0], *restrict B = in[1];                                                           \
         const int64_t sa = stride[0], sb = stride[1];                                                                  \
         if (sa == 1 && sb == 1) {                                                                                      \
-            LINE(EXPR, const real a = A[i]; const real b = B[i])                                                       \
+            vv_##name(n, out, in, stride);                                                                             \
         } else if (sa == 1 && sb == 0) {                                                                               \
-            const real b = *B;                                                                                         \
-            LINE(EXPR, const real a = A[i])                                                                            \
+            vs_##name(n, out, in, stride);                                                                             \
         } else if (sa == 0 && sb == 1) {                                                                               \
-            const real a = *A;                                                                                         \
-            LINE(EXPR, const real b = B[i])                                                                            \
+            sv_##name(n, out, in, stride);                                                                             \
         } else {                                                                                                       \
-            LINE(EXPR, const real a = A[i * sa]; const real b = B[i * sb])                                             \
+            for (int64_t i = 0; i < n; i++) {                                                                          \
+                const real a = A[i * sa], b = B[i * sb];                                                               \
+                out[i] = (EXPR);                                                                                       \
+            }                                                                                                          \
         }                                                                                                              \
     }
 
 #define ROW_3(name, EXPR)                                                                                              \
-    static void row_##name(int64_t n, real *restrict out, const real *const in[], const int64_t stride[]) {            \
+    ROW(one, name) {                                                                                                   \
+        UNUSED;                                                                                                        \
+        const real a = *in[0], b = *in[1], c = *in[2];                                                                 \
+        *out = (EXPR);                                                                                                 \
+    }                                                                                                                  \
+    ROW(row, name) {                                                                                                   \
         const real *restrict A = in[0], *restrict B = in[1], *restrict C = in[2];                                      \
         const int64_t sa = stride[0], sb = stride[1], sc = stride[2];                                                  \
         if (sa == 1 && sb == 1 && sc == 1) {                                                                           \
-            LINE(EXPR, const real a = A[i]; const real b = B[i]; const real c = C[i])                                  \
+            LINE(EXPR, LOAD_VVV)                                                                                       \
         } else if (sa == 1 && sb == 1 && sc == 0) {                                                                    \
             const real c = *C;                                                                                         \
-            LINE(EXPR, const real a = A[i]; const real b = B[i])                                                       \
+            LINE(EXPR, LOAD_VVS)                                                                                       \
         } else if (sa == 1 && sb == 0 && sc == 1) {                                                                    \
             const real b = *B;                                                                                         \
-            LINE(EXPR, const real a = A[i]; const real c = C[i])                                                       \
+            LINE(EXPR, LOAD_VSV)                                                                                       \
+        } else if (sa == 1 && sb == 0 && sc == 0) {                                                                    \
+            const real b = *B, c = *C;                                                                                 \
+            LINE(EXPR, LOAD_VSS)                                                                                       \
         } else {                                                                                                       \
-            LINE(EXPR, const real a = A[i * sa]; const real b = B[i * sb]; const real c = C[i * sc])                   \
+            for (int64_t i = 0; i < n; i++) {                                                                          \
+                const real a = A[i * sa], b = B[i * sb], c = C[i * sc];                                                \
+                out[i] = (EXPR);                                                                                       \
+            }                                                                                                          \
         }                                                                                                              \
     }
 
@@ -138,9 +204,11 @@ static inline void row_groups(GroupsFn *groups, int arity, int64_t n, real *rest
 
 #define VECTOR_ROW(arity, name, EXPR)                                                                                  \
     GROUPS(name, EXPR)                                                                                                 \
-    static void row_##name(int64_t n, real *restrict out, const real *const in[], const int64_t stride[]) {            \
-        row_groups(groups_##name, arity, n, out, in, stride);                                                          \
-    }
+    ROW(one, name) {                                                                                                   \
+        UNUSED;                                                                                                        \
+        row_one(groups_##name, arity, out, in);                                                                        \
+    }                                                                                                                  \
+    ROW(row, name) { row_groups(groups_##name, arity, n, out, in, stride); }
 
 /* -- The table -- */
 
@@ -156,17 +224,20 @@ static inline void row_groups(GroupsFn *groups, int arity, int64_t n, real *rest
 #undef OP
 SumColumnsFn ISA_NAME(sum_columns);
 
-#define ROW_OF_EW(name) row_##name
-#define ROW_OF_EWV(name) row_##name
-#define ROW_OF_REDUCE(name) ISA_NAME(line_##name)
-#define ROW_OF_SOURCE(name) NULL
-#define ROW_OF_VIEW(name) NULL
-#define ROW_OF_CALL(name) NULL
-#define ROW_OF_RANDOM(name) NULL
+#define KINDS_1(name) .one = one_##name, .dense = {v_##name}
+#define KINDS_2(name) .one = one_##name, .dense = {vv_##name, sv_##name, vs_##name}
+#define KINDS_3(name) .one = one_##name
+#define ROWS_OF_EW(arity, name) .any = row_##name, KINDS_##arity(name)
+#define ROWS_OF_EWV(arity, name) .any = row_##name, .one = one_##name
+#define ROWS_OF_REDUCE(arity, name) .any = ISA_NAME(line_##name)
+#define ROWS_OF_SOURCE(arity, name)
+#define ROWS_OF_VIEW(arity, name)
+#define ROWS_OF_CALL(arity, name)
+#define ROWS_OF_RANDOM(arity, name)
 const Lines ISA_NAME(lines) = {
-    .row =
+    .rows =
         {
-#define OP(NAME, name, arity, class, ...) [OP_##NAME] = ROW_OF_##class(name),
+#define OP(NAME, name, arity, class, ...) [OP_##NAME] = {ROWS_OF_##class(arity, name)},
 #include "tape/ops.def"
 #undef OP
         },

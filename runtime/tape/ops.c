@@ -49,7 +49,7 @@ static KernelFn *const kernels[OP_COUNT] = {
 const OpInfo *op_info(Op op) { return &infos[op]; }
 OpClass op_class(Op op) { return classes[op]; }
 KernelFn *op_kernel(Op op) { return kernels[op]; }
-RowFn *op_row(Op op) { return lines_here()->row[op]; }
+RowFn *op_row(Op op) { return lines_here()->rows[op].any; }
 
 Op op_find(const char *lang_name) {
     for (int op = 0; op < OP_COUNT; op++)

@@ -104,7 +104,9 @@ static void emit_elementwise(Program *p, Instr *i, const Step *s, const Tensor *
     EwLoop loop;
     ew_prepare(&loop, s->op, p->plan.values[s->out].tensor, s->n, in);
     if (loop.rank == 1 && loop.dim[0] < SHARED_ELEMENTS) {
-        *i = (Instr){.row = loop.row, .n = loop.dim[0], .out = loop.out};
+        int64_t strides[EW_MAX] = {0};
+        for (int k = 0; k < s->n; k++) strides[k] = loop.stride[k][0];
+        *i = (Instr){.row = lines_choose(s->op, s->n, loop.dim[0], strides), .n = loop.dim[0], .out = loop.out};
         for (int k = 0; k < s->n; k++) {
             i->in[k] = loop.in[k];
             i->stride[k] = loop.stride[k][0];

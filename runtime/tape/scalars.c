@@ -6,6 +6,6 @@ double op_scalar(Op op, int n, const double *x) {
     const double *in[EW_MAX];
     double y;
     for (int k = 0; k < EW_MAX; k++) in[k] = x + (k < n ? k : 0);
-    lines_here()->row[op](1, &y, in, stride);
+    lines_here()->rows[op].one(1, &y, in, stride);
     return y;
 }

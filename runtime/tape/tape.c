@@ -232,7 +232,7 @@ static Tensor *compute_elementwise(const Operands *o, Shape shape) {
     if (shape.rank == 0) {
         const real *in[EW_MAX];
         for (int k = 0; k < o->n; k++) in[k] = o->in[k]->data;
-        op_row(o->op)(1, out->data, in, stride);
+        lines_here()->rows[o->op].one(1, out->data, in, stride);
         return out;
     }
     EwLoop loop;

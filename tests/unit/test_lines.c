@@ -64,7 +64,7 @@ START_TEST(test_vector_functions_are_accurate) {
     uint64_t state = 1;
     for (int i = 0; i < 1000; i++)
         x[i] = i < EXTREMES ? extremes[i] : row->low + (row->high - row->low) * noise(&state);
-    lines_of(isa)->row[row->op](1000, y, (const real *[]){x, x, x}, (int64_t[]){1, 1, 1});
+    lines_of(isa)->rows[row->op].any(1000, y, (const real *[]){x, x, x}, (int64_t[]){1, 1, 1});
     for (int i = 0; i < 1000; i++) assert_near(row, isa, x[i], y[i]);
 }
 END_TEST
@@ -76,7 +76,8 @@ START_TEST(test_bits_do_not_depend_on_place) {
     uint64_t state = 7;
     for (int op = 0; op < OP_COUNT; op++) {
         const OpInfo *info = op_info((Op)op);
-        RowFn *row = lines_of(isa)->row[op];
+        const Rows *rows = &lines_of(isa)->rows[op];
+        RowFn *row = rows->any;
         if (!info->elementwise) continue;
         real x[3][LENGTH], spread[3][3 * LENGTH], whole[LENGTH], part[LENGTH], broadcast[LENGTH];
         const real *in[3] = {x[0], x[1], x[2]};
@@ -95,12 +96,21 @@ START_TEST(test_bits_do_not_depend_on_place) {
             for (int i = 0; i < length; i++)
                 ck_assert_msg(same_bits(part[i], whole[start + i]), "%s: element %d of %d, strides", info->name, i, length);
         }
+        for (int kind = 0; kind < 3 && rows->dense[kind]; kind++) {
+            rows->dense[kind](LENGTH, broadcast, in, NULL);
+            for (int i = 0; i < LENGTH; i++) {
+                rows->one(1, part, (const real *[]){x[0] + (kind & 1 ? 0 : i), x[1] + (kind & 2 ? 0 : i)}, NULL);
+                ck_assert_msg(same_bits(broadcast[i], part[0]), "%s: dense %d", info->name, kind);
+            }
+        }
         for (int j = 0; j < LENGTH; j++) { /* broadcast operands */
             const real *at[3] = {x[0] + j, x[1], x[2] + j};
             row(LENGTH, broadcast, at, (int64_t[]){0, 1, 0});
             ck_assert_msg(same_bits(broadcast[j], whole[j]), "%s: broadcast", info->name);
             row(LENGTH, broadcast, (const real *[]){x[0], x[1] + j, x[2]}, (int64_t[]){1, 0, 1});
             ck_assert_msg(same_bits(broadcast[j], whole[j]), "%s: broadcast second", info->name);
+            rows->one(1, broadcast, (const real *[]){x[0] + j, x[1] + j, x[2] + j}, NULL);
+            ck_assert_msg(same_bits(broadcast[0], whole[j]), "%s: one", info->name);
             row(2, broadcast, (const real *[]){x[0] + j, x[1] + j, x[2] + j}, (int64_t[]){0, 0, 0});
             ck_assert_msg(same_bits(broadcast[1], whole[j]), "%s: broadcast all", info->name);
         }
