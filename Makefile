@@ -157,8 +157,20 @@ demo:
 	@$(MAKE) all
 	./ppl run examples/eight_schools/eight_schools.ppl
 
-bench: ppl
-	tests/bench/run.sh
+# Programs that the benchmarks time: gradients of ours, the same by hand in C.
+build/bench/gradient: tests/bench/gradient.c $(filter-out build/runtime/cli/main.o,$(OBJECTS)) build/single.o
+	@mkdir -p $(@D)
+	@echo cc $<
+	@$(CC) $(CPPFLAGS) -Itests/bench $(WARNINGS) $(CFLAGS) -o $@ $^ $(STATIC)
+
+build/bench/floor: tests/bench/floor.c tests/bench/protocol.h Makefile
+	@mkdir -p $(@D)
+	@echo cc $<
+	@$(CC) $(WARNINGS) -O3 -march=native -std=gnu11 -fopenmp-simd -fno-math-errno -fno-trapping-math \
+	    -mprefer-vector-width=512 -o $@ $< -lmvec -lm
+
+bench: ppl build/bench/gradient build/bench/floor
+	tests/bench/run.sh $(BENCH)
 
 fuzz: ppl build/asan/ppl
 	FUZZ_SECONDS=$${FUZZ_SECONDS:-300} tests/fuzz/run.sh

@@ -1,0 +1,156 @@
+#!/usr/bin/env python3
+"""The table of `make bench`: ours, the peers that are installed, the same by hand in C. See README.md."""
+import argparse
+import json
+import math
+import os
+import shutil
+import struct
+import sys
+import tempfile
+
+import data
+import growth
+import peers
+from sides import BUILT, HERE, PPL, Failed, Served, Start, Steps
+
+COIN = os.path.join(HERE, 'works', 'coin.ppl')
+
+
+def numbers(v):
+    return [x for e in v for x in numbers(e)] if isinstance(v, list) else [float(v)]
+
+
+class Files:
+    """A work's data and point in the forms that the sides read."""
+
+    def __init__(self, name, folder, **sizes):
+        self.name, self.folder = name, folder
+        self.program = os.path.join(HERE, 'works', name + '.ppl')
+        self.data, self.point = data.make(name, **sizes)
+        self.json, self.f64, self.point_f64 = (os.path.join(folder, name + end) for end in ('.json', '.f64', '.point'))
+        with open(self.json, 'w') as f:
+            json.dump(self.data, f)
+        arrays = [numbers(v) for v in self.data.values()]
+        with open(self.f64, 'wb') as f:
+            for a in arrays:
+                f.write(struct.pack(f'{len(a) + 1}d', len(a), *a))
+        with open(self.point_f64, 'wb') as f:
+            f.write(struct.pack(f'{len(self.point)}d', *self.point))
+
+
+def gradient_of(files):
+    return Served('ppl', [os.path.join(BUILT, 'gradient'), files.program, files.json, files.point_f64])
+
+
+def floor_of(files):
+    return Served('C by hand', [os.path.join(BUILT, 'floor'), files.name, files.f64, files.point_f64])
+
+
+def svi_of(files, few=2000):
+    options = 'm, guide = auto_normal(), method = svi(objective = ELBO(particles = 1)), optimizer = adam(0.01), steps = %d'
+    return Steps('ppl', files.program, options, [files.json], files.folder, few)
+
+
+def agree(sides, tolerance, kind):
+    """Every side computes what the first does: gradients element by element (a log density only up to a constant: peers
+    drop some), ELBOs within what their noise allows. Gives the sides that do."""
+    reference, good = None, []
+    for s in sides:
+        try:
+            found = s.check()
+            reference = reference or found
+            pairs = list(zip(reference, found))
+            if kind == 'gradient' and s.name != 'C by hand':
+                pairs = pairs[1:]
+            worst = max((abs(a - b) / (1 + abs(a)) for a, b in pairs), default=0)
+            if len(found) != len(reference) or not worst <= tolerance:
+                print(f'  {s.name}: WRONG, it differs by {worst:.2g}', flush=True)
+                s.close()
+            else:
+                good.append(s)
+        except Failed as e:
+            print(f'  {s.name}: failed: {e}', flush=True)
+            s.close()
+    return good
+
+
+def duration(s):
+    for unit, scale in (('s', 1), ('ms', 1e3), ('us', 1e6)):
+        if s * scale >= 1:
+            return f'{s * scale:9.3g} {unit:2}'
+    return f'{s * 1e9:9.3g} ns'
+
+
+HEADER = f'{"work":26} {"side":20} {"median":>12} {"spread":>7} {"cpu":>5} {"memory":>9}  {"ppl is":14}'
+
+
+def report(title, sides):
+    ours = sides[0].median()
+    for s in sides:
+        ratio = s.median() / ours
+        compared = '' if s is sides[0] else f'{ratio:.4g} x faster' if ratio >= 1 else f'{1 / ratio:.3g} x slower'
+        print(f'{title if s is sides[0] else "":26} {s.name:20} {duration(s.median())} {100 * s.spread():6.1f}% '
+              f'{s.threads():5.2f} {s.memory / 1e6:6.0f} MB  {compared}', flush=True)
+
+
+def measure(title, sides, rounds, seconds, tolerance, kind):
+    sides = agree(sides, tolerance, kind)
+    if not sides or sides[0].name != 'ppl':
+        print(f'{title:26} nothing to compare with')
+        return []
+    try:
+        for _ in range(rounds):
+            for s in sides:
+                s.round(seconds)
+        report(title, sides)
+        return sides
+    finally:
+        for s in sides:
+            s.close()
+
+
+GRADIENTS = ['schools', 'logistic', 'varying', 'walk', 'mixture', 'gauss_mix', 'ark', 'garch', 'gp']
+FLOORS = {'schools', 'logistic', 'varying', 'walk', 'gauss_mix', 'ark', 'garch'}
+STEPS = {'schools': 2000, 'logistic': 1000, 'varying': 1000, 'mixture': 500, 'walk': 500}
+
+
+def main():
+    p = argparse.ArgumentParser(description=__doc__)
+    p.add_argument('--quick', action='store_true', help='about a minute: no peers, no growth, no networks')
+    p.add_argument('--only', default='', help='works whose title contains one of these, by commas')
+    p.add_argument('--rounds', type=int, default=0, help='interleaved repetitions')
+    p.add_argument('--seconds', type=float, default=0, help='of one repetition of a side')
+    p.add_argument('--no-peers', action='store_true')
+    p.add_argument('--growth', action='store_true', help='the second table alone')
+    p.add_argument('--no-growth', action='store_true')
+    o = p.parse_args()
+    rounds, seconds = o.rounds or (7 if o.quick else 15), o.seconds or (0.1 if o.quick else 0.3)
+    wanted = lambda title: not o.only or any(w in title for w in o.only.split(','))
+    folder = tempfile.mkdtemp(prefix='bench')
+    found = peers.none(folder) if o.quick or o.no_peers or o.growth else peers.find(folder)
+    try:
+        if not o.growth:
+            found.explain()
+            print(HEADER, flush=True)
+            if wanted('start'):
+                measure('start: coin.ppl', [Start('ppl', [PPL, 'run', '--quiet', COIN]), *found.start()], rounds, seconds, 0, 'start')
+            for name in GRADIENTS:
+                if wanted('gradient ' + name):
+                    files = Files(name, folder)
+                    sides = [gradient_of(files)] + ([floor_of(files)] if name in FLOORS else []) + found.gradient(files)
+                    measure('gradient ' + name, sides, rounds, seconds, 1e-8, 'gradient')
+            for name, few in STEPS.items():
+                if wanted('svi ' + name):
+                    files = Files(name, folder)
+                    measure('svi step ' + name, [svi_of(files, few)] + found.svi(files, few), max(3, rounds // 3), seconds, 0.02, 'svi')
+            if not o.quick and wanted('epoch'):
+                measure('epoch of a VAE', found.vae(), 3, 1, 0.1, 'svi')
+        if o.growth or not (o.quick or o.no_growth or o.only):
+            growth.table(folder, o.seconds or 0.3)
+    finally:
+        shutil.rmtree(folder)
+
+
+if __name__ == '__main__':
+    main()

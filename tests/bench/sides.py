@@ -1,0 +1,157 @@
+"""What is timed: sides, each with `check()` (the numbers it computes) and `round(seconds)` (seconds of one operation)."""
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.dirname(os.path.dirname(HERE))
+PPL = os.environ.get('PPL', os.path.join(ROOT, 'ppl'))
+BUILT = os.path.join(ROOT, 'build', 'bench')
+TICK = os.sysconf('SC_CLK_TCK')
+
+
+class Failed(Exception):
+    pass
+
+
+class Side:
+    """One side of a comparison and what was measured of it."""
+
+    def __init__(self, name):
+        self.name, self.seconds, self.processor, self.memory = name, [], [], 0
+
+    def median(self):
+        return statistics.median(self.seconds)
+
+    def spread(self):
+        """Half the distance between the quartiles (of few repetitions: the extremes), relative to the median."""
+        if len(self.seconds) < 4:
+            return (max(self.seconds) - min(self.seconds)) / 2 / self.median()
+        q = statistics.quantiles(self.seconds, n=4)
+        return (q[2] - q[0]) / 2 / self.median()
+
+    def threads(self):
+        """Processor time over time."""
+        return statistics.median(self.processor) if self.processor else float('nan')
+
+    def close(self):
+        pass
+
+
+class Served(Side):
+    """A program that answers "check" and "time S" (protocol.h, peers/protocol.py)."""
+
+    def __init__(self, name, argv, env=None):
+        super().__init__(name)
+        self.process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                        text=True, env=dict(os.environ, **(env or {})))
+
+    def ask(self, line):
+        try:
+            self.process.stdin.write(line + '\n')
+            self.process.stdin.flush()
+        except BrokenPipeError:
+            pass
+        answer = self.process.stdout.readline()
+        if not answer:
+            raise Failed(self.process.stderr.read().strip()[-600:] or 'it ended without an answer')
+        return [float(x) for x in answer.split()]
+
+    def check(self):
+        return self.ask('check')
+
+    def used(self):
+        with open(f'/proc/{self.process.pid}/stat') as f:
+            fields = f.read().rsplit(')', 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / TICK
+
+    def round(self, seconds):
+        before, start = self.used(), time.perf_counter()
+        self.seconds.append(self.ask(f'time {seconds}')[0])
+        self.processor.append((self.used() - before) / (time.perf_counter() - start))
+        with open(f'/proc/{self.process.pid}/status') as f:
+            self.memory = [int(l.split()[1]) * 1024 for l in f if l.startswith('VmHWM')][0]
+
+    def close(self):
+        self.process.stdin.close()
+        self.process.kill()
+        self.process.wait()
+
+
+def run_measured(argv, env=None):
+    """(output, seconds, processor seconds, peak memory) of one command."""
+    start = time.perf_counter()
+    p = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                         env=dict(os.environ, **(env or {})))
+    out, err = p.stdout.read(), p.stderr.read()
+    _, status, usage = os.wait4(p.pid, 0)
+    seconds = time.perf_counter() - start
+    p.returncode = os.waitstatus_to_exitcode(status)
+    if p.returncode:
+        raise Failed(err.strip()[-600:])
+    return out, seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024
+
+
+class Start(Side):
+    """Start of a command to its end."""
+
+    def __init__(self, name, argv):
+        super().__init__(name)
+        self.argv = argv
+
+    def check(self):
+        return []
+
+    def round(self, seconds):
+        _, took, used, self.memory = run_measured(self.argv)
+        self.seconds.append(took)
+        self.processor.append(used / took)
+
+
+class Steps(Side):
+    """A step of infer(m, ...) as a user calls it: the command runs two fits, and the difference of their times is that of
+    their steps. `options` end the call of infer, with %d for the number of steps or epochs."""
+
+    def __init__(self, name, program, options, data, work, few=1000, flags=(), unit=1):
+        super().__init__(name)
+        self.text = open(program).read()
+        self.options, self.data, self.work, self.few, self.flags, self.unit = options, data, work, few, flags, unit
+        self.many = 0
+
+    def run(self, counts, tail=''):
+        path = os.path.join(self.work, 'steps.ppl')
+        with open(path, 'w') as f:
+            f.write(self.text + ''.join(f'\ninfer({self.options % n})' for n in counts) + '\n')
+        argv = [PPL, 'run', '--json', '--quiet', *self.flags, path]
+        for d in self.data:
+            argv[2:2] = ['--data', d]
+        out, took, used, memory = run_measured(argv)
+        fits = [json.loads(l)['fit'] for l in out.splitlines() if l.startswith('{"fit"')]
+        return fits, used / took, memory
+
+    def check(self):
+        """The ELBO that `few` steps lead to, as the fit estimates it."""
+        return [self.run([self.few])[0][0]['elbo']]
+
+    def round(self, seconds):
+        if not self.many: # as many steps as the time allows
+            (a, b), _, _ = self.run([self.few, 3 * self.few])
+            step = max((b['seconds'] - a['seconds']) / (2 * self.few), 1e-8)
+            self.many = self.few + max(2 * self.few if self.few > 10 else 1, int(seconds / step))
+        (a, b), threads, self.memory = self.run([self.few, self.many])
+        self.seconds.append((b['seconds'] - a['seconds']) / (self.many - self.few) / self.unit)
+        self.processor.append(threads)
+
+
+def find_python():
+    """The interpreter that has the peers: $BENCH_PYTHON, a virtual environment build/bench/venv, or this one."""
+    venv = os.path.join(BUILT, 'venv', 'bin', 'python')
+    return os.environ.get('BENCH_PYTHON') or (venv if os.path.exists(venv) else sys.executable)
+
+
+def has_module(python, name):
+    return subprocess.run([python, '-c', f'import importlib.util, sys; sys.exit(importlib.util.find_spec("{name}") is None)'],
+                          capture_output=True).returncode == 0
