@@ -282,3 +282,8 @@ void lang_dump(const Module *m, Buf *out) {
         buf_add_char(out, '\n');
     }
 }
+
+void lang_dump_function(const Function *f, Buf *out) {
+    buf_add(out, "");
+    dump_function(f, 0, out);
+}

@@ -6,5 +6,6 @@
 #include "lang/tree.h"
 
 void lang_dump(const Module *m, Buf *out);
+void lang_dump_function(const Function *f, Buf *out);
 
 #endif

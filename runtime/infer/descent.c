@@ -38,7 +38,8 @@ static int rule_of(const Descent *d, const char *path) {
     return best;
 }
 
-/* The path, or the beginning of one up to a dot, that is spelt like the pattern without its stars; or a list of paths. */
+/* The path, or the beginning of one up to a dot, that is spelt like the pattern without its stars; or a list of paths.
+ */
 static const char *nearest_paths(const Descent *d, const char *pattern) {
     char *stem = arena_strdup(d->arena, pattern);
     size_t length = 0;
@@ -85,7 +86,7 @@ void descent_steps(Descent *d, long steps) {
 
 /* -- Stretches of the vector -- */
 
-static DescentRun *add_run(Descent *d) {
+DescentRun *descent_add(Descent *d) {
     if (d->nruns == d->capacity) {
         d->capacity = d->capacity ? 2 * d->capacity : 4;
         DescentRun *more = ARENA_ARRAY(d->arena, DescentRun, d->capacity);
@@ -102,7 +103,7 @@ bool descent_grow(Descent *d) {
         const ParamInfo *p = &d->params->list[d->nparams];
         int rule = rule_of(d, p->name);
         if (d->nruns == first || d->runs[d->nruns - 1].rule != rule)
-            *add_run(d) = (DescentRun){.offset = p->offset, .rule = rule};
+            *descent_add(d) = (DescentRun){.offset = p->offset, .rule = rule};
         d->runs[d->nruns - 1].size += p->size;
     }
     for (int k = first; k < d->nruns; k++) {

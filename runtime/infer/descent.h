@@ -48,6 +48,7 @@ void descent_init(Descent *d, Ctx *c, Arena *arena, ParamStore *params, DescentR
 void descent_steps(Descent *d, long steps);
 /* Take in parameters that the store has gained; those already known keep their state. True: there were some. */
 bool descent_grow(Descent *d);
+DescentRun *descent_add(Descent *d); /* one more stretch, to be filled in */
 /* Every pattern matches some parameter; raises naming the nearest. */
 void descent_check(const Descent *d, Span at);
 /* Move the parameters against `gradient` (which may be scaled): step = 1, 2, ... for the schedules (0: without them), a

@@ -62,6 +62,19 @@ void fit_trace_add(Fit *f, double objective) {
     f->trace[f->ntrace++] = objective;
 }
 
+void fit_held_out_add(Fit *f, long step, double value) {
+    if (f->nheld_out == f->held_out_capacity) {
+        f->held_out_capacity = f->held_out_capacity ? 2 * f->held_out_capacity : 64;
+        double *values = ARENA_ARRAY(f->arena, double, f->held_out_capacity);
+        double *steps = ARENA_ARRAY(f->arena, double, f->held_out_capacity);
+        if (f->nheld_out) memcpy(values, f->held_out, sizeof *values * (size_t)f->nheld_out);
+        if (f->nheld_out) memcpy(steps, f->held_out_steps, sizeof *steps * (size_t)f->nheld_out);
+        f->held_out = values, f->held_out_steps = steps;
+    }
+    f->held_out[f->nheld_out] = value;
+    f->held_out_steps[f->nheld_out++] = (double)step;
+}
+
 /* -- Progress -- */
 
 double clock_seconds(void) {
@@ -193,7 +206,8 @@ const FitReport *fit_report(Value value) {
 /* -- Fields -- */
 
 static const char *const own_fields[] = {"elbo",  "elbo_mcse", "khat",  "log_evidence", "log_density",
-                                         "trace", "params",    "steps", "seconds",      "draws"};
+                                         "trace", "params",    "steps", "seconds",      "draws",
+                                         "held_out", "held_out_steps"};
 
 static Value own_field(Interp *in, Fit *f, const char *field) {
     const FitReport *r = &f->report;
@@ -209,7 +223,16 @@ static Value own_field(Interp *in, Fit *f, const char *field) {
                    {"seconds", r->seconds}};
     for (size_t k = 0; k < sizeof numbers / sizeof *numbers; k++)
         if (strcmp(field, numbers[k].name) == 0) return value_number(numbers[k].value);
-    if (strcmp(field, "trace") == 0) return value_tensor(in, tensor_of_doubles(in->ctx, in->arena, shape1(f->ntrace), f->trace));
+    const struct {
+        const char *name;
+        const double *values;
+        long n;
+    } vectors[] = {{"trace", f->trace, f->ntrace},
+                   {"held_out", f->held_out, f->nheld_out},
+                   {"held_out_steps", f->held_out_steps, f->nheld_out}};
+    for (size_t k = 0; k < sizeof vectors / sizeof *vectors; k++)
+        if (strcmp(field, vectors[k].name) == 0)
+            return value_tensor(in, tensor_of_doubles(in->ctx, in->arena, shape1(vectors[k].n), vectors[k].values));
     if (strcmp(field, "params") == 0 && f->params) return params_record(f->params, in);
     return value_none();
 }

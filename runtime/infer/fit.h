@@ -2,6 +2,7 @@
 #ifndef INFER_FIT_H
 #define INFER_FIT_H
 
+#include "infer/checkpoint.h"
 #include "infer/descent.h"
 #include "infer/draws.h"
 #include "infer/infer.h"
@@ -21,6 +22,9 @@ typedef struct Fit {
     bool point;    /* one point, not a distribution (map) */
     double *trace; /* the objective at every step */
     long ntrace, trace_capacity;
+    double *held_out; /* per element, and after which step: [nheld_out] each */
+    double *held_out_steps;
+    long nheld_out, held_out_capacity;
     char **notes;
     int notes_capacity;
 } Fit;
@@ -57,6 +61,11 @@ struct Job {
     DescentRule *rules; /* the run's optimizer, then those by path */
     int nrules;
     Span rules_span;
+    struct Checkpoint *checkpoint;      /* NULL: none */
+    const Call *held_model, *held_guide; /* NULL: nothing is held out */
+    Span held_span, every_span;
+    long every;    /* epochs, or steps; 0: not said */
+    long patience; /* 0: never stop early */
     long steps; /* -1: until nothing improves */
     long epochs;           /* 0: steps count */
     long ndraws;
@@ -87,6 +96,7 @@ Fit *fit_of(Interp *in, Value v, Span at); /* raises when it is none */
 Value fit_value(Interp *in, Fit *f);
 void fit_note(Fit *f, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void fit_trace_add(Fit *f, double objective);
+void fit_held_out_add(Fit *f, long step, double value);
 
 /* -- Ways that several methods share -- */
 double clock_seconds(void);

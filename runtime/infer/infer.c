@@ -3,6 +3,8 @@
 
 #include "infer/batch.h"
 #include "infer/builtins.h"
+#include "infer/held_out.h"
+#include "infer/identity.h"
 #include "infer/options.h"
 #include "interp/internal.h"
 #include "interp/session.h"
@@ -84,12 +86,15 @@ static void prepare_job(Job *job, const Args *a) {
     f->report.model = p->model->closure->function->name;
     f->report.method = job->choice.method->name;
     options_read_guide(job, a->values[ARG_GUIDE], a->spans[ARG_GUIDE]);
+    if (a->values[ARG_held_out].kind != VALUE_NONE)
+        held_out_read(job, a->values[ARG_held_out], a->spans[ARG_held_out]);
     check_pair(job);
     f->report.guide = p->guide_name;
     note_discrete(f, p);
     if (is_solved(p) && job->choice.method == &method_svi) job->choice.method = &method_exact;
     f->report.method = job->choice.method->name;
     settle_batches(job);
+    if (job->checkpoint) identity_check(job, a);
 }
 
 typedef struct Inference {

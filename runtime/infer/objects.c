@@ -17,27 +17,55 @@ KEEP(keep_objective, Objective)
 KEEP(keep_schedule, Schedule)
 KEEP(keep_refine, RefineOptions)
 
-static void show_method(Interp *in, void *data, Buf *out) {
-    (void)in;
-    buf_printf(out, "%s(...)", ((MethodChoice *)data)->method->name);
+/* Objects are shown with all that they say: checkpoints tell runs apart by it. */
+static void show_objective(Interp *in, void *data, Buf *out) {
+    const Objective *o = data;
+    buf_printf(out, "ELBO(particles = %d, kl_weight = %s)", o->particles, schedule_text(&o->kl_weight, in->arena));
 }
 
 static void show_optimizer(Interp *in, void *data, Buf *out) {
     OptimizerChoice *o = data;
-    (void)in;
     buf_printf(out, "%s(", o->optimizer->name);
-    for (int k = 0; k < o->optimizer->noptions; k++)
-        buf_printf(out, "%s%s = %g", k ? ", " : "", o->optimizer->options[k].name, o->option[k]);
+    for (int k = 0; k < o->optimizer->noptions; k++) {
+        buf_printf(out, "%s%s = ", k ? ", " : "", o->optimizer->options[k].name);
+        buf_add_double(out, o->option[k]);
+    }
+    if (o->schedule.kind != SCHEDULE_CONSTANT || o->schedule.warmup)
+        buf_printf(out, ", schedule = %s", schedule_text(&o->schedule, in->arena));
+    if (o->clip > 0) buf_printf(out, ", clip = %g", o->clip);
+    buf_add(out, ")");
+}
+
+static void show_method(Interp *in, void *data, Buf *out) {
+    MethodChoice *m = data;
+    buf_printf(out, "%s(", m->method->name);
+    if (m->method == &method_svi) {
+        show_objective(in, &m->objective, out);
+        if (m->has_optimizer) buf_add(out, ", "), show_optimizer(in, &m->optimizer, out);
+        static const char *const baselines[] = {"loo", "average", "none"};
+        if (m->baseline != BASELINE_LOO) buf_printf(out, ", baseline = \"%s\"", baselines[m->baseline]);
+    } else if (m->number > 0) {
+        buf_printf(out, "%g", m->number);
+    }
     buf_add(out, ")");
 }
 
 static void show_schedule(Interp *in, void *data, Buf *out) { buf_add(out, schedule_text(data, in->arena)); }
 
+static void show_refine(Interp *in, void *data, Buf *out) {
+    const RefineOptions *o = data;
+    (void)in;
+    buf_add(out, "refine(");
+    if (o->has_steps) buf_printf(out, "steps = %lld, ", (long long)o->steps);
+    buf_printf(out, "through = %s, loss = \"%s\")", o->through ? "true" : "false",
+               o->loss == REFINE_LAST ? "last" : "mean");
+}
+
 const ObjectType method_type = {.name = "method", .show = show_method, .keep = keep_method};
 const ObjectType optimizer_type = {.name = "optimizer", .show = show_optimizer, .keep = keep_optimizer};
-const ObjectType objective_type = {.name = "objective", .keep = keep_objective};
+const ObjectType objective_type = {.name = "objective", .show = show_objective, .keep = keep_objective};
 const ObjectType schedule_type = {.name = "schedule", .show = show_schedule, .keep = keep_schedule};
-const ObjectType refine_type = {.name = "refinement", .keep = keep_refine};
+const ObjectType refine_type = {.name = "refinement", .show = show_refine, .keep = keep_refine};
 
 Value object_value(Interp *in, const ObjectType *type, const void *data, size_t size) {
     return value_object(in, type, arena_copy(in->arena, data, size));

@@ -67,6 +67,36 @@ static void read_rates(Job *job, Value v, Span at) {
     job->rules = rules, job->nrules = v.u.record->n + 1, job->rules_span = at;
 }
 
+static void needs_svi(Job *job, const char *option, Span at) {
+    if (job->choice.method != &method_svi)
+        ctx_raise(job->in->ctx, ERROR_PROGRAM, at, "use svi()", "`%s` belongs to training by steps: %s() has none",
+                  option, job->choice.method->name);
+}
+
+/* Read by held_out_read, when model and guide are known. */
+static void read_held_out(Job *job, Value v, Span at) {
+    (void)v;
+    needs_svi(job, "held_out", at);
+}
+
+static void read_every(Job *job, Value v, Span at) {
+    needs_svi(job, "every", at);
+    job->every = count_from(job->in, v, 1, "`every`", at);
+    job->every_span = at;
+}
+
+static void read_patience(Job *job, Value v, Span at) {
+    needs_svi(job, "patience", at);
+    job->patience = count_from(job->in, v, 1, "the patience", at);
+    job->every_span = at;
+}
+
+static void read_checkpoint(Job *job, Value v, Span at) {
+    needs_svi(job, "checkpoint", at);
+    const char *path = value_to_string(job->in, v, at, "the path of a file");
+    job->checkpoint = checkpoint_open(job->in->ctx, job->fit->arena, path, at);
+}
+
 static void read_draws(Job *job, Value v, Span at) {
     job->ndraws = count_from(job->in, v, 1, "the number of draws", at);
 }
@@ -82,7 +112,8 @@ static void read_discrete(Job *job, Value v, Span at) {
 static void read_refine(Job *job, Value v, Span at) { job->pair->refine = refine_options(job->in, v, at); }
 
 const InferOption infer_options[] = {
-    {"guide", "q(args), or auto_normal(), auto_mvn(), ...; where it is left out: auto_mvn(), auto_normal() for many latents"},
+    {"guide",
+     "q(args), or auto_normal(), auto_mvn(), ...; where it is left out: auto_mvn(), auto_normal() for many latents"},
 #define OPTION(name, help) {#name, help},
 #include "infer/options.def"
 #undef OPTION
@@ -113,10 +144,18 @@ void options_read(Job *job, const Args *a) {
     job->nrules = 1;
     for (int k = ARG_GUIDE + 1; k < NARGS; k++) {
         if (k == ARG_optimizer) /* where nothing is said of it */
-            job->rules[0].choice = job->choice.has_optimizer ? job->choice.optimizer
-                                                             : default_optimizer(job->epochs ? 0 : job->steps);
+            job->rules[0].choice =
+                job->choice.has_optimizer ? job->choice.optimizer : default_optimizer(job->epochs ? 0 : job->steps);
         if (a->values[k].kind != VALUE_NONE) readers[k - ARG_GUIDE - 1](job, a->values[k], a->spans[k]);
     }
+    bool held_out = a->values[ARG_held_out].kind != VALUE_NONE;
+    if (job->patience && !held_out)
+        ctx_raise(job->in->ctx, ERROR_PROGRAM, job->every_span, "held_out = (m(test), q(test))",
+                  "`patience` is of the improvement on held-out data: there are none");
+    if (job->every && !held_out && !job->checkpoint)
+        ctx_raise(job->in->ctx, ERROR_PROGRAM, job->every_span,
+                  "held_out = (m(test), q(test)), or checkpoint = \"file\"",
+                  "`every` says how often held-out data are looked at or checkpoints written: neither is asked for");
     check_schedules(job, a->spans[ARG_optimizer].line ? a->spans[ARG_optimizer] : a->span);
 }
 

@@ -271,6 +271,24 @@ Var pass_elbo(const Pass *p, Interp *in, double kl_weight) {
     return op2(in->tape, OP_SUB, terms_total(&p->likelihood, in), kl);
 }
 
+const Axis *pass_common_plate(const Pass *p) {
+    const Axis *axis = NULL;
+    bool any = false;
+    for (int k = 0; k < p->model.n; k++) {
+        const Entry *e = &p->model.entries[k];
+        if (e->kind == ENTRY_RECORD) continue;
+        if (e->kind == ENTRY_FACTOR || e->nindex == 0 || !e->index[0].axis) return NULL;
+        if (any && e->index[0].axis != axis) return NULL;
+        axis = e->index[0].axis;
+        any = true;
+    }
+    for (int k = 0; k < p->guide.n; k++)
+        if (p->guide.entries[k].kind == ENTRY_SAMPLE &&
+            (p->guide.entries[k].nindex == 0 || p->guide.entries[k].index[0].axis != axis))
+            return NULL;
+    return axis;
+}
+
 /* -- The first run -- */
 
 /* Runs that are not recorded have batches too. */

@@ -75,6 +75,9 @@ Var pass_elbo(const Pass *p, Interp *in, double kl_weight);
 #define KL_SCHEDULED (-1.0)
 Var kl_weight_var(Interp *in, double kl_weight);
 
+/* The outermost plate, when every latent of the model lies inside it and so does every term; else NULL. */
+const Axis *pass_common_plate(const Pass *p);
+
 /* The first run: finds the automatic part's latents and the parameters, and compares guide and model: every latent
  * covered, none invented, shapes, supports and plates agree. A model that observes nothing is refused. */
 void pair_check(Pair *p, Interp *in, uint64_t seed);

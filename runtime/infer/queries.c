@@ -17,25 +17,6 @@ typedef struct Weight {
     bool elements;
 } Weight;
 
-/* The outermost plate, when every latent of the model lies inside it and so does every term. */
-static const Axis *common_plate(const Pass *p) {
-    const Axis *axis = NULL;
-    bool any = false;
-    for (int k = 0; k < p->model.n; k++) {
-        const Entry *e = &p->model.entries[k];
-        if (e->kind == ENTRY_RECORD) continue;
-        if (e->kind == ENTRY_FACTOR || e->nindex == 0 || !e->index[0].axis) return NULL;
-        if (any && e->index[0].axis != axis) return NULL;
-        axis = e->index[0].axis;
-        any = true;
-    }
-    for (int k = 0; k < p->guide.n; k++)
-        if (p->guide.entries[k].kind == ENTRY_SAMPLE &&
-            (p->guide.entries[k].nindex == 0 || p->guide.entries[k].index[0].axis != axis))
-            return NULL;
-    return axis;
-}
-
 static void add_elements(Terms *t, const Trace *trace, Interp *in, const Axis *axis) {
     for (int k = 0; k < trace->n; k++) {
         Value v = trace->entries[k].log_density;
@@ -48,7 +29,7 @@ static void *record_weight(Recorder *r, void *self) {
     Pass p;
     Interp *in = r->in;
     pass_run(&p, w->pair, in, NULL, PASS_TERMS);
-    const Axis *axis = w->pair->automatic.kind == VALUE_NONE ? common_plate(&p) : NULL;
+    const Axis *axis = w->pair->automatic.kind == VALUE_NONE ? pass_common_plate(&p) : NULL;
     Var total;
     if (axis) {
         Terms plus = {0}, minus = {0};
@@ -190,7 +171,7 @@ static void refinement_run(Steps *s, long k) {
     in->tape->inputs[SLOT_PARAMS] = s->pair->params->values;
     pass_run(p, s->pair, in, NULL, PASS_TERMS);
     double last = tensor_item(pass_elbo(p, in, 1).value, 0);
-    const Axis *plate = common_plate(p);
+    const Axis *plate = pass_common_plate(p);
     double elements = plate ? (double)plate->size : 1;
     scope_leave(in, &saved);
     const Refinement *r = &p->refinement;

@@ -323,3 +323,37 @@ void score_store_average(ScoreStore *s) {
         b->seen = true;
     }
 }
+
+/* -- In checkpoints -- */
+
+/* Keys of 64 bits as two numbers. */
+void score_store_save(const ScoreStore *s, Checkpoint *c) {
+    checkpoint_put_number(c, "baselines", s->n);
+    for (int k = 0; k < s->n; k++) {
+        const ScoreBlock *b = &s->blocks[k];
+        const double key[4] = {(double)(b->key >> 32), (double)(b->key & 0xFFFFFFFFu), (double)b->size, b->seen};
+        checkpoint_put(c, checkpoint_name(c, "baseline %d", k), key, 4);
+    }
+    checkpoint_put_reals(c, "baseline averages", s->average, s->used);
+}
+
+/* The first run has met some of the blocks; others come later. */
+void score_store_load(ScoreStore *s, Checkpoint *c) {
+    int64_t used = -1, at = 0, four = 4;
+    const double *average = checkpoint_numbers(c, "baseline averages", &used);
+    int n = (int)checkpoint_number(c, "baselines");
+    for (int k = 0; k < n; k++) {
+        const double *b = checkpoint_numbers(c, checkpoint_name(c, "baseline %d", k), &four);
+        uint64_t key = (uint64_t)b[0] << 32 | (uint64_t)b[1];
+        int64_t size = (int64_t)b[2];
+        if (size < 0 || at + 1 + size > used) checkpoint_refuse(c, "its baselines do not fit the run");
+        int place = s->n ? find_block(s, key, size) : -1;
+        if (place < 0) {
+            reserve(s, 1 + size);
+            place = new_block(s, key, size);
+        }
+        s->blocks[place].seen = b[3] != 0;
+        reals_from_doubles(s->average + s->blocks[place].offset, average + at, 1 + size);
+        at += 1 + size;
+    }
+}

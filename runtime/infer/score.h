@@ -11,6 +11,7 @@
 #ifndef INFER_SCORE_H
 #define INFER_SCORE_H
 
+#include "infer/checkpoint.h"
 #include "infer/pair.h"
 
 typedef enum Baseline { BASELINE_LOO, BASELINE_AVERAGE, BASELINE_NONE } Baseline;
@@ -67,5 +68,9 @@ void score_store_add(ScoreStore *s, const ScoreRun *run);
 void score_store_set(ScoreStore *s, Baseline b);
 /* The sums enter the moving averages. */
 void score_store_average(ScoreStore *s);
+
+/* The moving averages as vectors of a checkpoint. After loading, recordings that were made before must be forgotten. */
+void score_store_save(const ScoreStore *s, Checkpoint *c);
+void score_store_load(ScoreStore *s, Checkpoint *c);
 
 #endif

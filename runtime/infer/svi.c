@@ -159,7 +159,7 @@ void svi_run(Job *job) {
     f->report.stop = s->size ? "steps" : "converged";
     if (s->size == 0)
         fit_note(f, "nothing is learned: the guide has no parameters");
-    else if (job->steps >= 0)
+    else if (job->steps >= 0 || job->held_model)
         svi_fixed(s, job->steps);
     else
         svi_until_done(s);

@@ -24,8 +24,12 @@ void svi_restart(Svi *s); /* the optimizers forget */
 
 /* Steps until nothing improves; sets the parameters, stop and steps. */
 void svi_until_done(Svi *s);
-/* Exactly n steps. */
+/* n steps, or fewer where held-out data no longer improve; -1: for as long as they do. */
 void svi_fixed(Svi *s, long n);
+
+/* All that a step depends on but what the options and the first runs give, in a checkpoint. */
+void svi_save(const Svi *s, Checkpoint *c);
+void svi_load(Svi *s, Checkpoint *c);
 
 /* Where the automatic guide starts: pair->start. */
 void svi_start_automatic(Job *job);

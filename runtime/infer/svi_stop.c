@@ -13,7 +13,7 @@
 #include "infer/svi.h"
 
 enum { FIRST_WINDOW = 200, MAX_STEPS = 30000, MAX_COMPARISONS = 400, STALLS = 4, WATCHED = 128 };
-static const double SHRINK = 0.35, TOLERANCE = 0.003;
+static const double SHRINK = 0.35, TOLERANCE = 0.003, SECONDS_BETWEEN_CHECKPOINTS = 10;
 
 typedef struct Search {
     Svi *s;
@@ -28,6 +28,7 @@ typedef struct Search {
     int stalls;
     uint32_t noise;
     int64_t size;
+    double last_written; /* clock */
 } Search;
 
 static void copy_numbers(real *to, const real *from, int64_t n) {
@@ -108,6 +109,32 @@ static void set_window(Search *h, long window) {
     h->watched = ARENA_ARRAY(h->s->arena, double, WATCHED *window);
 }
 
+/* -- Checkpoints, between windows -- */
+
+static void write_checkpoint(Search *h) {
+    Checkpoint *c = h->s->job->checkpoint;
+    if (!c || (!h->s->job->every && h->stalls < STALLS && clock_seconds() - h->last_written < SECONDS_BETWEEN_CHECKPOINTS))
+        return;
+    checkpoint_begin(c);
+    checkpoint_put(c, "search", (const double[]){(double)h->window, (double)h->steps, h->rate, h->stalls, h->noise}, 5);
+    checkpoint_put_reals(c, "best parameters", h->best, h->size);
+    svi_save(h->s, c);
+    checkpoint_write(c);
+    h->last_written = clock_seconds();
+}
+
+static void resume(Search *h) {
+    Checkpoint *c = h->s->job->checkpoint;
+    int64_t five = 5;
+    const double *x = checkpoint_numbers(c, "search", &five);
+    set_window(h, (long)x[0]);
+    h->steps = (long)x[1], h->rate = x[2], h->stalls = (int)x[3], h->noise = (uint32_t)x[4];
+    checkpoint_reals(c, "best parameters", h->best, h->size);
+    svi_load(h->s, c);
+    h->s->job->fit->report.steps = h->steps;
+    fit_note(h->s->job->fit, "continued from '%s' at step %ld", checkpoint_path(c), h->steps);
+}
+
 void svi_until_done(Svi *s) {
     Fit *f = s->job->fit;
     Search h = {.s = s, .rate = 1, .noise = STEP_CHECK};
@@ -116,8 +143,11 @@ void svi_until_done(Svi *s) {
     h.b = h.a + MAX_COMPARISONS;
     search_reserve(&h);
     set_window(&h, FIRST_WINDOW);
+    h.last_written = clock_seconds();
+    if (s->job->checkpoint && checkpoint_found(s->job->checkpoint)) resume(&h);
     f->report.stop = "converged";
     while (h.stalls < STALLS) {
+        write_checkpoint(&h);
         bool interrupted = run_window(&h);
         if (s->size != h.size) {
             search_reserve(&h);
@@ -142,4 +172,5 @@ void svi_until_done(Svi *s) {
         svi_restart(s);
     }
     copy_numbers(s->pair->params->values, h.best, h.size);
+    if (h.stalls >= STALLS) write_checkpoint(&h);
 }
