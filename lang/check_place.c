@@ -87,9 +87,9 @@ void check_place(Resolver *r, const Stmt *s) {
                           "`param` stands %s; it belongs to nets, guides and models", place_text(r));
         break;
     case STMT_REFINE:
-        if (!in_kind(r, FUNCTION_GUIDE, FUNCTION_GUIDE))
+        if (!in_kind(r, FUNCTION_GUIDE, FUNCTION_GUIDE) && !in_kind(r, FUNCTION_NET, FUNCTION_NET))
             resolve_error(r, s->span, "an ordinary loop is written for t in 1..K { ... }",
-                          "`refine` stands %s; it belongs to guides", place_text(r));
+                          "`refine` stands %s; it belongs to guides and the nets that they call", place_text(r));
         break;
     case STMT_RETURN:
         check_return(r, s);

@@ -15,6 +15,17 @@ static Value call_layer(Interp *in, const Args *args) {
     return interp_call(in, f, 0, NULL, args->span);
 }
 
+/* Of the batch at work, where the plate runs in batches. Without a plate: x itself. */
+static Value call_over_elements(Interp *in, const Args *args) {
+    Array a = value_array(in, args->values[0], args->spans[0], "the argument");
+    const Axis *axis = NULL;
+    for (int k = 0; k < a.naxes; k++)
+        if (a.axes[k]->kind == AXIS_PLATE) axis = a.axes[k];
+    if (!axis) return args->values[0];
+    Value sum = array_reduce_axis(in, OP_SUM, args->values[0], axis, args->span);
+    return array_binary(in, BINARY_DIV, sum, value_number((double)axis->size), args->span);
+}
+
 static Value call_training(Interp *in, const Args *args) {
     (void)args;
     return value_bool(in->training);
@@ -37,6 +48,7 @@ static Value call_scatter_rows(Interp *in, const Args *args) {
 const Builtin builtins_nets[] = {
     {"layer", "(k, f)", call_layer, "f(), with parameters of its own for each k: layer(k, () -> dense(x, 20))", 0},
     {"lift", "(f, prior)", builtin_lift, "g ~ lift(f, Normal(0, 1)): the net f, its parameters as random variables", 0},
+    {"_over_elements", "(x)", call_over_elements, "the mean over the elements of the innermost plate", 0},
     {"_training", "()", call_training, "is a guide or a network being trained?", 0},
     {"_scatter_rows", "(src, index, n)", call_scatter_rows, "rows added up at their indices", 0},
     {0},
