@@ -41,18 +41,28 @@ BatchPlan *batch_plan_new(Interp *in, Arena *arena, Value sizes, uint64_t seed, 
     return b;
 }
 
+BatchPlan *batch_plan_in_order(Interp *in, Arena *arena, const char *plate, int64_t size) {
+    BatchPlan *b = ARENA_NEW(arena, BatchPlan);
+    PlateBatch one = {.plate = plate, .size = size, .now = size, .first = 1};
+    *b = (BatchPlan){.in_order = true, .elements = tensor_new(in->ctx, arena, shape1(size))->data};
+    b->plates = (Batches){.list = arena_copy(arena, &one, sizeof one), .n = 1, .slot = SLOT_BATCH};
+    return b;
+}
+
 uint64_t batch_prepare(BatchPlan *b, uint32_t step) {
     uint64_t shape = 1,
              at = step & 0xFFFFFF; /* steps of training count from 1; retries and estimates use the high bits */
     for (int k = 0; k < b->plates.n; k++) {
         PlateBatch *p = &b->plates.list[k];
         int64_t n = p->population > p->size ? p->population : p->size, batches = (n + p->size - 1) / p->size;
-        uint64_t turn = at ? at - 1 : 0, epoch = turn / (uint64_t)batches,
+        uint64_t turn = b->in_order ? b->turn : at ? at - 1 : 0, epoch = turn / (uint64_t)batches,
                  start = turn % (uint64_t)batches * (uint64_t)p->size;
         uint64_t key = key_fold(key_fold(b->key, (uint64_t)k), key_fold(epoch, step >> 24));
         p->now = n - (int64_t)start < p->size ? n - (int64_t)start : p->size;
         for (int64_t i = 0; i < p->now; i++)
-            b->elements[p->offset + i] = (real)(p->first + (int64_t)permuted(key, (uint64_t)n, start + (uint64_t)i));
+            b->elements[p->offset + i] =
+                (real)(p->first + (int64_t)(b->in_order ? start + (uint64_t)i
+                                                        : permuted(key, (uint64_t)n, start + (uint64_t)i)));
         shape = key_fold(shape, (uint64_t)p->now);
     }
     return shape;

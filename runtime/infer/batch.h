@@ -13,10 +13,14 @@ typedef struct BatchPlan {
     Batches plates;
     real *elements; /* indices of the step at work, plate after plate: an input of programs */
     uint64_t key;
+    bool in_order;  /* stretches one after the other, whatever the step: this one */
+    uint64_t turn;
 } BatchPlan;
 
 /* `sizes` is a record {plate: size}; raises where it is none. */
 BatchPlan *batch_plan_new(Interp *in, Arena *arena, Value sizes, uint64_t seed, Span at);
+/* One plate, in stretches of this size. */
+BatchPlan *batch_plan_in_order(Interp *in, Arena *arena, const char *plate, int64_t size);
 /* Choose the elements of this step; gives a number that stands for the sizes of the batches. */
 uint64_t batch_prepare(BatchPlan *b, uint32_t step);
 /* Steps that an epoch takes (of the first plate). 0: the plate has not been met, or runs whole. */

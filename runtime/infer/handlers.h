@@ -85,7 +85,7 @@ typedef struct Terms {
     Var *list;     /* rank 0, or [particles] */
     int n, capacity;
 } Terms;
-/* All axes but `particles` (may be NULL) are summed. */
+/* All axes but `particles` (may be NULL; any axis) are summed. */
 void terms_add(Terms *t, Interp *in, Value v, const Axis *particles);
 Var terms_total(const Terms *t, Interp *in); /* 0 when there are none */
 

@@ -1,7 +1,10 @@
 /* elbo, log_evidence, summary: what is asked of a fit. */
+#include "infer/queries.h"
+
 #include <math.h>
 #include <string.h>
 
+#include "infer/batch.h"
 #include "infer/builtins.h"
 #include "infer/diagnostics.h"
 #include "infer/fit.h"
@@ -24,44 +27,42 @@ static void add_elements(Terms *t, const Trace *trace, Interp *in, const Axis *a
     }
 }
 
+Var pass_element_elbos(Pass *p, Interp *in, const Axis *plate) {
+    Terms plus = {0}, minus = {0};
+    add_elements(&plus, &p->model, in, plate);
+    add_elements(&minus, &p->guide, in, plate);
+    for (int k = 0; k < p->summing.elimination.nrest; k++)
+        terms_add(&plus, in, array_expand_axes(in, p->summing.elimination.rest[k], 1, &plate), plate);
+    return op2(in->tape, OP_SUB, terms_total(&plus, in), terms_total(&minus, in));
+}
+
 static void *record_weight(Recorder *r, void *self) {
     Weight *w = self;
     Pass p;
     Interp *in = r->in;
     pass_run(&p, w->pair, in, NULL, PASS_TERMS);
     const Axis *axis = w->pair->automatic.kind == VALUE_NONE ? pass_common_plate(&p) : NULL;
-    Var total;
-    if (axis) {
-        Terms plus = {0}, minus = {0};
-        add_elements(&plus, &p.model, in, axis);
-        add_elements(&minus, &p.guide, in, axis);
-        for (int k = 0; k < p.summing.elimination.nrest; k++)
-            terms_add(&plus, in, array_expand_axes(in, p.summing.elimination.rest[k], 1, &axis), axis);
-        total = op2(in->tape, OP_SUB, terms_total(&plus, in), terms_total(&minus, in));
-    } else {
-        total = pass_elbo(&p, in, 1);
-    }
+    Var total = axis ? pass_element_elbos(&p, in, axis) : pass_elbo(&p, in, 1);
     int64_t n = shape_size(total.value->shape);
-    if (w->n == 0) {
-        w->n = n;
+    if (!w->values) {
         w->elements = axis != NULL;
-        w->values = ARENA_ARRAY(r->keep, real, n + 1);
+        w->values = ARENA_ARRAY(r->keep, real, n + 1); /* the first chunk is the largest */
     }
+    if (w->n == 0) w->n = n;
     if (n != w->n) ctx_raise_here(in->ctx, ERROR_PROGRAM, "the number of elements differs between runs");
     recorder_output(r, total, w->values);
     return w;
 }
 
-typedef struct Query {
-    Interp *in;
-    const Args *args;
-    Arena *arena;
-    Value result;
-    bool evidence;
-} Query;
+/* As they were learned on, in order. */
+static BatchPlan *chunk_plan(Query *q, const Fit *f) {
+    enum { LEAST = 256 };
+    if (!f->pair || !f->pair->batches || f->pair->batches->plates.n != 1) return NULL;
+    const PlateBatch *b = &f->pair->batches->plates.list[0];
+    return batch_plan_in_order(q->in, q->arena, b->plate, b->size > LEAST ? b->size : LEAST);
+}
 
-/* The model and guide asked about, with the parameters of the fit. */
-static Pair *query_pair(Query *q, Fit *f) {
+static Pair *find_pair(Query *q, Fit *f) {
     Interp *in = q->in;
     const Args *a = q->args;
     Pair *p = ARENA_NEW(q->arena, Pair);
@@ -92,53 +93,111 @@ static Pair *query_pair(Query *q, Fit *f) {
     return p;
 }
 
-static void read_refine(Query *q, Pair *p, int place) {
-    Value v = q->args->values[place];
-    if (v.kind != VALUE_NONE) p->refine = refine_options(q->in, v, q->args->spans[place]);
+static void check_pair(Query *q, Pair *p, uint64_t seed) {
+    Pair check = *p;
+    Latents found; /* the first run finds the layout anew */
+    if (check.latents) {
+        latents_init(&found, q->arena, check.latents->noncentre, true, check.latents->method);
+        check.latents = &found;
+    }
+    pair_check(&check, q->in, seed);
+}
+
+Pair *query_pair(Query *q, Fit *f, int refine, uint64_t seed) {
+    const Args *a = q->args;
+    Pair *p = find_pair(q, f);
+    Value v = a->values[refine];
+    if (v.kind != VALUE_NONE) p->refine = refine_options(q->in, v, a->spans[refine]);
+    p->batches = chunk_plan(q, f);
+    bool same = a->values[1].kind == VALUE_NONE && a->values[2].kind == VALUE_NONE && v.kind == VALUE_NONE;
+    if (!same || p->batches) check_pair(q, p, seed);
+    if (p->batches && p->batches->plates.list[0].population <= p->batches->plates.list[0].size) p->batches = NULL;
+    return p;
+}
+
+void query_whole(Pair *p) { p->batches = NULL; }
+
+int64_t query_population(const Pair *p) { return p->batches ? p->batches->plates.list[0].population : 0; }
+
+double query_share(const Pair *p) {
+    const PlateBatch *b = &p->batches->plates.list[0];
+    return (double)b->now / (double)b->population;
+}
+
+int64_t query_chunks(const Pair *p) {
+    if (!p->batches) return 1;
+    const PlateBatch *b = &p->batches->plates.list[0];
+    return (b->population + b->size - 1) / b->size;
+}
+
+void query_chunk(const Pair *p, int64_t k) {
+    if (p->batches) p->batches->turn = (uint64_t)k;
+}
+
+/* -- Estimates -- */
+
+/* Of one element: the mean of the weights, and their sum on the log scale. */
+typedef struct Estimate {
+    OnlineMoments mean;
+    double largest, sum;
+} Estimate;
+
+static void estimate_add(Estimate *e, double x) {
+    moments_add(&e->mean, x);
+    if (x > e->largest)
+        e->sum = e->sum * exp(e->largest - x) + 1, e->largest = x;
+    else if (e->largest > -INFINITY)
+        e->sum += exp(x - e->largest);
+}
+
+static void estimate_chunk(Weight *w, long samples, Estimate *out) {
+    w->n = w->pair->batches ? 0 : w->n;
+    for (long k = 0; k < samples; k++) {
+        recorder_run(&w->recorder, (uint32_t)(STEP_FRESH + k), 0);
+        if (w->pair->batches) w->n = w->elements ? w->pair->batches->plates.list[0].now : 1;
+        for (int64_t i = 0; i < w->n; i++) {
+            if (k == 0) out[i] = (Estimate){.largest = -INFINITY};
+            estimate_add(&out[i], w->values[i]);
+        }
+    }
+}
+
+/* Gives the number of elements. */
+static int64_t estimate(Query *q, Weight *w, long samples, Estimate **out) {
+    query_chunk(w->pair, 0);
+    recorder_run(&w->recorder, STEP_FRESH, 0);
+    if (w->pair->batches && !w->elements) { /* something does not belong to one element: all at once */
+        query_whole(w->pair);
+        recorder_forget(&w->recorder);
+        w->recorder.batches = NULL;
+        w->values = NULL, w->n = 0;
+        recorder_run(&w->recorder, STEP_FRESH, 0);
+    }
+    int64_t n = w->pair->batches ? query_population(w->pair) : w->n, chunks = query_chunks(w->pair), at = 0;
+    *out = ARENA_ARRAY(q->arena, Estimate, n + 1);
+    for (int64_t k = 0; k < chunks; k++, at += w->n) {
+        query_chunk(w->pair, k);
+        estimate_chunk(w, samples, *out + at);
+    }
+    return n;
 }
 
 static void query_body(void *self) {
     Query *q = self;
     Interp *in = q->in;
     const Args *a = q->args;
-    Fit *f = fit_of(in, a->values[0], a->spans[0]);
-    Weight *w = ARENA_NEW(q->arena, Weight);
-    *w = (Weight){.in = in, .pair = query_pair(q, f)};
-    read_refine(q, w->pair, 4);
-    long n = argument_count(in, a, 3, q->evidence ? 5000 : 1, 1, "the number of samples");
     uint64_t seed = key_fold(in->ctx->seed, 0xE1B0 + infer_state(in)->calls++);
-    if (a->values[1].kind != VALUE_NONE || a->values[2].kind != VALUE_NONE || a->values[4].kind != VALUE_NONE) {
-        Pair check = *w->pair;
-        Latents found; /* the first run finds the layout anew */
-        if (check.latents) {
-            latents_init(&found, q->arena, check.latents->noncentre, true, check.latents->method);
-            check.latents = &found;
-        }
-        pair_check(&check, in, seed);
-    }
+    Weight *w = ARENA_NEW(q->arena, Weight);
+    *w = (Weight){.in = in, .pair = query_pair(q, fit_of(in, a->values[0], a->spans[0]), 4, seed)};
+    long samples = argument_count(in, a, 3, q->evidence ? 5000 : 1, 1, "the number of samples");
     recorder_init(&w->recorder, in, q->arena, seed, record_weight, w);
     w->recorder.slots[SLOT_PARAMS] = w->pair->params->values;
-    OnlineMoments *mean = NULL;
-    double *largest = NULL, *sum = NULL;
-    for (long k = 0; k < n; k++) {
-        recorder_run(&w->recorder, (uint32_t)(STEP_FRESH + k), 0);
-        if (k == 0) {
-            mean = ARENA_ARRAY(q->arena, OnlineMoments, w->n);
-            largest = ARENA_ARRAY(q->arena, double, 2 * w->n);
-            sum = largest + w->n;
-            for (int64_t i = 0; i < w->n; i++) largest[i] = -INFINITY;
-        }
-        for (int64_t i = 0; i < w->n; i++) {
-            double x = w->values[i];
-            moments_add(&mean[i], x);
-            if (x > largest[i])
-                sum[i] = sum[i] * exp(largest[i] - x) + 1, largest[i] = x;
-            else if (largest[i] > -INFINITY)
-                sum[i] += exp(x - largest[i]);
-        }
-    }
-    Tensor *t = tensor_new(in->ctx, in->arena, w->elements ? shape1(w->n) : SHAPE_SCALAR);
-    for (int64_t i = 0; i < w->n; i++) t->data[i] = q->evidence ? largest[i] + log(sum[i] / (double)n) : mean[i].mean;
+    w->recorder.batches = w->pair->batches;
+    Estimate *e;
+    int64_t n = estimate(q, w, samples, &e);
+    Tensor *t = tensor_new(in->ctx, in->arena, w->elements ? shape1(n) : SHAPE_SCALAR);
+    for (int64_t i = 0; i < n; i++)
+        t->data[i] = (real)(q->evidence ? e[i].largest + log(e[i].sum / (double)samples) : e[i].mean.mean);
     q->result = value_tensor(in, t);
 }
 
@@ -147,64 +206,6 @@ static Value run_query(Interp *in, const Args *a, bool evidence) {
     scope_protect(in, query_body, &q, q.arena);
     arena_free(q.arena);
     return q.result;
-}
-
-/* -- refinement -- */
-
-typedef struct Steps {
-    Query query;
-    Pair *pair;
-    Arena *work; /* of one run */
-    int n;
-    OnlineMoments *mean; /* by step */
-} Steps;
-
-/* One run of the guide: the ELBOs before the steps and after the last. */
-static void refinement_run(Steps *s, long k) {
-    Interp *in = s->query.in;
-    arena_reset(s->work);
-    Tape *tape = tape_new(in->ctx, s->work, false);
-    tape->step = (uint32_t)(STEP_FRESH + k);
-    Scope saved;
-    Pass *p = ARENA_NEW(s->work, Pass);
-    scope_enter(in, &saved, s->work, tape, key_fold(in->ctx->seed, hash_string("refinement")));
-    in->tape->inputs[SLOT_PARAMS] = s->pair->params->values;
-    pass_run(p, s->pair, in, NULL, PASS_TERMS);
-    double last = tensor_item(pass_elbo(p, in, 1).value, 0);
-    const Axis *plate = pass_common_plate(p);
-    double elements = plate ? (double)plate->size : 1;
-    scope_leave(in, &saved);
-    const Refinement *r = &p->refinement;
-    if (r->n != 1)
-        ctx_raise(in->ctx, ERROR_PROGRAM, s->query.args->spans[2], NULL,
-                  r->n ? "the guide `%s` refines %d times in a run" : "the guide `%s` has no `refine`",
-                  s->pair->guide_name, r->n);
-    if (!s->mean) s->mean = ARENA_ARRAY(s->query.arena, OnlineMoments, r->nelbos + 1);
-    s->n = r->nelbos + 1;
-    for (int i = 0; i < r->nelbos; i++) moments_add(&s->mean[i], tensor_item(r->elbos[i].value, 0) / elements);
-    moments_add(&s->mean[r->nelbos], last / elements);
-}
-
-static void refinement_body(void *self) {
-    Steps *s = self;
-    Interp *in = s->query.in;
-    const Args *a = s->query.args;
-    s->pair = query_pair(&s->query, fit_of(in, a->values[0], a->spans[0]));
-    read_refine(&s->query, s->pair, 4);
-    long samples = argument_count(in, a, 3, 1, 1, "the number of samples");
-    s->work = ctx_arena(in->ctx);
-    arena_defer(s->query.arena, (void (*)(void *))arena_free, s->work);
-    for (long k = 0; k < samples; k++) refinement_run(s, k);
-    Tensor *t = tensor_new(in->ctx, in->arena, shape1(s->n));
-    for (int k = 0; k < s->n; k++) t->data[k] = (real)s->mean[k].mean;
-    s->query.result = value_tensor(in, t);
-}
-
-static Value call_refinement(Interp *in, const Args *a) {
-    Steps s = {.query = {.in = in, .args = a, .arena = ctx_arena(in->ctx)}};
-    scope_protect(in, refinement_body, &s, s.query.arena);
-    arena_free(s.query.arena);
-    return s.query.result;
 }
 
 static Value call_elbo(Interp *in, const Args *a) { return run_query(in, a, false); }
@@ -224,8 +225,6 @@ const Builtin builtins_queries[] = {
      "the ELBO on given data, one per element of the outermost plate where possible", 0},
     {"log_evidence", "(fit, m = , q = , samples = , refine = )", call_log_evidence,
      "the importance-weighted estimate of log p(data), likewise", 0},
-    {"refinement", "(fit, m, q, samples = , refine = )", call_refinement,
-     "the mean ELBO per element before the first step of `refine` and after each", 0},
     {"summary", "(fit)", call_summary, "what print(fit) shows, as text", 0},
     {0},
 };
