@@ -21,7 +21,7 @@ static void guide_latent(Trace *t, Interp *in, Site *s, Entry *e) {
     s->value = dist_draw_site(in, s->dist, s, flows);
     if (p->mode == PASS_DRAW) return;
     /* gradient(v) of a refinement is that of the ELBO as it stands */
-    Dist *d = p->nested ? s->dist : dist_detach(in, s->dist);
+    Dist *d = p->nested && !p->sticking ? s->dist : dist_detach(in, s->dist);
     e->log_density = dist_logpdf(in, d, s->value, false, s->span);
     if (!flows) e->log_score = dist_logpdf(in, s->dist, s->value, false, s->span);
 }
@@ -238,6 +238,7 @@ void pass_run_nested(Pass *p, Pass *outer, Interp *in, const Refined *given, int
                 .mode = PASS_TERMS,
                 .refinement = {.nested = true, .given = given, .ngiven = ngiven},
                 .nested = true,
+                .sticking = outer->sticking,
                 .shared = same_tape ? &outer->reader : NULL};
     in->nplates = 0;
     if (p->particles) in->plates[in->nplates++] = p->particles;

@@ -54,6 +54,7 @@ typedef struct Pass {
     PassMode mode;
     Refinement refinement;
     bool nested;             /* in a `refine`: the model's parameters are constants */
+    bool sticking;           /* nested too: log q with its distribution held fixed, as it is in other passes */
     ParamReader *shared;     /* nested on the same tape: what the outer pass has read, and takes over */
     bool point_guide; /* the automatic guide is a point */
     bool at_point;    /* the automatic part is not drawn: it is input SLOT_POINT */

@@ -364,6 +364,115 @@ print((f.params.q.a - [0.2, 0.3, 0.25]) * 1e9 / 100000)
         m, v = m + a[t] * (1.4 - 2 * m), (1 - 2 * a[t]) ** 2 * v + a[t] ** 2 * 4 * s * s
 
 
+def gaps():
+    """Against closed forms: a guide that is left where it starts, in a family that has the posterior; a mean-field guide of
+    two variables that the data tie together (its best ELBO is log p(x) - log(10 / 6) / 2)."""
+    body = '''
+r = gap(fit, m(x), q(x), samples = 400)
+print(1e4 * r.elbo, 1e4 * r.optimised, 1e4 * r.log_evidence, 1e4 * r.amortization_gap, 1e4 * r.approximation_gap)
+print(1e4 * r.elbo_mcse, 1e4 * r.optimised_mcse, 1e4 * r.log_evidence_mcse, 1e4 * r.amortization_gap_mcse,
+      1e4 * r.approximation_gap_mcse)
+print(r.worst)
+print(r.elements.amortised)
+print(r.elements.optimised)
+print(r.elements.log_evidence)
+'''
+    x = [0.3, -1.2, 4.0, 0.1]
+    one = '''
+x = [0.3, -1.2, 4.0, 0.1]
+model m(x) { plate i in 1..len(x) { z[i] ~ Normal(0, 1); x[i] ~ Normal(z[i], 1) } }
+guide q(x) for m {
+    plate i in 1..len(x) {
+        lam = {loc: 0.3, log_scale: -0.2}
+        refine lam for t in 1..2 { lam = {loc: lam.loc, log_scale: lam.log_scale} }
+        z[i] ~ Normal(lam.loc, exp(lam.log_scale))
+    }
+}
+fit = infer(m(x), q(x), steps = 1 BATCH)
+'''
+    s2 = math.exp(-0.4)
+    elbo = [-math.log(2 * math.pi) - 0.5 * (0.09 + s2 + (v - 0.3) ** 2 + s2) + 0.5 * math.log(2 * math.pi * math.e * s2) for v in x]
+    evidence = [-0.25 * v * v - 0.5 * math.log(4 * math.pi) for v in x]
+    for batch in ['', ', batch = {i: 3}']:
+        out = ran('gap', one.replace('BATCH', batch) + body)
+        if not out:
+            continue
+        *steps, best, ev, amortised, approximate = [v * 1e-4 for v in out[0]]
+        errors = [v * 1e-4 for v in out[1]]
+        mean, top = sum(elbo) / 4, sum(evidence) / 4
+        check('gap: K + 1 steps', len(steps) == 3 and steps[0] == steps[1] == steps[2], f'{steps}')
+        near('gap: amortised', steps[0], mean, 4 * errors[0])
+        near('gap: optimised', best, top, 2e-3)
+        near('gap: evidence', ev, top, 4 * errors[4] + 1e-3)
+        near('gap: amortization gap', amortised, top - mean, 4 * errors[5] + 2e-3)
+        near('gap: approximation gap', approximate, 0, 4 * errors[6] + 2e-3)
+        near('gap: parts add up', steps[-1] + amortised + approximate, ev, 3e-4)
+        check('gap: errors', all(0 <= e < 0.1 for e in errors) and errors[0] > 1e-3, f'{errors}')
+        order = sorted(range(4), key=lambda k: elbo[k] - evidence[k])
+        check('gap: worst first', [int(v) - 1 for v in out[2]] == order, f'{out[2]} {order}')
+        for k in range(4):
+            near(f'gap: element {k + 1}', out[3][k], elbo[k], 0.5)
+            near(f'gap: best of element {k + 1}', out[4][k], evidence[k], 2e-3)
+            near(f'gap: evidence of element {k + 1}', out[5][k], evidence[k], 0.01)
+    out = ran('two', '''
+model m(x) { plate i in 1..len(x) { a[i] ~ Normal(0, 1); b[i] ~ Normal(0, 1); x[i] ~ Normal(a[i] + 2 * b[i], 1) } }
+guide q(x) for m {
+    plate i in 1..len(x) {
+        lam = {loc: zeros(2), log_scale: zeros(2)}
+        refine lam for t in 1..0 { }
+        s = exp(lam.log_scale)
+        a[i] ~ Normal(lam.loc[1], s[1])
+        b[i] ~ Normal(lam.loc[2], s[2])
+    }
+}
+x = [3, 3]
+fit = infer(m(x), q(x), steps = 1)
+''' + body)
+    if out:
+        values, errors = [v * 1e-4 for v in out[0]], [v * 1e-4 for v in out[1]]
+        near('two: optimised', values[1], -2.8202310797, 4 * errors[1] + 3e-3)
+        near('two: evidence', values[2], -2.5648182679, 4 * errors[2] + 3e-3)
+        near('two: approximation gap', values[4], 0.2554128119, 4 * errors[4] + 3e-3)
+
+
+def library():
+    """The pieces of the standard library: encodings, the gated update, posteriors in one line."""
+    out = ran('encodings', '''
+print(log_sign([0.5, -2], epsilon = 0))
+model m(x) { plate i in 1..nrow(x) { z[i] ~ Normal(0, 1)[2]; x[i] ~ Normal(z[i], 1) } }
+guide q(x) for m {
+    plate i in 1..nrow(x) { e[i] := batch_standardize(x[i], epsilon = 0); u[i] := gated_update(x[i], x[i]); z[i] ~ Normal(0, 1)[2] }
+}
+x = [[1, 10], [2, 20], [6, 60]]
+fit = infer(m(x), q(x), steps = 1, optimizer = sgd(1e-12))
+p = posterior(fit, q(x))
+print(p.e - ([[1, 1], [2, 2], [6, 6]] - 3) / sqrt(14 / 3))
+(a, b) = (fit.params.q.gated_update_1.dense_1, fit.params.q.gated_update_1.dense_2)
+g = sigmoid(x @ a.w + a.b)
+print(p.u - (g * x + (1 - g) * (x @ b.w + b.b)))
+''')
+    if out:
+        for value, want in zip(out[0], [math.log(0.5), math.log(2), 1, -1]):
+            check('log_sign', value == want or abs(value - want) < 1e-5, f'{out[0]}')
+        check('batch_standardize', len(out[1]) == 6 and max(map(abs, out[1])) < 1e-9, f'{out[1]}')
+        check('gated_update', len(out[2]) == 6 and max(map(abs, out[2])) < 1e-9, f'{out[2]}')
+    guides = {'iterative': 'iterative([16], 3, x[i], steps = 3)', 'errors': 'iterative([16], 3, x[i], encoding = log_sign)',
+              'batch': 'iterative(h -> mlp(h, [16], tanh), 3, x[i], encoding = batch_standardize)',
+              'semi-amortised': 'semi_amortized([16], 3, x[i])', 'without the data': 'iterative([16], 3)'}
+    for name, call in guides.items():
+        out = ran(name, '''
+data x = draw(Normal(0, sqrt(2))[400, 3])
+model m(x) { plate i in 1..nrow(x) { z[i] ~ Normal(0, 1)[3]; x[i] ~ Normal(z[i], 1) } }
+guide q(x) for m { plate i in 1..nrow(x) { z[i] ~ ''' + call + ''' } }
+f = infer(m(x), q(x), steps = 1000, optimizer = adam(5e-3), batch = {i: 100}, draws = 10)
+print(mean(elbo(f, m(x), q(x), samples = 10)) - sum(logpdf(Normal(0, sqrt(2)), x)) / 400)
+print(refinement(f, m(x), q(x)))
+''')
+        if out:
+            near(f'{name}: close to the evidence', out[0][0], 0, 0.8 if name == 'without the data' else 0.12)
+            check(f'{name}: steps', len(out[1]) == (4 if name == 'iterative' else 6), f'{out[1]}')
+
+
 def several():
     """Levels of a hierarchy together, statements one after the other, in a loop, outside plates with batches."""
     text = FIXED.replace('EPS', '0') + '''
@@ -508,7 +617,7 @@ def mistakes():
 
 if __name__ == '__main__':
     for test in [closed_forms, gradients, ascent, learned_from_gradients, reaches_and_stays, error_encoder_is_encoder,
-                 parameter_gradients, mean_of_steps, several, elementwise, tape_is_tree, mistakes]:
+                 parameter_gradients, mean_of_steps, gaps, library, several, elementwise, tape_is_tree, mistakes]:
         test()
     print(f'{passed} passed, {failed} failed')
     sys.exit(failed > 0)
