@@ -59,18 +59,26 @@ static void add_left(Buf *b, double left) {
         buf_printf(b, "  %ld:%02ld left", seconds / 60, seconds % 60);
 }
 
+static void add_number(Buf *b, const char *before, double x, int digits, const char *behind) {
+    if (isnan(x)) return;
+    buf_printf(b, "  %s", before);
+    buf_add_number(b, x, digits);
+    buf_add(b, behind);
+}
+
 static void add_progress(Buf *b, const Progress *p) {
-    buf_printf(b, "%s %s  step %ld", p->method ? p->method : "fit", p->model ? p->model : "", p->step);
+    buf_printf(b, "%s %s", p->method ? p->method : "fit", p->model ? p->model : "");
+    if (p->epoch > 0) buf_printf(b, "  epoch %ld", p->epoch);
+    if (p->epochs > 0) buf_printf(b, "/%ld", p->epochs);
+    buf_printf(b, "  step %ld", p->step);
     if (p->steps > 0) buf_printf(b, "/%ld", p->steps);
-    if (!isnan(p->objective)) {
-        buf_add(b, "  objective ");
-        buf_add_number(b, p->objective, 6);
-    }
-    if (p->seconds > 0 && p->step > 0) {
-        buf_add(b, "  ");
-        buf_add_number(b, (double)p->step / p->seconds, 3);
-        buf_add(b, " steps/s");
-    }
+    bool svi = p->method && strcmp(p->method, "svi") == 0;
+    add_number(b, svi ? p->by_element ? "ELBO per element " : "ELBO " : "log density ", p->objective, 6, "");
+    add_number(b, "rate ", p->rate, 3, "");
+    if (p->speed >= 100)
+        buf_printf(b, "  %.0f steps/s", p->speed);
+    else
+        add_number(b, "", p->speed, 3, " steps/s");
     add_left(b, p->left);
 }
 

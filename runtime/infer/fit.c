@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "infer/diagnostics.h"
 #include "infer/report.h"
@@ -73,38 +72,6 @@ void fit_held_out_add(Fit *f, long step, double value) {
     }
     f->held_out[f->nheld_out] = value;
     f->held_out_steps[f->nheld_out++] = (double)step;
-}
-
-/* -- Progress -- */
-
-double clock_seconds(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
-bool job_progress(Job *job, long step, long steps, double objective) {
-    Ctx *c = job->in->ctx;
-    bool interrupted = c->interrupted && *c->interrupted;
-    if (step % 16 != 0 && !interrupted) return false;
-    double now = clock_seconds();
-    if (now - job->last_report < 0.1 && !interrupted) return false;
-    job->last_report = now;
-    const InferSettings *s = &infer_state(job->in)->settings;
-    double seconds = now - job->start_time;
-    Progress p = {.method = job->fit->report.method,
-                  .model = job->fit->report.model,
-                  .step = step,
-                  .steps = steps,
-                  .objective = objective,
-                  .seconds = seconds,
-                  .left = steps > 0 && step > 0 ? seconds * (double)(steps - step) / (double)step : NAN};
-    if (s->on_progress) s->on_progress(s->self, &p);
-    if (interrupted) {
-        job->fit->report.interrupted = true;
-        job->fit->report.stop = "interrupted";
-    }
-    return interrupted;
 }
 
 /* -- Judging -- */

@@ -1,4 +1,5 @@
 /* infer(...): a model with its guide and what is said of how, checked, run, and left behind as a fit. */
+#include <math.h>
 #include <string.h>
 
 #include "infer/batch.h"
@@ -69,7 +70,9 @@ static void say_done(Job *job) {
                      .model = r->model,
                      .step = r->steps,
                      .objective = r->elbo,
+                     .rate = NAN,
                      .seconds = r->seconds,
+                     .speed = NAN,
                      .done = true};
     if (s->on_progress) s->on_progress(s->self, &done);
 }

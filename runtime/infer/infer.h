@@ -27,8 +27,11 @@ typedef struct Progress {
     const char *method;  /* "svi" */
     const char *model;
     long step, steps;    /* steps: the limit; 0: unknown */
+    long epoch, epochs;  /* where plates run in batches; 0: not so; epochs: 0: no limit */
     double objective;    /* a running mean of the ELBO (or what the method maximises); NaN: none */
-    double seconds, left; /* left: estimated; NaN: unknown */
+    bool by_element;     /* of the plate that runs in batches: the objective is divided by their number */
+    double rate;         /* of the optimizer, where a schedule changes it; else NaN */
+    double seconds, speed, left; /* since the start; steps per second; estimated; NaN: unknown */
     bool done;
 } Progress;
 

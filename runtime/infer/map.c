@@ -35,7 +35,7 @@ static bool keep_going(void *self, int iteration, double f, const double *x, con
     (void)x, (void)gradient;
     c->job->fit->report.steps++;
     fit_trace_add(c->job->fit, -f);
-    return !job_progress(c->job, iteration * 16L, 0, -f);
+    return !job_progress(c->job, iteration, 0, -f);
 }
 
 static void climb_from(Climb *c, double *x) {

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Checkpoints: a training killed at any moment and run again ends with the bits of one that was not; others are refused.
 Held-out data: early stopping, the best parameters. Interrupts."""
-import json, os, random, signal, subprocess, sys, tempfile, time
+import json, os, pty, random, re, signal, subprocess, sys, tempfile, time
 
 PPL = os.environ.get('PPL', os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', '..', 'ppl'))
 passed = failed = 0
@@ -183,7 +183,28 @@ def interrupted():
           (p.returncode, out[:500], err[-300:]))
 
 
-killed_and_continued(), refused(), held_out(), interrupted()
+def progress():
+    """On a terminal a live line; elsewhere none within the first ten seconds."""
+    path = os.path.join(folder, 'p.ppl')
+    open(path, 'w').write(NETWORK + 'fit = infer(lin(x), q(x), batch = {i: 50}, epochs = 1500, optimizer = adam(0.01, schedule = cosine()))')
+    master, slave = pty.openpty()
+    p = subprocess.Popen([PPL, 'run', path], stdout=subprocess.DEVNULL, stderr=slave, close_fds=True)
+    os.close(slave)
+    text = b''
+    try:
+        while chunk := os.read(master, 4096):
+            text += chunk
+    except OSError:
+        pass
+    p.wait()
+    lines = [l for l in text.decode().split('\r') if 'left' in l]
+    shape = re.compile(r'svi lin  epoch \d+/1500  step \d+/15000  ELBO per element -\d\.\d+  rate 0\.\d+  \d+ steps/s  \d+:\d\d left')
+    check('a live line', lines and all(shape.match(l) for l in lines), lines[:2])
+    done = subprocess.run([PPL, 'run', path], text=True, capture_output=True)
+    check('no line elsewhere', 'left' not in done.stderr, done.stderr)
+
+
+killed_and_continued(), refused(), held_out(), interrupted(), progress()
 for f in os.listdir(folder):
     os.unlink(os.path.join(folder, f))
 os.rmdir(folder)
