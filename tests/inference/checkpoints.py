@@ -82,11 +82,13 @@ def killed_and_continued():
         check(name + ': runs', code == 0 and all(whole), err)
         kept = text.replace('CHECK', ', checkpoint = "run.checkpoint"' + ('' if 'every' in text else ', every = 60' if 'steps = ' in text else ', every = 1'))
         killed = 0
-        for attempt in range(6):
+        for attempt in range(30):
+            if killed == 5:
+                break
             p = start(kept)
             try:
-                p.wait(timeout=0.03 + 0.3 * (seconds - 0.03) * random.random())
-                break
+                p.wait(timeout=0.02 + 0.4 * seconds * random.random())
+                left_behind('net.safetensors', 'rest.json', 'run.checkpoint')  # it was faster: from the beginning
             except subprocess.TimeoutExpired:
                 p.kill() if attempt % 3 else p.send_signal(signal.SIGINT)
                 p.wait()
