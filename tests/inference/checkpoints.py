@@ -58,8 +58,8 @@ PROGRAMS = {
     'held out': NETWORK + '''fit = infer(lin(x), q(x), batch = {i: 64}, epochs = 150, optimizer = rmsprop(0.003, momentum = 0.5, schedule = cosine()),
         rates = {"encoder.dense*": adamw(0.01)}, held_out = (lin(test), q(test)), every = 3CHECK)''' + END,
     'no end given': '''
-data x = draw(Normal(1, 2)[30])
-model m { a ~ Normal(0, 1); b ~ Exponential(1); plate i in 1..30 { x[i] ~ Normal(a, b) } }
+data x = draw(Normal(1, 2)[2000])
+model m { a ~ Normal(0, 1); b ~ Exponential(1); plate i in 1..2000 { x[i] ~ Normal(a, b) } }
 fit = infer(m, guide = auto_normal(), draws = 10CHECK)''' + END,
     'moving baselines': '''
 data y = [3, 5, 4, 2]
