@@ -3,35 +3,44 @@
 #include <string.h>
 #include <tgmath.h>
 
+#include "infer/lines_optimizer.h"
+
+extern const OptimizerLines optimizer_lines_v1, optimizer_lines_v3, optimizer_lines_v4;
+
+const OptimizerLines *optimizer_lines(void) {
+    static const OptimizerLines *const all[ISA_COUNT] = {&optimizer_lines_v1, &optimizer_lines_v3, &optimizer_lines_v4};
+    return all[isa_best()];
+}
+
 /* -- Updates. Options come in the order of the table at the foot. -- */
 
-/* Kingma and Ba (2015), algorithm 1. `decay`: decoupled weight decay (Loshchilov and Hutter 2019, algorithm 2). */
-static void adam_step(real lr, real b1, real b2, real eps, real decay, real *state, int64_t n, real *x,
-                      const real *g, int64_t t) {
-    real *m = state, *v = state + n;
-    const real unbias1 = 1 / (1 - pow((double)b1, (double)t)), unbias2 = 1 / (1 - pow((double)b2, (double)t));
-    for (int64_t i = 0; i < n; i++) {
-        m[i] = b1 * m[i] + (1 - b1) * g[i];
-        v[i] = b2 * v[i] + (1 - b2) * g[i] * g[i];
-        x[i] -= lr * (m[i] * unbias1 / (sqrt(v[i] * unbias2) + eps) + decay * x[i]);
-    }
+/* 1 / (1 - beta^t): from where beta^t <= exp(-t (1 - beta)) is 0, without asking for it. */
+static real unbias(double beta, int64_t t) {
+    double power = (1 - beta) * (double)t > 800 ? 0 : pow(beta, (double)t);
+    return (real)(1 / (1 - power));
+}
+
+static void adam_step(const double *o, real decay, real *state, int64_t n, real *x, const real *g, int64_t t) {
+    const AdamStep step = {.rate = (real)o[0], .beta1 = (real)o[1], .beta2 = (real)o[2], .eps = (real)o[3],
+                           .decay = decay, .unbias1 = unbias((real)o[1], t), .unbias2 = unbias((real)o[2], t)};
+    optimizer_lines()->adam(&step, n, state, state + n, x, g);
 }
 
 static void adam_update(const double *o, real *state, int64_t n, real *x, const real *g, int64_t t) {
-    adam_step(o[0], o[1], o[2], o[3], 0, state, n, x, g, t);
+    adam_step(o, 0, state, n, x, g, t);
 }
 
 static void adamw_update(const double *o, real *state, int64_t n, real *x, const real *g, int64_t t) {
-    adam_step(o[0], o[1], o[2], o[3], o[4], state, n, x, g, t);
+    adam_step(o, (real)o[4], state, n, x, g, t);
 }
 
 /* Tieleman and Hinton (2012), lecture 6.5; the running mean starts unbiased, as Adam's. */
 static void rmsprop_update(const double *o, real *state, int64_t n, real *x, const real *g, int64_t t) {
-    const real lr = o[0], rho = o[1], eps = o[2], momentum = o[3], unbias = 1 / (1 - pow((double)rho, (double)t));
+    const real lr = o[0], rho = o[1], eps = o[2], momentum = o[3], unbiased = unbias(rho, t);
     real *v = state, *velocity = state + n;
     for (int64_t i = 0; i < n; i++) {
         v[i] = rho * v[i] + (1 - rho) * g[i] * g[i];
-        velocity[i] = momentum * velocity[i] + g[i] / (sqrt(v[i] * unbias) + eps);
+        velocity[i] = momentum * velocity[i] + g[i] / (sqrt(v[i] * unbiased) + eps);
         x[i] -= lr * velocity[i];
     }
 }
@@ -77,7 +86,9 @@ const char *schedule_text(const Schedule *s, Arena *a) {
 }
 
 double gradient_norm(const real *grad, int64_t n) {
-    double high = 0, sum = 0;
+    double high = 0, sum = optimizer_lines()->squares(n, grad);
+    if (sum > 1e-280 && sum < 1e300) return sqrt(sum); /* else it may have over- or underflowed on the way */
+    sum = 0;
     for (int64_t i = 0; i < n; i++) {
         if (isnan(grad[i])) return NAN;
         high = fmax(high, fabs(grad[i]));

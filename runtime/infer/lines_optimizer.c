@@ -1,0 +1,35 @@
+#include "infer/lines_optimizer.h"
+
+#include <tgmath.h>
+
+enum { LANES = 8 };
+
+/* Kingma and Ba (2015), algorithm 1; `decay`: decoupled weight decay (Loshchilov and Hutter 2019, algorithm 2). */
+static inline void adam_group(const AdamStep *a, int n, real *restrict m, real *restrict v, real *restrict x,
+                              const real *restrict g) {
+#pragma omp simd
+    for (int i = 0; i < n; i++) {
+        m[i] = a->beta1 * m[i] + (1 - a->beta1) * g[i];
+        v[i] = a->beta2 * v[i] + (1 - a->beta2) * g[i] * g[i];
+        x[i] -= a->rate * (m[i] * a->unbias1 / (sqrt(v[i] * a->unbias2) + a->eps) + a->decay * x[i]);
+    }
+}
+
+static void adam(const AdamStep *step, int64_t n, real *m, real *v, real *x, const real *g) {
+    const AdamStep a = *step;
+    int64_t i = 0;
+    for (; i + 2 * LANES <= n; i += 2 * LANES) adam_group(&a, 2 * LANES, m + i, v + i, x + i, g + i);
+    for (; i < n; i++) adam_group(&a, 1, m + i, v + i, x + i, g + i);
+}
+
+static double squares(int64_t n, const real *x) {
+    double lane[2 * LANES] = {0}, sum = 0;
+    int64_t i = 0;
+    for (; i + 2 * LANES <= n; i += 2 * LANES)
+        for (int l = 0; l < 2 * LANES; l++) lane[l] += (double)x[i + l] * x[i + l];
+    for (int l = 0; i < n; i++, l++) lane[l] += (double)x[i] * x[i];
+    for (int l = 0; l < 2 * LANES; l++) sum += lane[l];
+    return sum;
+}
+
+const OptimizerLines ISA_NAME(optimizer_lines) = {adam, squares};

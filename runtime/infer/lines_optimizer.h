@@ -1,0 +1,21 @@
+/* The loops of optimizers over all parameters, compiled for each instruction set (base/isa.h). */
+#ifndef INFER_LINES_OPTIMIZER_H
+#define INFER_LINES_OPTIMIZER_H
+
+#include "base/isa.h"
+#include "tensor/tensor.h"
+
+typedef struct AdamStep {
+    real rate, beta1, beta2, eps, decay, unbias1, unbias2; /* the last two: 1 / (1 - beta^t) */
+} AdamStep;
+
+typedef struct OptimizerLines {
+    /* x[0..n) along the gradient g, with the moments m and v; none overlap. */
+    void (*adam)(const AdamStep *a, int64_t n, real *m, real *v, real *x, const real *g);
+    /* Sum of squares, by lanes; beyond the range of double where the numbers are large, NaN where one is. */
+    double (*squares)(int64_t n, const real *x);
+} OptimizerLines;
+
+const OptimizerLines *optimizer_lines(void);
+
+#endif
