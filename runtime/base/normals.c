@@ -16,16 +16,6 @@ void normals_flush(Normals *b) {
     b->n = 0;
 }
 
-void normals_add(Normals *b, Stream *s, double *to) {
-    int i = b->n++;
-    for (int k = 0; k < 3; k++) b->counter[k][i] = s->place[k];
-    b->counter[3][i] = s->block++;
-    b->key[0][i] = s->key[0], b->key[1][i] = s->key[1];
-    s->left = 0;
-    b->to[i] = to;
-    if (b->n == NORMALS) normals_flush(b);
-}
-
 double stream_normal(Stream *s) {
     Normals b;
     double x;

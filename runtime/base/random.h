@@ -37,8 +37,17 @@ typedef struct Normals {
     uint32_t counter[4][NORMALS], key[2][NORMALS];
     double *to[NORMALS];
 } Normals;
-void normals_add(Normals *b, Stream *s, double *to); /* the stream's next normal goes to *to */
 void normals_flush(Normals *b);
+/* The stream's next normal goes to *to. */
+static inline void normals_add(Normals *b, Stream *s, double *to) {
+    int i = b->n++;
+    for (int k = 0; k < 3; k++) b->counter[k][i] = s->place[k];
+    b->counter[3][i] = s->block++;
+    b->key[0][i] = s->key[0], b->key[1][i] = s->key[1];
+    s->left = 0;
+    b->to[i] = to;
+    if (b->n == NORMALS) normals_flush(b);
+}
 
 /* The same stream as a generator for GSL's samplers. The gsl_rng points into *s and is valid while s lives. */
 #include <gsl/gsl_rng.h>

@@ -119,10 +119,47 @@ static void waiting_flush(Waiting *w) {
     w->n = 0;
 }
 
-static void waiting_add(Waiting *w, Stream *s, real *to) {
-    normals_add(&w->normals, s, &w->drawn[w->n]);
-    w->to[w->n++] = to;
+static inline void waiting_add(Waiting *w, Stream *s, real *to) {
+    w->to[w->n] = to;
+    normals_add(&w->normals, s, &w->drawn[w->n++]);
     if (w->n == NORMALS) waiting_flush(w);
+}
+
+/* What one step along the innermost dimension changes: the element, the particle, the block of the stream. */
+typedef enum Along { ALONG_ELEMENT, ALONG_PARTICLE, ALONG_EVENT, ALONG_OTHER } Along;
+
+static Along innermost(const RandomSite *site, const Walk *w) {
+    if (w->rank == 0) return ALONG_OTHER;
+    if (w->rank > w->streams) return ALONG_EVENT;
+    int d = w->dim[w->rank - 1], last = site->n - 1;
+    for (int k = 0; k < last; k++)
+        if (site->index[k].dim == d) return ALONG_OTHER;
+    bool element = last >= 0 && site->index[last].dim == d;
+    if (d == site->particle_dim) return element ? ALONG_OTHER : ALONG_PARTICLE;
+    return element && site->index[last].ids <= 0 ? ALONG_ELEMENT : ALONG_OTHER;
+}
+
+static void draw_normals(const KernelCall *call, Walk *w) {
+    const Tensor *out = call->out;
+    Along along = innermost(call->attr->random, w);
+    int inner = along == ALONG_OTHER ? w->rank : w->rank - 1, streams = w->streams < inner ? w->streams : inner;
+    int64_t n = inner < w->rank ? out->shape.dim[w->dim[inner]] : 1, stride = inner < w->rank ? out->stride[w->dim[inner]] : 0;
+    const real *none[2] = {NULL, NULL};
+    real *q = out->data;
+    Waiting waiting;
+    waiting.normals.n = waiting.n = 0;
+    do {
+        Stream s = site_stream(call, 0, w);
+        do
+            for (int64_t i = 0; i < n; i++) {
+                waiting_add(&waiting, &s, q + i * stride);
+                if (along == ALONG_EVENT) continue;
+                s.block = 0;
+                s.place[along == ALONG_PARTICLE]++;
+            }
+        while (walk_next(w, streams, inner, out, &q, none));
+    } while (walk_next(w, 0, streams, out, &q, none));
+    waiting_flush(&waiting);
 }
 
 bool kernel_random(const KernelCall *call) {
@@ -133,6 +170,10 @@ bool kernel_random(const KernelCall *call) {
     assert(draw && operands <= 2 && operands <= call->n);
     Walk w;
     walk_start(&w, call, operands);
+    if (call->op == OP_NORMAL) {
+        draw_normals(call, &w);
+        return true;
+    }
     const real *p[2] = {NULL, NULL};
     for (int k = 0; k < operands; k++) p[k] = call->in[k]->data;
     int64_t K = 0, step = 0;
@@ -142,17 +183,6 @@ bool kernel_random(const KernelCall *call) {
         step = call->in[0]->stride[last];
     }
     real *q = out->data;
-    if (call->op == OP_NORMAL) {
-        Waiting waiting;
-        waiting.normals.n = waiting.n = 0;
-        do {
-            Stream s = site_stream(call, operands, &w);
-            do waiting_add(&waiting, &s, q);
-            while (walk_next(&w, w.streams, w.rank, out, &q, p));
-        } while (walk_next(&w, 0, w.streams, out, &q, p));
-        waiting_flush(&waiting);
-        return true;
-    }
     do {
         Stream s = site_stream(call, operands, &w);
         do *q = draw(&s, p, K, step);
