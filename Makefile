@@ -21,6 +21,7 @@ build/runtime/tape/kernels_%.o build/single/runtime/tape/kernels_%.o: CFLAGS += 
 # Compiled for each instruction set (runtime/base/isa.h). Moving the calls of one side of a choice into a branch, as the
 # first two options do, would keep loops from becoming vectors (tests/layers looks).
 LINES_FLAGS := -O3 -fno-tree-sink -fno-thread-jumps -fno-tree-loop-distribute-patterns
+build/runtime/tape/lines_products.% build/single/runtime/tape/lines_products.%: CFLAGS += -ffp-contract=fast -Wno-psabi
 ISAS := v1 v3 v4
 ISA_v1 := $(LINES_FLAGS) -DISA=v1
 ISA_v3 := $(LINES_FLAGS) -DISA=v3 -march=x86-64-v3

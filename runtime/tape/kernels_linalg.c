@@ -19,8 +19,9 @@
 #define TRSM cblas_dtrsm
 #endif
 
-/* Below this many multiplications the loops win over the call. */
-enum { SMALL_PRODUCT = 512 };
+/* Below this many multiplications, and for a matrix and a vector of which one is this short, the loops win over the
+ * call. */
+enum { SMALL_PRODUCT = 512, SHORT_VECTOR = 64 };
 
 bool matrix_layout(const Tensor *t, bool *transposed, int64_t *ld) {
     int r = t->shape.rank;
@@ -111,14 +112,30 @@ static void product(Product *p, struct Team *team) {
     team_run(wide ? team : NULL, (int)blocks, product_block, p);
 }
 
+bool product_by_lines(int64_t n, int64_t m, int64_t K) {
+    bool small = K == 0 || (double)n * (double)m * (double)K <= SMALL_PRODUCT;
+    return !small && lines_here()->matrix_vector &&
+           ((m == 1 && (n <= SHORT_VECTOR || K <= SHORT_VECTOR)) ||
+            (n == 1 && (m <= SHORT_VECTOR || K <= SHORT_VECTOR)));
+}
+
 bool kernel_matmul(const KernelCall *call) {
     const Tensor *a = call->in[0], *b = call->in[1], *out = call->out;
     int ra = a->shape.rank, rb = b->shape.rank, ro = out->shape.rank;
     int64_t n = out->shape.dim[ro - 2], m = out->shape.dim[ro - 1], K = a->shape.dim[ra - 1], lda, ldb;
     bool ta, tb, small = K == 0 || (double)n * (double)m * (double)K <= SMALL_PRODUCT;
+    const Lines *lines = product_by_lines(n, m, K) ? lines_here() : NULL;
     matrix_layout(a, &ta, &lda);
     matrix_layout(b, &tb, &ldb);
     for (Batch w = batch_start(call); w.left > 0 && n > 0 && m > 0; batch_next(&w)) {
+        if (lines && m == 1) {
+            lines->matrix_vector(n, K, w.in[0], a->stride[ra - 2], a->stride[ra - 1], w.in[1], b->stride[rb - 2], w.to);
+            continue;
+        }
+        if (lines) {
+            lines->matrix_vector(m, K, w.in[1], b->stride[rb - 1], b->stride[rb - 2], w.in[0], a->stride[ra - 1], w.to);
+            continue;
+        }
         if (!small && (n == 1 || m == 1)) memset(w.to, 0, (size_t)(n * m) * sizeof(real)); /* gemv may scale NaN by 0 */
         if (small)
             small_product(n, m, K, w.in[0], a->stride[ra - 2], a->stride[ra - 1], w.in[1], b->stride[rb - 2],

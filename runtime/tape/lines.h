@@ -16,6 +16,10 @@ typedef void RowFn(int64_t n, real *out, const real *const in[], const int64_t s
 enum { SUM_TILE = 16 };
 typedef void SumColumnsFn(int64_t n, int width, const real *x, int64_t stride, real *out);
 
+/* out[0..n) = a b for a[n, K] with strides sr, sc and b[K] with stride sb; the same bits for all strides. */
+typedef void MatrixVectorFn(int64_t n, int64_t K, const real *a, int64_t sr, int64_t sc, const real *b, int64_t sb,
+                            real *out);
+
 /* One operation: the same numbers from each. */
 typedef struct Rows {
     RowFn *any;      /* EW and reductions, else NULL */
@@ -26,6 +30,7 @@ typedef struct Rows {
 typedef struct Lines {
     Rows rows[OP_COUNT];
     SumColumnsFn *sum_columns;
+    MatrixVectorFn *matrix_vector; /* NULL where BLAS is as good */
 } Lines;
 
 extern const Lines lines_v1, lines_v3, lines_v4;

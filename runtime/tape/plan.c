@@ -186,6 +186,53 @@ static int add_view(Plan *p, const Operands *o, const Node *node, int from) {
     return value_view(p, from, op_view(o, shape));
 }
 
+/* A constant matrix with its long side dense, for products with vectors (lines_products.c), which give the same bits for
+ * any layout. X and its transpose share one. */
+typedef struct Relaid {
+    struct Relaid *next;
+    const real *from;
+    int64_t count, length, step, stride; /* of the short and the long side */
+    real *numbers;                       /* [count, lead], aligned */
+    int64_t lead;
+} Relaid;
+
+enum { WHOLE = ALIGNMENT / sizeof(real), PAGE = 4096 / sizeof(real) };
+
+static const Relaid *relay(Plan *p, const real *from, int64_t count, int64_t step, int64_t length, int64_t stride) {
+    for (const Relaid *r = p->relaid; r; r = r->next)
+        if (r->from == from && r->count == count && r->length == length && r->step == step && r->stride == stride)
+            return r;
+    int64_t lead = (length + WHOLE - 1) / WHOLE * WHOLE;
+    if (lead % PAGE == 0) lead += WHOLE; /* columns a page apart would compete for the same lines of the cache */
+    uintptr_t room = (uintptr_t)ARENA_ARRAY(p->arena, real, count * lead + WHOLE);
+    Relaid *r = ARENA_NEW(p->arena, Relaid);
+    *r = (Relaid){p->relaid, from, count, length, step, stride, NULL, lead};
+    r->numbers = (real *)((room + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT);
+    for (int64_t i = 0; i < count; i++)
+        for (int64_t k = 0; k < length; k++) r->numbers[i * lead + k] = from[i * step + k * stride];
+    return p->relaid = r;
+}
+
+/* `original`: where the tape has it. */
+static int dense_long_side(Plan *p, const Node *node, const Operands *o, int k, int v, const real *original) {
+    enum { MOST = 1 << 22 }; /* beyond, memory is what counts */
+    const Tensor *t = o->in[k];
+    Shape out = node->value->shape;
+    if (p->values[v].home != HOME_CONSTANT || t->shape.rank != 2 || shape_size(t->shape) > MOST) return v;
+    int64_t K = o->in[0]->shape.dim[o->in[0]->shape.rank - 1];
+    bool vector = out.dim[out.rank - 1 - k] == 1; /* the other operand */
+    if (!vector || !product_by_lines(out.dim[out.rank - 2], out.dim[out.rank - 1], K)) return v;
+    int side = t->shape.dim[0] >= t->shape.dim[1] ? 0 : 1;
+    if (t->stride[side] == 1 || t->shape.dim[side] < 2 || t->shape.dim[!side] < 2) return v;
+    const Relaid *r = relay(p, original, t->shape.dim[!side], t->stride[!side], t->shape.dim[side], t->stride[side]);
+    Tensor *fresh = arena_copy(p->arena, t, sizeof *t);
+    fresh->data = r->numbers;
+    fresh->storage = NULL;
+    fresh->stride[side] = 1;
+    fresh->stride[!side] = r->lead;
+    return value_add(p, fresh, HOME_CONSTANT);
+}
+
 static int add_operation(Plan *p, const Operands *o, const Node *node, int *in) {
     if (op_class(node->op) == CLASS_CALL)
         for (int k = 0; k < o->n; k++) {
@@ -220,6 +267,11 @@ static void add_node(Plan *p, Survey *s, NodeId id) {
     const Tensor **tensors = ARENA_ARRAY(s->scratch, const Tensor *, n);
     for (int k = 0; k < n; k++) {
         in[k] = s->value[s->same[node->inputs[k]]];
+        tensors[k] = p->values[in[k]].tensor;
+    }
+    for (int k = 0; k < n && node->op == OP_MATMUL; k++) {
+        const Operands o = {.n = n, .in = tensors};
+        in[k] = dense_long_side(p, node, &o, k, in[k], s->t->nodes[node->inputs[k]].value->data);
         tensors[k] = p->values[in[k]].tensor;
     }
     const OpAttr *attr = node->attr ? attr_copy(p->arena, node->attr) : NULL;

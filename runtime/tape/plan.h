@@ -44,6 +44,7 @@ typedef struct Plan {
     int nsteps, step_room;
     size_t bytes; /* of the buffer */
     int *outputs; /* values, dense */
+    struct Relaid *relaid; /* constant matrices laid out anew */
 } Plan;
 
 /* Stands for an address that is not known yet; never read or written. */

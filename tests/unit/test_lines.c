@@ -118,11 +118,39 @@ START_TEST(test_bits_do_not_depend_on_place) {
 }
 END_TEST
 
+/* By rows, by columns, with strides: the same bits, and near the sum of the terms. */
+START_TEST(test_matrix_times_vector) {
+    enum { MOST = 70 };
+    MatrixVectorFn *product = lines_here()->matrix_vector;
+    if (!product) return;
+    static const int sizes[][2] = {{1, 70}, {3, 17}, {8, 64}, {9, 65}, {16, 7}, {17, 70}, {33, 20}, {70, 1}, {70, 23}};
+    const int n = sizes[_i][0], K = sizes[_i][1];
+    uint64_t state = (uint64_t)_i;
+    real rows[MOST * MOST], columns[MOST * MOST], apart[4 * MOST * MOST], b[MOST], wide[3 * MOST], y[5][MOST];
+    for (int k = 0; k < K; k++) wide[3 * k] = b[k] = noise(&state) - 0.5;
+    for (int i = 0; i < n; i++)
+        for (int k = 0; k < K; k++)
+            apart[4 * (i * K + k)] = rows[i * K + k] = columns[k * n + i] = exp(9 * noise(&state)) - 1000;
+    product(n, K, rows, K, 1, b, 1, y[0]);
+    product(n, K, columns, 1, n, b, 1, y[1]);
+    product(n, K, apart, 4 * K, 4, b, 1, y[2]);
+    product(n, K, rows, K, 1, wide, 3, y[3]);
+    product(n, K, columns, 1, n, wide, 3, y[4]);
+    for (int i = 0; i < n; i++) {
+        double sum = 0, size = 0;
+        for (int k = 0; k < K; k++) sum += rows[i * K + k] * b[k], size += fabs(rows[i * K + k] * b[k]);
+        ck_assert_double_eq_tol(y[0][i], sum, 1e-14 * size);
+        for (int v = 1; v < 5; v++) ck_assert_msg(same_bits(y[v][i], y[0][i]), "[%d, %d], row %d, way %d", n, K, i, v);
+    }
+}
+END_TEST
+
 int main(void) {
     Suite *s = suite_create("lines");
     TCase *c = tcase_create("lines");
     tcase_add_loop_test(c, test_vector_functions_are_accurate, 0, ISA_COUNT * ROWS);
     tcase_add_loop_test(c, test_bits_do_not_depend_on_place, 0, ISA_COUNT);
+    tcase_add_loop_test(c, test_matrix_times_vector, 0, 9);
     suite_add_tcase(s, c);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_ENV);
