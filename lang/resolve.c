@@ -398,6 +398,7 @@ static void resolve_stmt(Resolver *r, Stmt *s) {
         s->u.param.place = scope_add_place(r);
         break;
     case STMT_PLATE:
+        s->u.plate.in_loop = r->loops != NULL;
         resolve_plate(r, s);
         break;
     case STMT_FOR:

@@ -126,6 +126,9 @@ static const char *hint_for(Parser *p, int k) {
     bool condition = first->kind == IF_STATEMENT || first->kind == WHILE || first->kind == IF;
     if (t->kind == '=' && condition)
         return "`==` compares, `=` binds";
+    if (t->kind == '=' && t->bracket > 0 && p->tokens[t->bracket].kind == RECORD_OPEN &&
+        p->tokens[t->bracket - 1].kind == ARROW)
+        return "behind -> stands one expression ({ opens a record); a function of several lines is fn f(x) { ... }";
     if (t->kind == ':' && (condition || first->kind == FOR || first->kind == FN || first->kind == MODEL ||
                            first->kind == NET || first->kind == GUIDE || first->kind == PLATE))
         return "a block is written { ... }";

@@ -170,7 +170,7 @@ struct Stmt {
                   indices of the enclosing plates */ } sample;
         struct { Expr *value, *dist; } observe;
         struct { const char *name; Span name_span; Type *type; Expr *init; int slot; /* (r) local */ int place; /* (r) */ } param;
-        struct { PlateRange *ranges; int n; Block *body; } plate;
+        struct { PlateRange *ranges; int n; Block *body; bool in_loop; /* (r) */ } plate;
         struct { const char *name; int slot; /* (r) */ Span name_span; Expr *over; Block *body; } for_;
         struct { Expr *condition; Block *body; } while_;
         struct { Expr *condition; Block *then, *otherwise; } if_; /* otherwise may be NULL */

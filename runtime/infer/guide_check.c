@@ -6,29 +6,43 @@
 #include "infer/program_tree.h"
 #include "interp/array.h"
 
-/* A plate of the same name with another size in the guide's variable of this name; NULL: none. */
-static const Axis *other_plate(const Trace *guide, const Site *s, const Axis **model_axis) {
-    const Entry *e = trace_find_name(guide, s->name);
-    for (int k = 0; e && k < e->nindex && k < s->nindex; k++) {
-        const Axis *a = e->index[k].axis, *b = s->index[k].axis;
-        if (a && b && a != b && strcmp(a->name, b->name) == 0 && (a->size != b->size || a->first != b->first)) {
-            *model_axis = b;
-            return a;
-        }
+/* Do two places of one variable differ in nothing but the range of a plate? Then that plate of both. */
+static bool same_but_range(const Index *a, const Index *b, int n, const Axis **mine, const Axis **theirs) {
+    *mine = *theirs = NULL;
+    for (int k = 0; k < n; k++) {
+        const Axis *x = a[k].axis, *y = b[k].axis;
+        if (!x != !y || (!x && a[k].at != b[k].at)) return false;
+        if (!x || x == y) continue;
+        if (strcmp(x->name, y->name) != 0) return false;
+        if (x->size != y->size || x->first != y->first) *mine = x, *theirs = y;
     }
-    return NULL;
+    return true;
+}
+
+/* The plates of a guide are those of its model. */
+static void check_plates(Interp *in, const char *guide_name, const Trace *guide, const Site *s) {
+    const Axis *mine = NULL, *theirs = NULL;
+    const Entry *found = NULL;
+    for (int k = 0; k < guide->n; k++) {
+        const Entry *e = &guide->entries[k];
+        const Axis *a, *b;
+        if (e->kind != ENTRY_SAMPLE || e->nindex != s->nindex || strcmp(e->name, s->name) != 0) continue;
+        if (!same_but_range(e->index, s->index, s->nindex, &a, &b)) continue;
+        if (!a) return;
+        mine = a, theirs = b, found = e;
+    }
+    if (found)
+        ctx_raise(in->ctx, ERROR_PROGRAM, found->span,
+                  "the plate of a guide is that of its model: their ranges must agree",
+                  "the plate `%s` runs over %ld..%ld in the guide `%s` and over %ld..%ld in the model", mine->name,
+                  (long)mine->first, (long)(mine->first + mine->size - 1), guide_name, (long)theirs->first,
+                  (long)(theirs->first + theirs->size - 1));
 }
 
 void guide_check_missing(Interp *in, const char *guide_name, const Trace *guide, const Site *s) {
     const char *text = address_text(in, s->name, s->index, s->nindex);
-    const Axis *mine, *theirs = other_plate(guide, s, &mine);
+    check_plates(in, guide_name, guide, s);
     const Entry *named = trace_find_name(guide, s->name);
-    if (theirs)
-        ctx_raise(in->ctx, ERROR_PROGRAM, named->span,
-                  "the plate of a guide is that of its model: their ranges must agree",
-                  "the plate `%s` runs over %ld..%ld in the guide `%s` and over %ld..%ld in the model", theirs->name,
-                  (long)theirs->first, (long)(theirs->first + theirs->size - 1), guide_name, (long)mine->first,
-                  (long)(mine->first + mine->size - 1));
     if (named)
         ctx_raise(in->ctx, ERROR_PROGRAM, named->span, "draw it in the same plates, with the same indices",
                   "the guide `%s` draws `%s`, the model `%s`", guide_name,
@@ -101,6 +115,7 @@ void guide_check_site(Interp *in, const char *guide_name, const Trace *guide, co
     const Entry *e = trace_find(guide, s->name, s->index, s->nindex);
     if (!e) e = trace_find_name(guide, s->name);
     if (!e) return;
+    check_plates(in, guide_name, guide, s);
     Shape ours = dist_event_shape(in, s->dist, s->span), theirs = dist_event_shape(in, e->dist, e->span), both;
     bool fits = shape_equal(ours, theirs) || (shape_broadcast(ours, theirs, &both) && shape_equal(both, theirs));
     if (!fits)

@@ -217,7 +217,7 @@ static void check_shape(Interp *in, const LatentSite *site, const Site *s) {
     Shape now = dist_event_shape(in, s->dist, s->span), both;
     if (shape_equal(now, site->event) || (shape_broadcast(now, site->event, &both) && shape_equal(both, site->event)))
         return;
-    ctx_raise(in->ctx, ERROR_PROGRAM, s->span, NULL,
+    ctx_raise(in->ctx, ERROR_PROGRAM, s->span, "importance(n) works for models whose structure is random",
               "`%s` has shape %s in this run and %s before: this method needs a fixed structure",
               address_text(in, s->name, s->index, s->nindex), shape_text(in->arena, now),
               shape_text(in->arena, site->event));

@@ -72,11 +72,18 @@ static Value first_particle(Interp *in, Value v, Span at) {
     return v;
 }
 
+/* "within 0 and inf", "a simplex" */
+static const char *info_text(Interp *in, const ParamInfo *p) {
+    bool bounds = p->kind == CONSTRAINT_LOWER || p->kind == CONSTRAINT_UPPER || p->kind == CONSTRAINT_INTERVAL;
+    return bounds ? arena_printf(in->arena, "between %g and %g", p->low, p->high)
+                  : arena_printf(in->arena, "a %s", constraint_name(p->kind));
+}
+
 static void start_at(Interp *in, const ParamInfo *p, Var x, real *to) {
     Constraint k = info_constraint(in->tape, p);
     if (!constraint_holds(in->ctx, &k, x.value))
-        ctx_raise(in->ctx, ERROR_PROGRAM, p->span, NULL, "the initial value of `%s` is not allowed by its type (%s)",
-                  p->name, constraint_name(p->kind));
+        ctx_raise(in->ctx, ERROR_PROGRAM, p->span, "param w: type = init starts where its type allows",
+                  "the initial value of `%s` is not %s", p->name, info_text(in, p));
     tensor_copy_out(constraint_inverse(in->tape, &k, x).value, to);
 }
 

@@ -100,9 +100,9 @@ static void in_function(Search *s, const Function *f) {
     in_expr(s, f->with);
 }
 
-bool tree_block_reads(const Block *b, int slot) {
+bool tree_statement_reads(const Stmt *t, int slot) {
     Search s = {.slot = slot};
-    in_block(&s, b);
+    in_stmt(&s, t);
     return s.found;
 }
 

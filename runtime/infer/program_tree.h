@@ -5,7 +5,7 @@
 #include "interp/interp.h"
 
 /* Is the global with this slot read (or drawn, or observed) anywhere within? */
-bool tree_block_reads(const Block *b, int slot);
+bool tree_statement_reads(const Stmt *t, int slot);
 bool tree_function_reads(const Function *f, int slot);
 /* Is a builtin of this name called anywhere within? */
 bool tree_block_calls(const Block *b, const char *builtin);

@@ -48,7 +48,7 @@ static bool needs_arguments(const Function *f) {
 }
 
 /* Does another function of the module use the model? */
-static bool is_used(const Module *m, int slot, const Function *self) {
+static bool is_called(const Module *m, int slot, const Function *self) {
     for (int k = 0; k < m->body->n; k++) {
         const Stmt *s = m->body->statements[k];
         if (s->kind == STMT_FUNCTION && s->u.function.function != self &&
@@ -58,13 +58,22 @@ static bool is_used(const Module *m, int slot, const Function *self) {
     return false;
 }
 
+/* Does a statement say what is to be done with it, print(simulate(m))? */
+static bool is_used(const Module *m, int slot) {
+    for (int k = 0; k < m->body->n; k++)
+        if (m->body->statements[k]->kind != STMT_FUNCTION && tree_statement_reads(m->body->statements[k], slot))
+            return true;
+    return false;
+}
+
 Value infer_default(Interp *in, const Module *m) {
     if (infer_state(in)->fits || tree_block_calls(m->body, "infer")) return value_none();
     const Stmt *found = NULL;
     for (int k = 0; k < m->body->n; k++) {
         const Stmt *s = m->body->statements[k];
         if (s->kind != STMT_FUNCTION || s->u.function.function->kind != FUNCTION_MODEL ||
-            needs_arguments(s->u.function.function) || is_used(m, s->u.function.ref.slot, s->u.function.function))
+            needs_arguments(s->u.function.function) || is_used(m, s->u.function.ref.slot) ||
+            is_called(m, s->u.function.ref.slot, s->u.function.function))
             continue;
         if (found)
             ctx_raise(in->ctx, ERROR_PROGRAM, s->span,
@@ -116,7 +125,7 @@ static const Stmt *guide_of(const Module *m, const Function *model) {
 
 int infer_discrete_lines(Interp *in, const Module *m, const Stmt *s, Arena *a, const char ***lines) {
     const Function *f = s->u.function.function;
-    if (f->kind != FUNCTION_MODEL || needs_arguments(f) || is_used(m, s->u.function.ref.slot, f)) return 0;
+    if (f->kind != FUNCTION_MODEL || needs_arguments(f) || is_called(m, s->u.function.ref.slot, f)) return 0;
     const Stmt *guide = guide_of(m, f);
     Trial *t = ARENA_NEW(a, Trial);
     *t = (Trial){.in = in, .model = &in->globals[s->u.function.ref.slot]};

@@ -108,8 +108,8 @@ static Support univariate_support(Interp *in, const Args *a) {
     Dist *d = dist_argument(in, a, "a distribution made of another one");
     Support s = dist_support(in, d, a->span);
     if (s.event_rank > 0)
-        ctx_raise(in->ctx, ERROR_PROGRAM, a->span, NULL, "a univariate distribution is needed here; draws of %s are a %s",
-                  d->family->decl->name, lang_type_name(s.kind));
+        ctx_raise(in->ctx, ERROR_PROGRAM, a->span, NULL, "a univariate distribution is needed here; draws of %s have %d dimension%s", d->family->decl->name, s.event_rank,
+                  s.event_rank == 1 ? "" : "s");
     return s;
 }
 

@@ -57,6 +57,15 @@ static _Noreturn void unknown_argument(Interp *in, const Signature *g, const cha
               "`%s` has no argument `%s`", g->name, name);
 }
 
+/* "it is written f(a, b)" */
+static const char *signature_text(Interp *in, const Signature *g) {
+    Buf b = {0};
+    for (int k = 0; k < g->n; k++) buf_printf(&b, "%s%s", k ? ", " : "", g->param(g->self, k));
+    const char *text = arena_printf(in->arena, "it is written %s(%s)", g->name, b.text ? b.text : "");
+    buf_free(&b);
+    return text;
+}
+
 /* values[0..g->n): by parameter, VALUE_NONE where left out. rest..: what is beyond, when g->rest. */
 static void match_arguments(Interp *in, const Signature *g, int n, const Value *args, const char *const *names, const Span *spans, Span at,
                             Value *values, Span *value_spans, Args *beyond) {
@@ -73,14 +82,16 @@ static void match_arguments(Interp *in, const Signature *g, int n, const Value *
         }
         if (to < 0 && name) unknown_argument(in, g, name, where);
         if (to < 0)
-            ctx_raise(in->ctx, ERROR_PROGRAM, where, NULL, "`%s` takes %d argument%s, here are %d", g->name, g->n, g->n == 1 ? "" : "s", n);
+            ctx_raise(in->ctx, ERROR_PROGRAM, where, signature_text(in, g), "`%s` takes %d argument%s, here are %d", g->name,
+                      g->n, g->n == 1 ? "" : "s", n);
         if (values[to].kind != VALUE_NONE)
             ctx_raise(in->ctx, ERROR_PROGRAM, where, NULL, "the argument `%s` of `%s` is given twice", g->param(g->self, to), g->name);
         values[to] = args[k], value_spans[to] = where;
     }
     for (int k = 0; k < g->n; k++)
         if (values[k].kind == VALUE_NONE && !g->optional(g->self, k))
-            ctx_raise(in->ctx, ERROR_PROGRAM, at, NULL, "`%s` needs its argument `%s`", g->name, g->param(g->self, k));
+            ctx_raise(in->ctx, ERROR_PROGRAM, at, signature_text(in, g), "`%s` needs its argument `%s`", g->name,
+                      g->param(g->self, k));
 }
 
 static const char *tree_param(const void *self, int k) { return ((const Param *)self)[k].name; }

@@ -441,7 +441,7 @@ static void check_data(Interp *in, const Site *s, Value x) {
         while (tensor_item(bad.u.array->var.value, element) == 0) element++;
         worst = tensor_item(x.u.array->var.value, element);
     }
-    ctx_raise(in->ctx, ERROR_PROGRAM, s->span, NULL, "`%s` is observed as %g%s, but %s draws %s", site_text(in, s), worst,
+    ctx_raise(in->ctx, ERROR_PROGRAM, s->span, NULL, "%s is observed as %g%s, but %s draws %s", site_text(in, s), worst,
               x.kind == VALUE_ARRAY ? arena_printf(in->arena, " (element %ld)", (long)(element + 1)) : "", s->dist->family->decl->name,
               support_text(in, &support));
 }
@@ -449,7 +449,7 @@ static void check_data(Interp *in, const Site *s, Value x) {
 static void check_shape(Interp *in, const Site *s, Value x) {
     Shape have = value_event_shape(in, x, s->span), draws = dist_event_shape(in, s->dist, s->span), both;
     if (shape_broadcast(draws, have, &both) && shape_equal(both, have)) return;
-    ctx_raise(in->ctx, ERROR_PROGRAM, s->span, NULL, "`%s` has shape %s, the draws of %s have shape %s", site_text(in, s), shape_text(in->arena, have),
+    ctx_raise(in->ctx, ERROR_PROGRAM, s->span, NULL, "%s has shape %s, the draws of %s have shape %s", site_text(in, s), shape_text(in->arena, have),
               s->dist->family->decl->name, shape_text(in->arena, draws));
 }
 
@@ -470,7 +470,8 @@ Value site_log_density(Interp *in, Site *s) {
     bool missing = s->observed && s->data.kind == VALUE_ARRAY && s->data.u.array->missing;
     if (missing && !fill_missing(in, s->data, &x, &mask, s->span)) return value_number(0);
     if (missing && type_rank(s->dist->family->decl->support) > 0 )
-        ctx_raise(in->ctx, ERROR_PROGRAM, s->span, NULL, "`%s` is partly missing; that is possible for univariate distributions only", site_text(in, s));
+        ctx_raise(in->ctx, ERROR_PROGRAM, s->span, "leave the observations with missing elements out, or observe the elements one by one",
+                  "%s is partly missing; that is possible for univariate distributions only", site_text(in, s));
     check_shape(in, s, x);
     if (s->observed) check_data(in, s, x);
     Value lp = dist_logpdf(in, s->dist, x, true, s->span);

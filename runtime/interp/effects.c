@@ -88,4 +88,6 @@ const char *address_text(Interp *in, const char *name, const Index *index, int n
     return text;
 }
 
-const char *site_text(Interp *in, const Site *s) { return s->text ? s->text : address_text(in, s->name, s->index, s->nindex); }
+const char *site_text(Interp *in, const Site *s) {
+    return s->text ? s->text : arena_printf(in->arena, "`%s`", address_text(in, s->name, s->index, s->nindex));
+}

@@ -28,7 +28,7 @@ typedef struct Site {
     const char *name;       /* without indices: "theta", "effect.mu" */
     Index index[MAX_INDEX]; /* with those of the nested models it stands in */
     int nindex;
-    const char *text;       /* as written, for messages: "theta[j]" (lazily: site_text) */
+    const char *text;       /* for messages; NULL: its address (site_text) */
     Dist *dist;
     bool observed;
     Value data;             /* observed: the data at this place (may have missing elements) */
@@ -75,7 +75,7 @@ void effect_param(Interp *in, Handler *h, ParamSite *site);
 Value param_initial_value(Interp *in, ParamSite *p); /* in the declared shape; VALUE_NONE: none is written */
 void effect_record(Interp *in, Handler *h, const char *name, const Index *index, int nindex, Value value, Span at);
 
-const char *site_text(Interp *in, const Site *s); /* "theta[j]", "x[3]", "effect.value[j]" */
+const char *site_text(Interp *in, const Site *s); /* "`theta[j]`", "`effect.value[j]`", "the value" of `observe` */
 const char *address_text(Interp *in, const char *name, const Index *index, int nindex);
 
 /* -- Distributions at work (dists.c) -- */

@@ -181,8 +181,8 @@ void exec_observe(Interp *in, Frame *f, const Stmt *s) {
     if (!value_is_numeric(v))
         ctx_raise(in->ctx, ERROR_PROGRAM, s->u.observe.value->span, NULL, "only numbers and arrays can be observed; this is %s", value_describe(in, v));
     Site *site = ARENA_NEW(in->arena, Site);
-    *site = (Site){.dist = as_dist(in, d, s->u.observe.dist->span), .span = s->span, .value_span = s->u.observe.value->span, .observed = true,
-                   .data = v, .value = value_none()};
+    *site = (Site){.dist = as_dist(in, d, s->u.observe.dist->span), .text = "the value", .span = s->span,
+                   .value_span = s->u.observe.value->span, .observed = true, .data = v, .value = value_none()};
     Index own[MAX_INDEX];
     int n = 0;
     for (int k = 0; k < in->nplates && n < MAX_INDEX; k++)

@@ -139,10 +139,12 @@ static void leave_axis(PlateRun *r, const Axis *axis) {
 }
 
 static void run_one_by_one(PlateRun *r, int64_t first, int64_t last) {
+    if (r->f) r->f->rounds++;
     for (int64_t i = first; i <= last; i++) {
         *index_slot(r) = value_number((double)i);
         run_inside(r);
     }
+    if (r->f) r->f->rounds--;
 }
 
 /* The plate's axis: all elements, or those of the batch at work. */
@@ -162,6 +164,33 @@ static _Noreturn void refuse_elements(PlateRun *r, const Axis *axis) {
               "the plate `%s` runs in batches, but its body can only run element by element", axis->name);
 }
 
+/* -- Two plates of one name in one model are one plate. In a loop, or inside a plate that runs element by element, it
+ *    may have another size in every round. -- */
+
+struct PlateSeen {
+    const char *name;
+    int64_t first, last;
+    int32_t line;
+    struct PlateSeen *next;
+};
+
+static void check_range(PlateRun *r, const PlateRange *p, int64_t first, int64_t last) {
+    Frame *f = r->f;
+    if (r->s->u.plate.in_loop || !f || f->rounds > 0) return;
+    if (f->function->kind != FUNCTION_MODEL && f->function->kind != FUNCTION_GUIDE) return;
+    struct PlateSeen *seen = f->plates;
+    while (seen && seen->name != p->name) seen = seen->next;
+    if (!seen) {
+        seen = ARENA_NEW(r->in->arena, struct PlateSeen);
+        *seen = (struct PlateSeen){p->name, first, last, p->span.line, f->plates};
+        f->plates = seen;
+    } else if (seen->first != first || seen->last != last) {
+        ctx_raise(r->in->ctx, ERROR_PROGRAM, p->span, "plates of one name are one plate; give one of them another name",
+                  "the plate %s runs over %lld..%lld here and over %lld..%lld on line %d", p->name, (long long)first,
+                  (long long)last, (long long)seen->first, (long long)seen->last, seen->line);
+    }
+}
+
 static void run_range(PlateRun *r) {
     Interp *in = r->in;
     const PlateRange *p = &r->s->u.plate.ranges[r->range];
@@ -169,6 +198,7 @@ static void run_range(PlateRun *r) {
     if (v.kind != VALUE_RANGE)
         ctx_raise(in->ctx, ERROR_PROGRAM, p->range->span, "write plate i in 1..N", "a plate runs over a range; this is %s", value_describe(in, v));
     int64_t first = v.u.range->first, last = v.u.range->last;
+    check_range(r, p, first, last);
     const char *name = in->address ? arena_printf(in->arena, "%s.%s", in->address->name, p->name) : p->name;
     for (int k = 0; k < in->nplates; k++)
         if (in->plates[k]->kind == AXIS_PLATE && strcmp(in->plates[k]->name, name) == 0)
@@ -186,6 +216,7 @@ static void run_range(PlateRun *r) {
             return;
         }
     Mark m = mark_all(in, r->f);
+    int rounds = r->f ? r->f->rounds : 0;
     in->plates[in->nplates++] = axis;
     *index_slot(r) = index_value(in, axis);
     Error e;
@@ -196,6 +227,7 @@ static void run_range(PlateRun *r) {
         refuse_elements(r, axis);
     } else if (e.kind == ERROR_ELEMENTWISE && in->split == axis) {
         return_to(in, r->f, &m, axis);
+        if (r->f) r->f->rounds = rounds;
         run_one_by_one(r, first, last);
     } else {
         ctx_reraise(in->ctx, &e);

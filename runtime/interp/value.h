@@ -93,6 +93,8 @@ struct Frame {
     bool in_net;             /* a net is on that path: nets called here have parameters of their own */
     int nplates;             /* nets: plates at work around the call; its parameters are the same for their elements */
     Value result;            /* of `return` */
+    struct PlateSeen *plates; /* models and guides: the plates run so far, outside loops (plate.c) */
+    int rounds;              /* plates at work element by element */
 };
 
 typedef struct Closure {

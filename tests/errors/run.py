@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Wrong programs, wrong data and wrong command lines end with the right exit code and say what is wrong.
 
-A program of this folder says in its comments how it must end: `# expect exit CODE` and `# expect WORD ...`, words that
+A program of this folder (most are in catalogue/) says in its comments how it must end: `# expect exit CODE` and `# expect WORD ...`, words that
 standard error must contain; under the sanitizers too ($PPL_ASAN, if it is built).
 The acceptance programs run too, where ../shared/acceptance is present; those that take minutes only with PPL_SLOW=1.
 """
