@@ -19,12 +19,13 @@ uint64_t permuted(uint64_t key, uint64_t n, uint64_t k) {
     return k;
 }
 
-BatchPlan *batch_plan_new(Interp *in, Arena *arena, Value sizes, uint64_t seed, Span at) {
+void batch_seed(BatchPlan *b, uint64_t seed) { b->key = key_fold(seed, hash_string("batch")); }
+
+BatchPlan *batch_plan_new(Interp *in, Arena *arena, Value sizes, Span at) {
     if (sizes.kind != VALUE_RECORD || sizes.u.record->n == 0)
         ctx_raise(in->ctx, ERROR_PROGRAM, at, "for example batch = {i: 256}",
                   "`batch` is a record of plates and sizes; this is %s", value_describe(in, sizes));
     BatchPlan *b = ARENA_NEW(arena, BatchPlan);
-    b->key = key_fold(seed, hash_string("batch"));
     b->plates = (Batches){
         .list = ARENA_ARRAY(arena, PlateBatch, sizes.u.record->n), .n = sizes.u.record->n, .slot = SLOT_BATCH};
     int64_t total = 0;

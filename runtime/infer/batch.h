@@ -18,7 +18,8 @@ typedef struct BatchPlan {
 } BatchPlan;
 
 /* `sizes` is a record {plate: size}; raises where it is none. */
-BatchPlan *batch_plan_new(Interp *in, Arena *arena, Value sizes, uint64_t seed, Span at);
+BatchPlan *batch_plan_new(Interp *in, Arena *arena, Value sizes, Span at);
+void batch_seed(BatchPlan *b, uint64_t seed); /* decides the order of the elements */
 /* One plate, in stretches of this size. */
 BatchPlan *batch_plan_in_order(Interp *in, Arena *arena, const char *plate, int64_t size);
 /* Choose the elements of this step; gives a number that stands for the sizes of the batches. */

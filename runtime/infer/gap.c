@@ -13,6 +13,7 @@
 #include "infer/batch.h"
 #include "infer/builtins.h"
 #include "infer/diagnostics.h"
+#include "infer/elements.h"
 #include "infer/queries.h"
 #include "interp/array.h"
 
@@ -58,8 +59,10 @@ static void pass_at(void *self) {
     Gap *g = a->g;
     Pass nested;
     refine_pass(&nested, a->p, a->in, a->now, a->number, false);
-    const Axis *plate = pass_common_plate(&nested);
-    Var elbo = plate ? pass_element_elbos(&nested, a->in, plate) : pass_elbo(&nested, a->in, 1);
+    Elements e;
+    elements_split(&e, &nested, a->in);
+    const Axis *plate = elements_only(&e);
+    Var elbo = plate ? elements_elbos(&e, a->in) : pass_elbo(&nested, a->in, 1);
     g->in_plate = plate != NULL;
     g->n = plate ? plate->size : 1;
     if (!g->scratch || g->n > g->elements) {

@@ -431,11 +431,11 @@ void terms_add(Terms *t, Interp *in, Value v, const Axis *particles) {
     Shape shape = a.var.value->shape;
     uint32_t dims = 0;
     for (int k = 0; k < shape.rank; k++)
-        if (k >= a.naxes || a.axes[k] != particles) dims |= 1u << k;
+        if (k >= a.naxes || (a.axes[k] != particles && a.axes[k] != t->kept)) dims |= 1u << k;
     Var sum = dims ? op_reduce(in->tape, OP_SUM, a.var, dims) : a.var;
     double scale = 1; /* a batch stands for the whole plate */
     for (int k = 0; k < a.naxes; k++)
-        if (axis_is_subset(a.axes[k]) && a.axes[k] != particles) scale *= (double)a.axes[k]->population / (double)a.axes[k]->size;
+        if (axis_is_subset(a.axes[k]) && a.axes[k] != t->kept) scale *= (double)a.axes[k]->population / (double)a.axes[k]->size;
     if (scale != 1) sum = op2(in->tape, OP_MUL, sum, var_number(in->tape, scale));
     if (t->n == t->capacity) {
         int capacity = t->capacity ? 2 * t->capacity : 8;

@@ -82,10 +82,11 @@ Value record_nest(Interp *in, int n, const char *const *names, const Value *valu
 
 /* -- Sums of log densities, added pairwise -- */
 typedef struct Terms {
-    Var *list;     /* rank 0, or [particles] */
+    const Axis *kept; /* a plate that stays, unscaled; NULL: none */
+    Var *list;        /* rank 0, or [particles], [particles, kept] */
     int n, capacity;
 } Terms;
-/* All axes but `particles` (may be NULL; any axis) are summed. */
+/* All axes but `particles` (may be NULL) and the kept one are summed. */
 void terms_add(Terms *t, Interp *in, Value v, const Axis *particles);
 Var terms_total(const Terms *t, Interp *in); /* 0 when there are none */
 

@@ -1,6 +1,7 @@
 #include "infer/held_out.h"
 
 #include "infer/builtins.h"
+#include "infer/elements.h"
 
 enum { ELEMENTS = 1000, MOST_SAMPLES = 100 }; /* draws in all, where elements are few */
 
@@ -32,7 +33,9 @@ static void *record_held_out(Recorder *r, void *self) {
     HeldOut *h = self;
     Pass p;
     pass_run(&p, &h->pair, r->in, NULL, PASS_TERMS);
-    const Axis *plate = pass_common_plate(&p);
+    Elements e;
+    elements_split(&e, &p, r->in);
+    const Axis *plate = e.plate;
     h->elements = plate ? (double)plate->size : 1;
     recorder_output(r, pass_elbo(&p, r->in, 1), h->value);
     return h;

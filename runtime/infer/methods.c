@@ -11,7 +11,7 @@ const Method method_svi = {.name = "svi", .run = svi_run}, method_map = {.name =
              method_exact = {.name = "exact", .run = exact_run};
 
 MethodChoice method_default(void) {
-    return (MethodChoice){.method = &method_svi, .objective = {.kl_weight = schedule_constant(1)}};
+    return (MethodChoice){.method = &method_svi, .objective = {.name = "the ELBO", .order = 1, .kl_weight = schedule_constant(1)}};
 }
 
 static Value method_value(Interp *in, const MethodChoice *c) { return object_value(in, &method_type, c, sizeof *c); }

@@ -10,8 +10,12 @@
 #include "infer/recorder.h"
 #include "infer/score.h"
 
+/* Renyi's bound of order a (Li, Turner 2016), 1 / (1 - a) log E[(p / q)^(1 - a)]: the ELBO at 1, the evidence at 0. Its
+ * estimate from k draws, a mean in the place of the expectation, is at a = 0 that of Burda et al. (2016). */
 typedef struct Objective {
-    int particles;      /* 0: chosen */
+    const char *name;   /* for messages and notes: "the ELBO" */
+    double order;       /* a */
+    int particles;      /* k; 0: chosen */
     Schedule kl_weight; /* by step */
 } Objective;
 
@@ -25,12 +29,14 @@ typedef struct Bound {
     real weight_now;
     Baseline baseline;
     int particles;
-    bool together;    /* all particles in one run */
-    bool scored;      /* some draw of the guide has no gradient: score.h */
-    ScoreStore store; /* of baselines that the run does not make itself */
+    bool together;     /* all particles in one run */
+    const Axis *plate; /* whose elements are weighed each for itself; NULL: none */
+    bool scored;       /* some draw of the guide has no gradient: score.h */
+    ScoreStore store;  /* of baselines that the run does not make itself */
     Recorder run, value;
     /* of the run at work */
-    real *elbos;    /* [particles], or one */
+    real *elbos; /* [particles], or one: also where they are weighed against each other */
+    int nelbos;
     real elbo;      /* of bound_values */
     real *gradient; /* by parameter */
     int64_t capacity;

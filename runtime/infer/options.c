@@ -32,7 +32,7 @@ static void read_batch(Job *job, Value v, Span at) {
     if (job->choice.method != &method_svi)
         ctx_raise(job->in->ctx, ERROR_PROGRAM, at, "use svi()", "%s() uses all data at once: it takes no `batch`",
                   job->choice.method->name);
-    job->pair->batches = batch_plan_new(job->in, job->fit->arena, v, job->in->ctx->seed, at);
+    job->pair->batches = batch_plan_new(job->in, job->fit->arena, v, at);
 }
 
 static OptimizerChoice default_optimizer(long steps) {
@@ -156,6 +156,7 @@ void options_read(Job *job, const Args *a) {
         ctx_raise(job->in->ctx, ERROR_PROGRAM, job->every_span,
                   "held_out = (m(test), q(test)), or checkpoint = \"file\"",
                   "`every` says how often held-out data are looked at or checkpoints written: neither is asked for");
+    if (job->pair->batches) batch_seed(job->pair->batches, job->seed);
     check_schedules(job, a->spans[ARG_optimizer].line ? a->spans[ARG_optimizer] : a->span);
 }
 

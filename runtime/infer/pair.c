@@ -12,6 +12,15 @@ enum { PRIOR_RUNS = 25 };
 
 /* -- The guide's part -- */
 
+/* The draw as a variable of its own. A density that is known along its own draw only (a flow's) is no function of it. */
+static Value set_apart(Pass *p, Interp *in, const Dist *d, Value v) {
+    if (d->drawn.kind != VALUE_NONE) p->opaque = true;
+    if (v.kind != VALUE_ARRAY || p->opaque) return v;
+    Array *a = arena_copy(in->arena, v.u.array, sizeof *a);
+    a->var = tape_variable(in->tape, a->var);
+    return (Value){VALUE_ARRAY, .u.array = a};
+}
+
 /* Draws, and scores with the parameters of the distribution held fixed: the gradient of log q with respect to them has
  * expectation 0, and without it its noise vanishes where q is exact (Roeder, Wu, Duvenaud 2017: sticking the landing).
  */
@@ -20,8 +29,9 @@ static void guide_latent(Trace *t, Interp *in, Site *s, Entry *e) {
     bool flows = s->dist->family->reparameterised;
     s->value = dist_draw_site(in, s->dist, s, flows);
     if (p->mode == PASS_DRAW) return;
+    if (p->apart && flows) s->value = set_apart(p, in, s->dist, s->value);
     /* gradient(v) of a refinement is that of the ELBO as it stands */
-    Dist *d = p->nested && !p->sticking ? s->dist : dist_detach(in, s->dist);
+    Dist *d = p->apart || (p->nested && !p->sticking) ? s->dist : dist_detach(in, s->dist);
     e->log_density = dist_logpdf(in, d, s->value, false, s->span);
     if (!flows) e->log_score = dist_logpdf(in, s->dist, s->value, false, s->span);
 }
@@ -69,8 +79,10 @@ static Array draw_point(Pass *p, Interp *in) {
     bool flows = d.u.dist->family->reparameterised;
     p->point_guide = strcmp(d.u.dist->family->decl->name, "Delta") == 0;
     s->value = dist_draw_site(in, d.u.dist, s, flows);
+    if (p->apart && flows) p->point_draw = s->value = set_apart(p, in, d.u.dist, s->value);
     if (p->mode != PASS_DRAW) {
-        terms_add(&p->logq, in, dist_logpdf(in, dist_detach(in, d.u.dist), s->value, false, at), p->particles);
+        const Dist *of = p->apart ? d.u.dist : dist_detach(in, d.u.dist);
+        terms_add(&p->logq, in, dist_logpdf(in, of, s->value, false, at), p->particles);
         if (!flows) terms_add(&p->score, in, dist_logpdf(in, d.u.dist, s->value, false, at), p->particles);
     }
     Value v = moved ? move_point(p, in, made.u.list, s->value, at) : s->value;
@@ -231,6 +243,12 @@ void pass_run(Pass *p, Pair *pair, Interp *in, const Axis *particles, PassMode m
     if (mode != PASS_DRAW) add_terms(p, in);
 }
 
+void pass_run_apart(Pass *p, Pair *pair, Interp *in, const Axis *particles) {
+    *p = (Pass){.pair = pair, .particles = particles, .mode = PASS_TERMS, .apart = true};
+    run(p, pair, in);
+    add_terms(p, in);
+}
+
 /* As from the top level, but for the particles; the caller saves the scope. */
 void pass_run_nested(Pass *p, Pass *outer, Interp *in, const Refined *given, int ngiven, bool same_tape) {
     *p = (Pass){.pair = outer->pair,
@@ -270,24 +288,6 @@ Var pass_elbo(const Pass *p, Interp *in, double kl_weight) {
     Var kl = op2(in->tape, OP_SUB, terms_total(&p->logq, in), terms_total(&p->prior, in));
     if (kl_weight != 1) kl = op2(in->tape, OP_MUL, kl, kl_weight_var(in, kl_weight));
     return op2(in->tape, OP_SUB, terms_total(&p->likelihood, in), kl);
-}
-
-const Axis *pass_common_plate(const Pass *p) {
-    const Axis *axis = NULL;
-    bool any = false;
-    for (int k = 0; k < p->model.n; k++) {
-        const Entry *e = &p->model.entries[k];
-        if (e->kind == ENTRY_RECORD) continue;
-        if (e->kind == ENTRY_FACTOR || e->nindex == 0 || !e->index[0].axis) return NULL;
-        if (any && e->index[0].axis != axis) return NULL;
-        axis = e->index[0].axis;
-        any = true;
-    }
-    for (int k = 0; k < p->guide.n; k++)
-        if (p->guide.entries[k].kind == ENTRY_SAMPLE &&
-            (p->guide.entries[k].nindex == 0 || p->guide.entries[k].index[0].axis != axis))
-            return NULL;
-    return axis;
 }
 
 /* -- The first run -- */

@@ -56,12 +56,17 @@ typedef struct Pass {
     bool nested;             /* in a `refine`: the model's parameters are constants */
     bool sticking;           /* nested too: log q with its distribution held fixed, as it is in other passes */
     ParamReader *shared;     /* nested on the same tape: what the outer pass has read, and takes over */
+    bool apart;       /* draws that gradients flow through are variables of their own (nodes OP_VARIABLE) */
+    bool opaque;      /* then: some log q is no function of its draw */
+    Value point_draw; /* then: of the automatic part */
     bool point_guide; /* the automatic guide is a point */
     bool at_point;    /* the automatic part is not drawn: it is input SLOT_POINT */
 } Pass;
 
 /* Run guide, then model, on in->tape. in->plates holds `particles` when it is not NULL. */
 void pass_run(Pass *p, Pair *pair, Interp *in, const Axis *particles, PassMode mode);
+/* The same, with log q a function of the draws and of the guide's parameters: their derivatives can be told apart. */
+void pass_run_apart(Pass *p, Pair *pair, Interp *in, const Axis *particles);
 /* The pass before a step of `refine`, inside `outer`; its statements are bound to what is given. */
 void pass_run_nested(Pass *p, Pass *outer, Interp *in, const Refined *given, int ngiven, bool same_tape);
 /* The same with the automatic part's point given. */
@@ -76,8 +81,6 @@ Var pass_elbo(const Pass *p, Interp *in, double kl_weight);
 #define KL_SCHEDULED (-1.0)
 Var kl_weight_var(Interp *in, double kl_weight);
 
-/* The outermost plate, when every latent of the model lies inside it and so does every term; else NULL. */
-const Axis *pass_common_plate(const Pass *p);
 
 /* The first run: finds the automatic part's latents and the parameters, and compares guide and model: every latent
  * covered, none invented, shapes, supports and plates agree. A model that observes nothing is refused. */

@@ -7,6 +7,7 @@
 #include "infer/batch.h"
 #include "infer/builtins.h"
 #include "infer/diagnostics.h"
+#include "infer/elements.h"
 #include "infer/fit.h"
 #include "infer/report.h"
 
@@ -20,29 +21,15 @@ typedef struct Weight {
     bool elements;
 } Weight;
 
-static void add_elements(Terms *t, const Trace *trace, Interp *in, const Axis *axis) {
-    for (int k = 0; k < trace->n; k++) {
-        Value v = trace->entries[k].log_density;
-        if (v.kind != VALUE_NONE && !has_summed_axis(v)) terms_add(t, in, array_expand_axes(in, v, 1, &axis), axis);
-    }
-}
-
-Var pass_element_elbos(Pass *p, Interp *in, const Axis *plate) {
-    Terms plus = {0}, minus = {0};
-    add_elements(&plus, &p->model, in, plate);
-    add_elements(&minus, &p->guide, in, plate);
-    for (int k = 0; k < p->summing.elimination.nrest; k++)
-        terms_add(&plus, in, array_expand_axes(in, p->summing.elimination.rest[k], 1, &plate), plate);
-    return op2(in->tape, OP_SUB, terms_total(&plus, in), terms_total(&minus, in));
-}
-
 static void *record_weight(Recorder *r, void *self) {
     Weight *w = self;
     Pass p;
     Interp *in = r->in;
     pass_run(&p, w->pair, in, NULL, PASS_TERMS);
-    const Axis *axis = w->pair->automatic.kind == VALUE_NONE ? pass_common_plate(&p) : NULL;
-    Var total = axis ? pass_element_elbos(&p, in, axis) : pass_elbo(&p, in, 1);
+    Elements e;
+    elements_split(&e, &p, in);
+    const Axis *axis = elements_only(&e);
+    Var total = axis ? elements_elbos(&e, in) : pass_elbo(&p, in, 1);
     int64_t n = shape_size(total.value->shape);
     if (!w->values) {
         w->elements = axis != NULL;

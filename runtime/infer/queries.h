@@ -22,7 +22,5 @@ int64_t query_population(const Pair *p);     /* of the plate in chunks; 0: none 
 double query_share(const Pair *p);           /* of the chunk at work, in the population */
 void query_whole(Pair *p);                   /* no chunks */
 
-/* log p - log q of its elements, [elements]. */
-Var pass_element_elbos(Pass *p, Interp *in, const Axis *plate);
 
 #endif

@@ -1,6 +1,7 @@
 /* refinement(fit, m, q): the ELBO, step by step. */
 #include "infer/builtins.h"
 #include "infer/diagnostics.h"
+#include "infer/elements.h"
 #include "infer/queries.h"
 
 typedef struct Steps {
@@ -24,7 +25,9 @@ static void *record_steps(Recorder *r, void *self) {
         ctx_raise(in->ctx, ERROR_PROGRAM, s->query.args->spans[2], NULL,
                   f->n ? "the guide `%s` refines %d times in a run" : "the guide `%s` has no `refine`",
                   s->pair->guide_name, f->n);
-    const Axis *plate = pass_common_plate(p);
+    Elements e;
+    elements_split(&e, p, in);
+    const Axis *plate = e.plate;
     s->elements = plate != NULL;
     Var *elbos = ARENA_ARRAY(in->arena, Var, f->nelbos + 1);
     for (int k = 0; k < f->nelbos; k++) elbos[k] = f->elbos[k];

@@ -197,7 +197,14 @@ static void sweep_mark(Sweep *s, NodeId last, int n, const Var *wrt) {
     }
 }
 
-void tape_grad(Tape *t, Var y, const Var *seed, int n, const Var *wrt, Var *out) {
+static bool is_one_of(NodeId id, int n, const Var *wrt) {
+    for (int k = 0; k < n; k++)
+        if (wrt[k].node == id) return true;
+    return false;
+}
+
+/* partial: the sweep stops at the variables. */
+static void sweep(Tape *t, Var y, const Var *seed, int n, const Var *wrt, Var *out, bool partial) {
     Sweep s = {.t = t};
     NodeId last = y.node;
     Span span = t->ctx->span;
@@ -210,7 +217,7 @@ void tape_grad(Tape *t, Var y, const Var *seed, int n, const Var *wrt, Var *out)
         for (NodeId id = last; id >= 0; id--) {
             if (!s.needed[id]) continue;
             sweep_pieces(&s, id);
-            if (s.gradient[id].value) sweep_node(&s, id);
+            if (s.gradient[id].value && !(partial && is_one_of(id, n, wrt))) sweep_node(&s, id);
         }
     }
     t->ctx->span = span;
@@ -218,4 +225,12 @@ void tape_grad(Tape *t, Var y, const Var *seed, int n, const Var *wrt, Var *out)
         bool reached = var_is_taped(y) && var_is_taped(wrt[k]) && wrt[k].node <= last && s.gradient[wrt[k].node].value;
         out[k] = reached ? s.gradient[wrt[k].node] : filled(t, 0, wrt[k].value->shape);
     }
+}
+
+void tape_grad(Tape *t, Var y, const Var *seed, int n, const Var *wrt, Var *out) {
+    sweep(t, y, seed, n, wrt, out, false);
+}
+
+void tape_grad_partial(Tape *t, Var y, const Var *seed, int n, const Var *wrt, Var *out) {
+    sweep(t, y, seed, n, wrt, out, true);
 }
