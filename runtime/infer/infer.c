@@ -30,11 +30,15 @@ const Call *model_keep(Interp *in, Arena *arena, const Call *call) {
 /* Every plate named in `batch` was met; epochs become steps. */
 static void settle_batches(Job *job) {
     BatchPlan *b = job->pair->batches;
-    for (int k = 0; b && k < b->plates.n; k++)
-        if (b->plates.list[k].population == 0)
-            fit_note(job->fit,
-                     "the plate %s has no more elements than its batch, or is not there: nothing runs in batches",
-                     b->plates.list[k].plate);
+    for (int k = 0; b && k < b->plates.n; k++) {
+        const PlateBatch *p = &b->plates.list[k];
+        if (!p->met)
+            ctx_raise(job->in->ctx, ERROR_PROGRAM, job->pair->span,
+                      "`batch` names plates of the model: batch = {i: 256} for plate i in 1..N",
+                      "neither the model nor the guide has a plate `%s` to run in batches", p->plate);
+        if (p->population == 0)
+            fit_note(job->fit, "the plate %s has no more elements than its batch: all run in every step", p->plate);
+    }
     long epoch = b ? batch_epoch(b) : 0;
     if (job->epochs) job->steps = job->epochs * (epoch ? epoch : 1);
 }

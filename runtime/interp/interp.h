@@ -53,6 +53,7 @@ typedef struct PlateBatch {
     int64_t now;       /* in the step at work (the last batch of an epoch may be smaller) */
     int64_t population, first; /* of the plate, as it was met last; population 0: not yet */
     int64_t offset;    /* of its elements' indices in the input vector */
+    bool met;          /* such a plate has run */
 } PlateBatch;
 typedef struct Batches {
     PlateBatch *list;

@@ -154,6 +154,7 @@ static const Axis *plate_axis(Interp *in, const char *name, int64_t first, int64
                   "the plate `%s` counts to %lld; in single precision numbers are exact up to 2^24", name,
                   (long long)(first + size - 1));
     PlateBatch *b = batch_of(in, name);
+    if (b) b->met = true;
     if (!b || size <= b->size) return axis_intern(in, AXIS_PLATE, name, first, size, order);
     b->population = size, b->first = first;
     return intern(in, &(Axis){.kind = AXIS_PLATE, .name = name, .first = first, .size = b->now, .order = order, .population = size});
