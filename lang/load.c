@@ -2,7 +2,6 @@
 #include <string.h>
 
 #include "base/strings.h"
-#include "lang/characters.h"
 #include "lang/diagnostics.h"
 #include "lang/globals.h"
 #include "lang/parser.h"
@@ -10,7 +9,7 @@
 
 #include "lang/grammar.h"
 
-enum { MAX_IMPORT_DEPTH = 50, MAX_TEXT = 1 << 27 };
+enum { MAX_IMPORT_DEPTH = 50 };
 
 typedef struct Loaded {
     int file;
@@ -36,36 +35,11 @@ __attribute__((format(printf, 4, 5))) static void report(Loader *l, Span at, con
     va_end(args);
 }
 
-/* NULL: text in UTF-8 throughout. Else what is wrong, and where. */
-static const char *find_bad_text(const char *text, size_t length, int file, Span *at) {
-    int line = 1, column = 1;
-    if (length > MAX_TEXT) {
-        *at = (Span){file, 1, 1, 1, 1};
-        return "the text is too long for a program";
-    }
-    for (size_t i = 0, step; i < length; i += step) {
-        step = character_length(text + i, length - i);
-        *at = (Span){file, line, column, line, column + 1};
-        if (text[i] == 0)
-            return "this is not a text: it holds a NUL byte";
-        if (step == 0)
-            return "this is not a text in UTF-8";
-        column++;
-        if (text[i] == '\n')
-            line++, column = 1;
-    }
-    return NULL;
-}
-
 static Block *parse_text(Ctx *c, Names *names, const char *text, size_t length, int file, bool library,
                          Diagnostics *out, bool *unfinished) {
     Parser p = parser_begin(c, names, text, length, file, out);
     p.library = library;
-    Span at;
-    const char *why = find_bad_text(text, length, file, &at);
-    if (why)
-        parser_error(&p, at, "a program is a text file in UTF-8", "%s", why);
-    Block *body = why ? NULL : parser_run(&p);
+    Block *body = parser_run(&p);
     if (unfinished)
         *unfinished = !body && p.error_token == p.ntokens - 1 && parser_is_unfinished(&p);
     parser_end(&p);
