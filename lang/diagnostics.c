@@ -15,7 +15,8 @@ static char *format_text(Arena *a, const char *format, va_list args) {
     return text;
 }
 
-void diagnostics_add(Diagnostics *d, Ctx *c, Span at, const char *hint, const char *format, va_list args) {
+void diagnostics_add(Diagnostics *d, Ctx *c, const char *code, Span at, const char *hint, const char *format,
+                     va_list args) {
     if (d->max_errors <= 0)
         d->max_errors = DEFAULT_MAX_ERRORS;
     if (d->nerrors++ >= d->max_errors)
@@ -28,8 +29,9 @@ void diagnostics_add(Diagnostics *d, Ctx *c, Span at, const char *hint, const ch
         d->list = list;
         d->capacity = capacity;
     }
+    const char *message = format_text(c->session, format, args);
     d->list[d->n++] = (Diagnostic){
-        .error = {.kind = ERROR_PROGRAM, .span = at, .message = format_text(c->session, format, args), .hint = hint}};
+        .error = {.kind = ERROR_PROGRAM, .span = at, .message = message, .hint = hint, .code = code}};
 }
 
 static bool stands_before(Span a, Span b) {

@@ -6,8 +6,9 @@
 
 #include "lang/lang.h"
 
-/* Add an error. Beyond `max_errors` it is only counted. */
-void diagnostics_add(Diagnostics *d, Ctx *c, Span at, const char *hint, const char *format, va_list args);
+/* Add an error; its code is "syntax", "import" or "meaning". Beyond `max_errors` it is only counted. */
+void diagnostics_add(Diagnostics *d, Ctx *c, const char *code, Span at, const char *hint, const char *format,
+                     va_list args);
 /* Order those from `first` on by their places. */
 void diagnostics_sort(Diagnostics *d, int first);
 

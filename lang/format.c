@@ -15,6 +15,7 @@ typedef struct Open {
     int piece;
     int content; /* the indentation of what it holds */
     int close;   /* that of its closing bracket, where it begins a line */
+    int divided; /* Layout.divided of the statement around it */
 } Open;
 
 /* A finished line; its comment is added when its neighbours are known. */
@@ -63,15 +64,22 @@ static void follow_brackets(Layout *l, int k, int indent, int end) {
     if (q->match < 0)
         return;
     if (q->match < k) {
-        l->nopen--;
+        l->divided = l->open[--l->nopen].divided;
         return;
     }
+    const Open *in = &l->open[l->nopen - 1];
+    if (q->kind == BLOCK_OPEN && (in->piece < 0 || l->ps.list[in->piece].kind == BLOCK_OPEN))
+        indent = in->content + (l->divided ? INDENT : 0); /* however many lines its head has */
     bool hangs = k + 1 < l->ps.n && l->ps.list[k + 1].breaks == 0 && q->kind != BLOCK_OPEN &&
                  l->ps.list[k + 1].kind != COMMENT && end <= DEEP;
-    l->open[l->nopen++] = (Open){.piece = k, .content = hangs ? end : indent + INDENT, .close = hangs ? end - 1 : indent};
+    l->open[l->nopen++] = (Open){.piece = k, .content = hangs ? end : indent + INDENT, .close = hangs ? end - 1 : indent,
+                                 .divided = l->divided};
 }
 
 /* -- Long lines -- */
+
+/* Behind the `=` of a statement a break is worse than between the arguments of a call. */
+enum { PER_DEPTH = 20, BEHIND_DIVIDER = 30 };
 
 /* How bad it is to break behind piece k, which is followed by another on its line; 0: impossible. */
 static int badness(const Pieces *ps, int k) {
@@ -88,9 +96,9 @@ static int badness(const Pieces *ps, int k) {
     case EQ: case NE: case '<': case LE: case '>': case GE: return 5;
     case '+': case '-': return 4;
     case '*': case '/': case '@': return 6;
-    case '=': case '~': case RECORDS: return q->open < 0 || ps->list[q->open].kind == BLOCK_OPEN ? 14 : 0;
+    case '=': case '~': case RECORDS: return q->open < 0 || ps->list[q->open].kind == BLOCK_OPEN ? BEHIND_DIVIDER : 0;
     case ARROW: return 8;
-    case '(': case '[': return 16;
+    case '(': case '[': return 45;
     default: return 0;
     }
 }
@@ -112,7 +120,6 @@ static int depth_of(const Pieces *ps, int k) {
 /* The line from `first` to before `end` does not fit into the width: break it, so that less stands on it. False: that is
  * impossible. `columns`: where each piece ends. */
 static bool break_line(Pieces *ps, int first, int end, const int *columns) {
-    enum { PER_DEPTH = 20 };
     int best = -1, least = 1 << 30;
     for (int k = first; k + 1 < end; k++) {
         if (columns[k - first] > FORMAT_WIDTH && best >= 0)
@@ -120,7 +127,7 @@ static bool break_line(Pieces *ps, int first, int end, const int *columns) {
         bool expands = ps->list[k].kind == BLOCK_OPEN && ps->list[k].match > k + 1 &&
                        ps->list[ps->list[k].match].breaks == 0;
         int bad = expands ? 1 : badness(ps, k);
-        if (bad == 14 && is_head(ps, first, k))
+        if (bad == BEHIND_DIVIDER && is_head(ps, first, k))
             bad = 2;
         if (bad > 0 && bad + PER_DEPTH * depth_of(ps, k) <= least && (bad > 1 || !expands || least > 1)) {
             best = k;
@@ -234,16 +241,16 @@ static int comment_run(const Layout *l, int first) {
 }
 
 static void write_commented(const Layout *l, int first, int n, Buf *out) {
-    int column = 0;
+    int column = l->lines[first].comment->column - 1;
     for (int k = first; k < first + n; k++)
-        if (l->lines[k].width > column)
-            column = l->lines[k].width;
+        if (l->lines[k].width + COMMENT_GAP > column)
+            column = l->lines[k].width + COMMENT_GAP;
     for (int k = first; k < first + n; k++) {
         const Line *line = &l->lines[k];
         if (line->empty_before)
             buf_add_char(out, '\n');
         buf_add_bytes(out, l->code.text + line->start, line->end - line->start);
-        add_blanks(out, column - line->width + COMMENT_GAP);
+        add_blanks(out, column - line->width);
         buf_add_bytes(out, line->comment->text, (size_t)line->comment->length);
         buf_add_char(out, '\n');
     }

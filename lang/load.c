@@ -31,7 +31,7 @@ static Module *load_file(Loader *l, int file);
 __attribute__((format(printf, 4, 5))) static void report(Loader *l, Span at, const char *hint, const char *format, ...) {
     va_list args;
     va_start(args, format);
-    diagnostics_add(l->out, l->ctx, at, hint, format, args);
+    diagnostics_add(l->out, l->ctx, "import", at, hint, format, args);
     va_end(args);
 }
 

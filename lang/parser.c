@@ -50,7 +50,7 @@ Block *parser_run(Parser *p) {
 void parser_error(Parser *p, Span at, const char *hint, const char *format, ...) {
     va_list args;
     va_start(args, format);
-    diagnostics_add(p->out, p->ctx, at, hint, format, args);
+    diagnostics_add(p->out, p->ctx, "syntax", at, hint, format, args);
     va_end(args);
     p->failed = true;
 }

@@ -69,7 +69,7 @@ static void gather_gap(Gatherer *g, size_t end) {
 }
 
 static void gather_token(Gatherer *g, const Token *t) {
-    gather_gap(g, t->start);
+    gather_gap(g, t->kind == 0 ? g->p->length : t->start);
     if (t->kind == SEPARATOR) {
         g->separated = true;
         return;
@@ -195,66 +195,73 @@ static void expand_blocks(Pieces *ps) {
 
 /* -- What stands under each other -- */
 
-/* The operator that divides the statement that begins at k, when nothing breaks before it; -1: none. */
-static int divider(const Pieces *ps, int k) {
+/* The piece of the statement that begins at k which may stand under those of its neighbours, when nothing breaks before
+ * it; -1: none. */
+typedef int Finder(const Pieces *ps, int k);
+
+static bool leaves_head(const Piece *q, int open) {
+    return q->begins || q->breaks > 0 || q->kind == COMMENT || q->open < open || q->kind == BLOCK_OPEN;
+}
+
+static int find_divider(const Pieces *ps, int k) {
     int open = ps->list[k].open;
-    for (int j = k; j < ps->n; j++) {
+    for (int j = k; j < ps->n && (j == k || !leaves_head(&ps->list[j], open)); j++) {
         const Piece *q = &ps->list[j];
-        if (j > k && (q->begins || q->breaks > 0 || q->kind == COMMENT || q->open < open || q->kind == BLOCK_OPEN))
-            return -1;
         if (q->open == open && (q->kind == '=' || q->kind == '~' || q->kind == RECORDS))
             return j;
     }
     return -1;
 }
 
+static int find_type(const Pieces *ps, int k) {
+    bool typed = ps->list[k].kind == DATA || ps->list[k].kind == PARAM;
+    return typed && k + 3 < ps->n && ps->list[k + 2].kind == ':' && ps->list[k + 3].breaks == 0 ? k + 3 : -1;
+}
+
 static int width_between(const Pieces *ps, int k, int end) {
     int width = 0;
     for (int j = k; j < end; j++)
-        width += ps->list[j].width + (j > k ? pieces_gap(ps, j) : 0);
+        width += ps->list[j].width + (j > k ? pieces_gap(ps, j) + ps->list[j].pad : 0);
     return width;
 }
 
 /* The statement behind the one that begins at k, on the next line of the same block; -1: none. */
 static int next_statement(const Pieces *ps, int k) {
-    for (int j = k + 1; j < ps->n; j++) {
+    int open = ps->list[k].open;
+    for (int j = k + 1; j < ps->n && ps->list[j].open >= open; j++) {
         const Piece *q = &ps->list[j];
-        if (q->open < ps->list[k].open)
-            return -1;
-        if (q->begins && q->open == ps->list[k].open)
+        if (q->begins && q->open == open)
             return q->breaks == 1 ? j : -1;
-        if (q->kind == COMMENT && q->breaks > 0 && q->open == ps->list[k].open)
+        if (q->kind == COMMENT && q->breaks > 0 && q->open == open)
             return -1;
     }
     return -1;
 }
 
-/* A run of statements whose dividers stood in one column, one of them with more than a blank before it. */
-static void align_from(Pieces *ps, int first, bool *done) {
-    int widest = 0, column = ps->list[divider(ps, first)].column;
+/* A run of statements in which these pieces stood in one column, one of them with more than a blank before it. */
+static void align_run(Pieces *ps, int first, Finder *find, bool *done) {
+    int widest = 0, n = 0, column = ps->list[find(ps, first)].column;
     bool meant = false;
-    int last = -1;
-    for (int k = first; k >= 0; k = next_statement(ps, k)) {
-        int d = divider(ps, k);
+    for (int k = first; k >= 0; k = next_statement(ps, k), n++) {
+        int d = find(ps, k);
         if (d < 0 || ps->list[d].column != column)
             break;
         int width = width_between(ps, k, d);
         widest = width > widest ? width : widest;
         meant |= ps->list[d].blanks > 1;
-        last = k;
         done[k] = true;
     }
-    for (int k = first; meant && k >= 0 && k <= last; k = next_statement(ps, k)) {
-        int d = divider(ps, k);
+    for (int k = first; meant && n > 0; k = next_statement(ps, k), n--) {
+        int d = find(ps, k);
         ps->list[d].pad = widest - width_between(ps, k, d);
     }
 }
 
-static void align_dividers(const Parser *p, Pieces *ps) {
+static void align(const Parser *p, Pieces *ps, Finder *find) {
     bool *done = arena_alloc(p->scratch, (size_t)ps->n + 1);
     for (int k = 0; k < ps->n; k++)
-        if (ps->list[k].begins && !done[k] && divider(ps, k) >= 0)
-            align_from(ps, k, done);
+        if (ps->list[k].begins && !done[k] && find(ps, k) >= 0)
+            align_run(ps, k, find, done);
 }
 
 /* Columns of numbers in an array of several lines stay as they are. */
@@ -284,7 +291,8 @@ Pieces pieces_of(const Parser *p) {
     match_brackets(&g.ps);
     set_breaks(&g.ps);
     expand_blocks(&g.ps);
-    align_dividers(p, &g.ps);
+    align(p, &g.ps, find_type);
+    align(p, &g.ps, find_divider);
     keep_columns(&g.ps);
     return g.ps;
 }

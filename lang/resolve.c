@@ -11,7 +11,7 @@ static void resolve_function(Resolver *r, Function *f);
 void resolve_error(Resolver *r, Span at, const char *hint, const char *format, ...) {
     va_list args;
     va_start(args, format);
-    diagnostics_add(r->out, r->ctx, at, hint, format, args);
+    diagnostics_add(r->out, r->ctx, "meaning", at, hint, format, args);
     va_end(args);
 }
 

@@ -39,6 +39,7 @@ typedef struct Error {
     const char *message;
     const char *hint;
     const char *notes;
+    const char *code; /* one word: which kind of mistake this is; NULL: none */
 } Error;
 
 typedef struct Source {

@@ -4,6 +4,7 @@
 #include "cli/program.h"
 #include "cli/session.h"
 #include "infer/program_tree.h"
+#include "lang/dump.h"
 
 /* -- The sites of a program, as an indented list -- */
 
@@ -103,13 +104,21 @@ static void show_discrete(Session *s, const Module *m) {
 }
 
 static int check_session(Session *s) {
+    s->screen.json = s->options->json;
     if (!session_load(s, s->options->file)) return EXIT_PROGRAM;
+    if (s->options->tree) {
+        Buf tree = {0};
+        lang_dump(s->module, &tree);
+        fputs(tree.text, stdout);
+        buf_free(&tree);
+        return EXIT_DONE;
+    }
     if (s->options->sites) {
         show_module_sites(s, s->module);
         run_definitions(s, s->module);
         show_discrete(s, s->module);
     }
-    if (!s->options->sites) printf("%s: no mistakes found\n", s->options->file);
+    if (!s->options->sites && !s->options->json) printf("%s: no mistakes found\n", s->options->file);
     return EXIT_DONE;
 }
 

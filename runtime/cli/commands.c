@@ -8,7 +8,7 @@ const Command commands[] = {
     {"help", FOR_HELP, "NAME", false, command_help, NULL, "explain a command, a statement, a function, a distribution"},
     {"version", FOR_VERSION, "", false, command_version, NULL, "say which version this is"},
     {"repl", FOR_REPL, "FILE", false, command_repl, command_repl_single, "try things out line by line"},
-    {"fmt", FOR_FMT, "FILE", true, command_fmt, NULL, "lay out a program (comes later)"},
+    {"fmt", FOR_FMT, "FILE", true, command_fmt, NULL, "lay out a program, in place (`-`: from input to output)"},
     {"completion", FOR_COMPLETION, "SHELL", true, command_completion, NULL, "the script that completes words in bash or zsh"},
     {"manual", FOR_MANUAL, "", false, command_manual, NULL, "the manual page: ppl manual | man -l -"},
     {0},
@@ -23,16 +23,6 @@ const ExitRow exit_rows[] = {
     {EXIT_INTERRUPTED, "interrupted; what was reached is reported"},
     {0},
 };
-
-static int not_yet(const char *name, const char *instead) {
-    fprintf(stderr, "ppl: `ppl %s` is not there yet; %s\n", name, instead);
-    return EXIT_USAGE;
-}
-
-int command_fmt(const Options *o) {
-    (void)o;
-    return not_yet("fmt", "`ppl check FILE` finds mistakes");
-}
 
 int command_version(const Options *o) {
     (void)o;

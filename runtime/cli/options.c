@@ -63,16 +63,13 @@ FLAG(json)
 FLAG(quiet)
 FLAG(strict)
 FLAG(sites)
+FLAG(check)
+FLAG(tree)
 #undef FLAG
 
 static const char *set_profile(Options *o, const char *value) {
     (void)o, (void)value;
     return "to be left out: profiles are not there yet";
-}
-
-static const char *set_tree(Options *o, const char *value) {
-    (void)o, (void)value;
-    return "to be left out: the tree cannot be shown yet; --sites lists what is random";
 }
 
 const OptionRow option_rows[] = {
@@ -82,12 +79,13 @@ const OptionRow option_rows[] = {
     {"--threads", "N", FOR_RUN | FOR_REPL, set_threads, "1 by default; the numbers do not depend on it"},
     {"--precision", "double|single", FOR_RUN | FOR_REPL, set_precision,
      "double by default; single: faster, half the memory, 7 digits"},
-    {"--json", NULL, FOR_RUN, set_json, "results as JSON lines"},
+    {"--json", NULL, FOR_RUN | FOR_CHECK, set_json, "results (of check: messages) as JSON lines"},
     {"--out", "FILE", FOR_RUN, set_out, "write the draws of the (last) fit: .csv, .json, .npy, .safetensors"},
     {"--quiet", NULL, FOR_RUN, set_quiet, "no progress and no warnings"},
     {"--strict", NULL, FOR_RUN, set_strict, "exit 3 when a fit is not to be trusted"},
     {"--profile", NULL, FOR_RUN, set_profile, "where the time goes; not there yet"},
-    {"--tree", NULL, FOR_CHECK, set_tree, "show the tree of the program; not there yet"},
+    {"--tree", NULL, FOR_CHECK, set_tree, "show the tree of the program"},
+    {"--check", NULL, FOR_FMT, set_check, "change nothing; exit 1 when the layout is another"},
     {"--sites", NULL, FOR_CHECK, set_sites, "list the random variables, and how discrete ones are inferred"},
     {0},
 };

@@ -20,7 +20,7 @@ typedef struct Options {
     uint64_t seed;
     int threads;
     bool single; /* precision */
-    bool json, quiet, strict, sites;
+    bool json, quiet, strict, sites, tree, check;
     const char *out; /* NULL: draws are not written */
 } Options;
 

@@ -24,10 +24,39 @@ void screen_erase(Screen *s) {
     s->line_shown = false;
 }
 
+static void show_json(const Screen *s, const char *word, const Error *e) {
+    Buf b = {0};
+    bool placed = e->span.file >= 0 && e->span.file < s->ctx->nsources;
+    buf_add(&b, "{\"file\": ");
+    if (placed)
+        buf_add_json_string(&b, s->ctx->sources[e->span.file].name);
+    else
+        buf_add(&b, "null");
+    const int32_t places[] = {e->span.line, e->span.column, e->span.end_line, e->span.end_column};
+    static const char *const names[] = {"line", "column", "end_line", "end_column"};
+    for (int k = 0; k < 4; k++) buf_printf(&b, ", \"%s\": %d", names[k], placed ? places[k] : 1);
+    const char *const texts[] = {word, e->message, e->hint, e->code};
+    static const char *const keys[] = {"severity", "message", "hint", "code"};
+    for (int k = 0; k < 4; k++) {
+        buf_printf(&b, ", \"%s\": ", keys[k]);
+        if (texts[k])
+            buf_add_json_string(&b, texts[k]);
+        else
+            buf_add(&b, "null");
+    }
+    buf_add(&b, "}");
+    puts(b.text);
+    buf_free(&b);
+}
+
 void screen_show(Screen *s, Severity severity, const Error *e) {
     static const char *const words[] = {"error", "warning", "note"}, *const colors[] = {"1;31", "1;35", "1;36"};
     if (severity != SEVERITY_ERROR && s->quiet) return;
     const char *word = words[severity];
+    if (s->json) {
+        show_json(s, word, e);
+        return;
+    }
     if (s->color) word = arena_printf(s->arena, "\x1b[%sm%s\x1b[0m", colors[severity], word);
     fflush(stdout); /* what was printed before stands before */
     screen_erase(s);

@@ -11,6 +11,7 @@ typedef struct Screen {
     bool color;
     bool quiet;     /* no warnings */
     bool progress;  /* show it */
+    bool json;      /* messages are JSON lines on standard output */
     bool line_shown;  /* a live line stands on the terminal */
     double last_line; /* seconds of the fit at which an occasional line was written */
 } Screen;
