@@ -1,5 +1,7 @@
 #include "tape/lines.h"
 
+#include "tape/sums.h"
+
 const Lines *lines_of(Isa isa) {
     static const Lines *const all[ISA_COUNT] = {&lines_v1, &lines_v3, &lines_v4};
     return all[isa];
@@ -16,4 +18,11 @@ RowFn *lines_choose(Op op, int operands, int64_t n, const int64_t *stride) {
         if (stride[k] == 0) kind |= 1 << k;
     }
     return kind < 4 && rows->dense[kind] ? rows->dense[kind] : rows->any;
+}
+
+double sums_total(int64_t nblocks, const double *sums) {
+    Pairs p;
+    pairs_start(&p);
+    for (int64_t k = 0; k < nblocks; k++) pairs_add(&p, sums[k]);
+    return pairs_total(&p);
 }

@@ -16,6 +16,11 @@ typedef void RowFn(int64_t n, real *out, const real *const in[], const int64_t s
 enum { SUM_TILE = 16 };
 typedef void SumColumnsFn(int64_t n, int width, const real *x, int64_t stride, real *out);
 
+/* The sum of a line is sums_total of those of its blocks of SUM_BLOCK (the last may be shorter). */
+enum { SUM_BLOCK = 256 };
+typedef double SumBlockFn(int n, const real *x);
+double sums_total(int64_t nblocks, const double *sums);
+
 /* out[0..n) = a b for a[n, K] with strides sr, sc and b[K] with stride sb; the same bits for all strides. */
 typedef void MatrixVectorFn(int64_t n, int64_t K, const real *a, int64_t sr, int64_t sc, const real *b, int64_t sb,
                             real *out);
@@ -30,6 +35,7 @@ typedef struct Rows {
 typedef struct Lines {
     Rows rows[OP_COUNT];
     SumColumnsFn *sum_columns;
+    SumBlockFn *sum_block;
     MatrixVectorFn *matrix_vector; /* NULL where BLAS is as good */
 } Lines;
 

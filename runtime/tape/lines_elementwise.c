@@ -223,6 +223,7 @@ static inline void row_groups(GroupsFn *groups, int arity, int64_t n, real *rest
 #include "tape/ops.def"
 #undef OP
 SumColumnsFn ISA_NAME(sum_columns);
+SumBlockFn ISA_NAME(sum_block);
 MatrixVectorFn ISA_NAME(matrix_vector);
 
 #define KINDS_1(name) .one = one_##name, .dense = {v_##name}
@@ -243,6 +244,7 @@ const Lines ISA_NAME(lines) = {
 #undef OP
         },
     .sum_columns = ISA_NAME(sum_columns),
+    .sum_block = ISA_NAME(sum_block),
 #ifdef __AVX512F__
     .matrix_vector = ISA_NAME(matrix_vector),
 #endif

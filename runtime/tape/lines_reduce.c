@@ -7,12 +7,13 @@
 #include <string.h>
 
 #include "tape/lines.h"
+#include "tape/sums.h"
 
 static double log_of(double x) { return log(x); }
 
 #include "tape/vector_math.h"
 
-enum { BLOCK = 256, LANES = 8, LEVELS = 56, GROUP = 64 / (int)sizeof(real) };
+enum { BLOCK = SUM_BLOCK, LANES = 8, GROUP = 64 / (int)sizeof(real) };
 
 static inline double lanes_sum(const double *l) {
     return ((l[0] + l[4]) + (l[2] + l[6])) + ((l[1] + l[5]) + (l[3] + l[7]));
@@ -32,30 +33,12 @@ static double block_sum(int n, const real *x, int64_t stride) {
     return lanes_sum(lane);
 }
 
-/* Pairwise sums as a binary counter: level k holds the sum of 2^k blocks. */
-typedef struct Pairs {
-    double level[LEVELS];
-    int top;
-    uint64_t blocks;
-} Pairs;
-
-static void pairs_add(Pairs *p, double s) {
-    for (uint64_t b = p->blocks++; b & 1; b >>= 1) s = p->level[--p->top] + s;
-    p->level[p->top++] = s;
-}
-
-static double pairs_total(const Pairs *p) {
-    if (p->top == 0) return 0;
-    double s = p->level[p->top - 1];
-    for (int k = p->top - 2; k >= 0; k--) s = p->level[k] + s;
-    return s;
-}
+double ISA_NAME(sum_block)(int n, const real *x) { return block_sum(n, x, 1); }
 
 static real sum_line(int64_t n, const real *x, int64_t stride) {
     if (n <= BLOCK) return block_sum((int)n, x, stride);
     Pairs p;
-    p.top = 0;
-    p.blocks = 0;
+    pairs_start(&p);
     for (int64_t i = 0; i < n; i += BLOCK)
         pairs_add(&p, block_sum(n - i < BLOCK ? (int)(n - i) : BLOCK, x + i * stride, stride));
     return pairs_total(&p);
@@ -64,7 +47,7 @@ static real sum_line(int64_t n, const real *x, int64_t stride) {
 /* The same sums of `width` <= SUM_TILE neighbouring columns, row after row. */
 void ISA_NAME(sum_columns)(int64_t n, int width, const real *x, int64_t stride, real *out) {
     Pairs p[SUM_TILE];
-    for (int j = 0; j < width; j++) p[j].top = 0, p[j].blocks = 0;
+    for (int j = 0; j < width; j++) pairs_start(&p[j]);
     for (int64_t i = 0; i < n; i += BLOCK) {
         int rows = n - i < BLOCK ? (int)(n - i) : BLOCK;
         double lane[LANES][SUM_TILE] = {{0}};
@@ -144,8 +127,7 @@ void ISA_NAME(line_logsumexp)(int64_t n, real *out, const real *const in[], cons
         return;
     }
     Pairs p;
-    p.top = 0;
-    p.blocks = 0;
+    pairs_start(&p);
     real e[BLOCK];
     for (int64_t i = 0; i < n; i += BLOCK) {
         int size = n - i < BLOCK ? (int)(n - i) : BLOCK;

@@ -376,22 +376,27 @@ static void find_last_uses(Plan *p) {
     }
 }
 
-/* Outputs are placed before what dies at their step is given back: no step writes where it reads. */
+static void release(Plan *p, Room *room, bool *released, int v, int end) {
+    int b = p->values[v].base;
+    if (p->values[b].home != HOME_BUFFER || p->values[b].last >= end || released[b]) return;
+    released[b] = true;
+    room_give(room, &p->values[b]);
+}
+
+/* The outputs of a unit are placed before what dies in it is given back: none writes where one reads. */
 static void place_values(Plan *p, Arena *scratch) {
     Room room = {.slots = ARENA_ARRAY(scratch, size_t, p->nsteps + 1),
                  .gaps = ARENA_ARRAY(scratch, Gap, p->nsteps + 1)};
     bool *released = ARENA_ARRAY(scratch, bool, p->nvalues);
-    for (int s = 0; s < p->nsteps; s++) {
-        Step *step = &p->steps[s];
-        if (step->out >= 0 && p->values[step->out].home == HOME_BUFFER)
-            p->values[step->out].place = room_take(&room, &p->values[step->out]);
-        for (int k = 0; k <= step->n; k++) {
-            int v = k < step->n ? step->in[k] : step->out;
-            if (v < 0) continue;
-            int b = p->values[v].base;
-            if (p->values[b].home != HOME_BUFFER || p->values[b].last != s || released[b]) continue;
-            released[b] = true;
-            room_give(&room, &p->values[b]);
+    for (int u = 0; u < p->nunits; u++) {
+        int first = p->units[u].first, end = first + p->units[u].count;
+        for (int s = first; s < end; s++) {
+            Value *out = p->steps[s].out >= 0 ? &p->values[p->steps[s].out] : NULL;
+            if (out && out->home == HOME_BUFFER) out->place = room_take(&room, out);
+        }
+        for (int s = first; s < end; s++) {
+            for (int k = 0; k < p->steps[s].n; k++) release(p, &room, released, p->steps[s].in[k], end);
+            if (p->steps[s].out >= 0) release(p, &room, released, p->steps[s].out, end);
         }
     }
     size_t numbers = (room.slots_end + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
@@ -422,7 +427,10 @@ void plan_make(Plan *p, const Tape *t, int n, const Var *outputs, real *const *p
                                          : value_add(p, keep_constant(p, outputs[k].value), HOME_CONSTANT);
         p->outputs[k] = add_output(p, v, place ? place[k] : NULL);
     }
+    const char *optimise = getenv("PPL_OPTIMISE"); /* for tests: 0 leaves steps as they come */
+    plan_units(p, scratch, !optimise || strcmp(optimise, "0") != 0);
     find_last_uses(p);
+    plan_slots(p, scratch);
     place_values(p, scratch);
     arena_free(scratch);
 }

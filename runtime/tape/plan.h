@@ -8,7 +8,8 @@ typedef enum Home {
     HOME_BUFFER,   /* in the program's buffer at `place` bytes */
     HOME_PLACE,    /* the caller's, `tensor->data` says where */
     HOME_CONSTANT, /* kept by the program */
-    HOME_INPUT     /* slots[slot] + start, another address in another run */
+    HOME_INPUT,    /* slots[slot] + start, another address in another run */
+    HOME_BLOCK     /* nowhere as a whole: in slot `place` of its unit, a block at a time (fuse.c) */
 } Home;
 
 /* Something with a shape that a step reads or writes. Views share the memory of their base. */
@@ -35,6 +36,15 @@ typedef struct Step {
     const Tensor *expected;
 } Step;
 
+/* Steps that run as one: a single one, or elementwise steps and sums of their results that are taken together, a block
+ * of at most BLOCK columns of one of `rows` rows at a time. */
+typedef struct Unit {
+    int first, count;
+    int64_t rows, columns; /* rows 0: a single step */
+    int slots;             /* room for blocks that it needs */
+} Unit;
+enum { BLOCK = 4096 / (int)sizeof(real), BLOCK_SLOTS = 16 };
+
 typedef struct Plan {
     Ctx *ctx;
     Arena *arena; /* of the program */
@@ -42,6 +52,8 @@ typedef struct Plan {
     int nvalues, value_room;
     Step *steps;
     int nsteps, step_room;
+    Unit *units; /* in the order of the steps */
+    int nunits;
     size_t bytes; /* of the buffer */
     int *outputs; /* values, dense */
     struct Relaid *relaid; /* constant matrices laid out anew */
@@ -53,5 +65,9 @@ extern const real plan_origin[1];
 
 /* Lives in p->arena, as do the constants; the tape may go. */
 void plan_make(Plan *p, const Tape *t, int n, const Var *outputs, real *const *place);
+
+/* -- Fusion (fuse.c) -- */
+void plan_units(Plan *p, Arena *scratch, bool fuse); /* puts the steps into another order */
+void plan_slots(Plan *p, Arena *scratch);            /* once it is known how long values live */
 
 #endif

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tape/blocks.h"
 #include "tape/plan.h"
 
 enum { ALIGNMENT = 64, SLOTS = 8 };
@@ -13,6 +14,7 @@ enum { ALIGNMENT = 64, SLOTS = 8 };
 typedef struct Work {
     bool (*run)(const struct Work *w);
     EwLoop loop;      /* an elementwise operation over more than one line */
+    BlockLoop blocks; /* several steps */
     KernelFn *kernel; /* any other operation */
     KernelCall call;
     const Tensor *watched, *expected; /* a guard */
@@ -88,6 +90,11 @@ static bool run_loop(const Work *w) {
     return true;
 }
 
+static bool run_blocks(const Work *w) {
+    blocks_run(&w->blocks, w->call.env->team);
+    return true;
+}
+
 static bool run_kernel(const Work *w) { return w->kernel(&w->call); }
 
 static bool run_guard(const Work *w) {
@@ -157,6 +164,54 @@ static void emit(Program *p, Instr *i, const Step *s) {
         emit_call(p, i, s, in);
 }
 
+/* -- Several steps block by block -- */
+
+/* Operand k of an op: a block of the unit, or an address. */
+static void place_operand(Program *p, BlockOp *op, int k, int v, const real *at) {
+    const Value *base = &p->plan.values[p->plan.values[v].base];
+    op->slot[k] = base->home == HOME_BLOCK ? (int)base->place : -1;
+    op->in[k] = at;
+    if (base->home != HOME_BLOCK) resolve(p, v, &op->in[k]);
+}
+
+static void emit_block_sum(Program *p, BlockOp *op, const Step *s, const Unit *u) {
+    op->sums = ARENA_ARRAY(p->arena, double, u->rows * blocks_of_sums(u->columns));
+    op->stride[0] = 1;
+    op->row_stride[0] = u->columns;
+    place_operand(p, op, 0, s->in[0], p->plan.values[s->in[0]].tensor->data);
+}
+
+static void emit_block_row(Program *p, BlockOp *op, const Step *s, const Unit *u) {
+    const Tensor *in[EW_MAX];
+    EwLoop loop;
+    for (int k = 0; k < s->n; k++) in[k] = p->plan.values[s->in[k]].tensor;
+    ew_prepare(&loop, s->op, p->plan.values[s->out].tensor, s->n, in);
+    for (int k = 0; k < s->n; k++) {
+        op->stride[k] = loop.stride[k][loop.rank - 1];
+        op->row_stride[k] = loop.rank == 2 ? loop.stride[k][0] : u->columns * op->stride[k];
+        place_operand(p, op, k, s->in[k], loop.in[k]);
+    }
+    op->row = lines_choose(s->op, s->n, BLOCK, op->stride);
+}
+
+static void emit_unit(Program *p, Instr *i, const Unit *u) {
+    Work *w = ARENA_NEW(p->arena, Work);
+    *w = (Work){.run = run_blocks, .call = {.env = &p->env}};
+    w->blocks = (BlockLoop){.nops = u->count, .slots = u->slots, .rows = u->rows, .columns = u->columns};
+    w->blocks.ops = ARENA_ARRAY(p->arena, BlockOp, u->count);
+    *i = (Instr){.work = w};
+    for (int k = 0; k < u->count; k++) {
+        const Step *s = &p->plan.steps[u->first + k];
+        const Value *out = &p->plan.values[s->out];
+        BlockOp *op = &w->blocks.ops[k];
+        *op = (BlockOp){.n = s->n, .out_slot = out->home == HOME_BLOCK ? (int)out->place : -1, .out = out->tensor->data};
+        if (s->op == OP_SUM)
+            emit_block_sum(p, op, s, u);
+        else
+            emit_block_row(p, op, s, u);
+    }
+}
+
 Program *program_new(Tape *t, int n, const Var *outputs, real *const *place) {
     Arena *arena = arena_new();
     Program *p = ARENA_NEW(arena, Program);
@@ -171,11 +226,17 @@ Program *program_new(Tape *t, int n, const Var *outputs, real *const *place) {
                        (double)bytes / 1e6);
     }
     memset(p->buffer, 0, bytes);
-    p->ninstrs = p->plan.nsteps;
+    p->ninstrs = p->plan.nunits;
     p->instrs = ARENA_ARRAY(arena, Instr, p->ninstrs);
     for (int v = 0; v < p->plan.nvalues; v++) resolve(p, v, (const real **)&p->plan.values[v].tensor->data);
     address_values(p);
-    for (int k = 0; k < p->ninstrs; k++) emit(p, &p->instrs[k], &p->plan.steps[k]);
+    for (int k = 0; k < p->ninstrs; k++) {
+        const Unit *u = &p->plan.units[k];
+        if (u->rows)
+            emit_unit(p, &p->instrs[k], u);
+        else
+            emit(p, &p->instrs[k], &p->plan.steps[u->first]);
+    }
     return p;
 }
 
@@ -210,7 +271,7 @@ RunStatus program_run(Program *p, const RunInputs *in) {
 
 const real *program_output(const Program *p, int k) { return p->plan.values[p->plan.outputs[k]].tensor->data; }
 
-int program_length(const Program *p) { return p->ninstrs; }
+int program_length(const Program *p) { return p->plan.nsteps; }
 
 size_t program_buffer_bytes(const Program *p) { return p->plan.bytes; }
 
@@ -238,31 +299,74 @@ static bool operand_matters(const Program *p, Arena *a, const Step *s, int k) {
     return false;
 }
 
-/* Marks, from the outputs back, the steps through which what is not finite came; gives the first of them. Instructions
- * are run again one by one, because the buffer holds each result only for a while. */
-static int find_culprit(const Program *p, Arena *a) {
-    int n = p->ninstrs, ran = 0;
-    bool *bad = ARENA_ARRAY(a, bool, n), **blamed = ARENA_ARRAY(a, bool *, n);
-    for (; ran < n; ran++) {
-        const Step *s = &p->plan.steps[ran];
-        if (!instr_run(&p->instrs[ran])) break;
-        bad[ran] = s->out >= 0 && !is_finite(value_tensor(p, s->out));
-        if (!bad[ran]) continue;
-        blamed[ran] = ARENA_ARRAY(a, bool, s->n);
-        for (int k = 0; k < s->n; k++) blamed[ran][k] = operand_matters(p, a, s, k);
+/* Runs the steps of a unit one by one, so that there is something to look at: blocks get arrays in `room`. Calls look
+ * after each; false: a step could not be done, or look said stop. */
+typedef bool LookFn(void *self, int step);
+
+static bool run_openly(Program *p, const Unit *u, Arena *room, LookFn *look, void *self) {
+    Plan *plan = &p->plan;
+    for (int v = 0; v < plan->nvalues && u->rows; v++) {
+        Tensor *t = plan->values[v].tensor;
+        const Value *base = &plan->values[plan->values[v].base];
+        if (base->home != HOME_BLOCK || base->step < u->first || base->step >= u->first + u->count) continue;
+        if (base == &plan->values[v]) t->data = ARENA_ARRAY(room, real, shape_size(t->shape));
+        t->data = base->tensor->data; /* views in a unit begin where their base does, which comes first */
+    }
+    const Program kept = *p;
+    bool done = true;
+    for (int s = u->first; s < u->first + u->count && done; s++) {
+        Instr alone;
+        p->arena = room, p->npatches = p->patch_room = 0; /* tensors of inputs have their addresses: nothing to patch */
+        emit(p, &alone, &plan->steps[s]);
+        done = instr_run(&alone) && look(self, s);
+    }
+    *p = kept;
+    return done;
+}
+
+/* The steps that have run, and whether what they gave, and took, was finite. */
+typedef struct Search {
+    Program *p;
+    Arena *a;
+    int ran;
+    bool *bad, **blamed;
+} Search;
+
+static bool note_step(void *self, int step) {
+    Search *search = self;
+    const Program *p = search->p;
+    const Step *s = &p->plan.steps[step];
+    search->ran = step + 1;
+    search->bad[step] = s->out >= 0 && !is_finite(value_tensor(p, s->out));
+    if (!search->bad[step]) return true;
+    search->blamed[step] = ARENA_ARRAY(search->a, bool, s->n);
+    for (int k = 0; k < s->n; k++) search->blamed[step][k] = operand_matters(p, search->a, s, k);
+    return true;
+}
+
+/* Marks, from the outputs back, the steps through which what is not finite came; gives the first of them. Steps are run
+ * again one by one, because the buffer holds each result only for a while. */
+static int find_culprit(Program *p, Arena *a) {
+    int n = p->plan.nsteps;
+    Search search = {.p = p, .a = a, .bad = ARENA_ARRAY(a, bool, n), .blamed = ARENA_ARRAY(a, bool *, n)};
+    bool done = true;
+    for (int u = 0; u < p->plan.nunits && done; u++) {
+        Arena *room = arena_new();
+        done = run_openly(p, &p->plan.units[u], room, note_step, &search);
+        arena_free(room);
     }
     bool *marked = ARENA_ARRAY(a, bool, n);
     for (int k = 0; k < p->noutputs; k++) {
         int step = p->plan.values[p->plan.values[p->plan.outputs[k]].base].step;
-        if (step >= 0 && step < ran) marked[step] = bad[step];
+        if (step >= 0 && step < search.ran) marked[step] = search.bad[step];
     }
     int first = -1;
-    for (int s = ran - 1; s >= 0; s--) {
+    for (int s = search.ran - 1; s >= 0; s--) {
         if (!marked[s]) continue;
         first = s;
         for (int k = 0; k < p->plan.steps[s].n; k++) {
             int from = p->plan.values[p->plan.values[p->plan.steps[s].in[k]].base].step;
-            if (blamed[s][k] && from >= 0 && bad[from]) marked[from] = true;
+            if (search.blamed[s][k] && from >= 0 && search.bad[from]) marked[from] = true;
         }
     }
     return first;
@@ -301,14 +405,31 @@ static const char *describe_array(const Program *p, Arena *a, const Step *s) {
     return arena_printf(a, "%s gives %s", text, number_text(a, tensor_item(out, i)));
 }
 
-const char *program_first_nonfinite(const Program *p, Arena *a, Span *at) {
+typedef struct Description {
+    const Program *p;
+    Arena *a;
+    int culprit;
+    const char *text;
+} Description;
+
+static bool describe_step(void *self, int step) {
+    Description *d = self;
+    const Step *s = &d->p->plan.steps[step];
+    if (step == d->culprit)
+        d->text = op_class(s->op) == CLASS_EW ? describe_elementwise(d->p, d->a, s) : describe_array(d->p, d->a, s);
+    return true;
+}
+
+const char *program_first_nonfinite(Program *p, Arena *a, Span *at) {
     int culprit = find_culprit(p, a);
     if (culprit < 0) return NULL;
-    const Step *s = &p->plan.steps[culprit];
-    for (int k = 0; k <= culprit; k++) instr_run(&p->instrs[k]);
-    *at = s->span;
-    const char *text = op_class(s->op) == CLASS_EW ? describe_elementwise(p, a, s) : describe_array(p, a, s);
-    for (int k = culprit + 1; k < p->ninstrs && instr_run(&p->instrs[k]); k++) {
+    Description d = {p, a, culprit, NULL};
+    bool done = true;
+    for (int u = 0; u < p->plan.nunits && done; u++) {
+        Arena *room = arena_new();
+        done = run_openly(p, &p->plan.units[u], room, describe_step, &d);
+        arena_free(room);
     }
-    return text;
+    *at = p->plan.steps[culprit].span;
+    return d.text;
 }

@@ -31,9 +31,9 @@ RunStatus program_run(Program *p, const RunInputs *in);
 const real *program_output(const Program *p, int k); /* dense; valid until the next run */
 
 /* For reports and tests. */
-int program_length(const Program *p);         /* instructions */
+int program_length(const Program *p);         /* operations */
 size_t program_buffer_bytes(const Program *p);
 /* The first instruction whose output is not finite in the last run, or NULL: name, place, operands. */
-const char *program_first_nonfinite(const Program *p, Arena *a, Span *at);
+const char *program_first_nonfinite(Program *p, Arena *a, Span *at);
 
 #endif

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/team.h"
 #include "tape/program.h"
 
 typedef struct Bench {
@@ -385,10 +386,11 @@ END_TEST
 
 /* -- Programs -- */
 
-enum { POOL = 40, OUTPUTS = 6, NUMBERS = 64 };
+enum { POOL = 40, OUTPUTS = 6, NUMBERS = 40000 };
 
 typedef struct Lot {
     uint64_t state;
+    int most; /* numbers in an array */
 } Lot;
 
 static int lot(Lot *l, int n) {
@@ -410,7 +412,7 @@ static Var random_operation(Tape *t, Lot *l, const Var *pool, int n) {
     case 2:
     case 3:
     case 4:
-        if (!shape_broadcast(s, b.value->shape, &both) || shape_size(both) > 400) b = var_number(t, lot(l, 5) - 1.5);
+        if (!shape_broadcast(s, b.value->shape, &both) || shape_size(both) > l->most) b = var_number(t, lot(l, 5) - 1.5);
         return op2(t, binary[lot(l, sizeof binary / sizeof *binary)], a, b);
     case 5: return op_reduce(t, reductions[lot(l, 4)], a, (uint32_t)lot(l, 1 << s.rank));
     case 6: return s.rank >= 2 ? op_transpose(t, a) : a;
@@ -431,16 +433,16 @@ static Var random_operation(Tape *t, Lot *l, const Var *pool, int n) {
 }
 
 /* A random graph, and the gradient of all of it. */
-static void random_graph(Tape *t, uint64_t seed, Var *outputs) {
-    Lot l = {seed * 77 + 1};
+static void random_graph(Tape *t, uint64_t seed, int columns, Var *outputs) {
+    Lot l = {seed * 77 + 1, 100 * columns};
     Var pool[POOL];
-    pool[0] = tape_input(t, 0, 0, shape2(3, 4));
-    pool[1] = tape_input(t, 0, 12, SHAPE_SCALAR);
-    pool[2] = tape_input(t, 1, 3, shape1(4));
+    pool[0] = tape_input(t, 0, 0, shape2(3, columns));
+    pool[1] = tape_input(t, 0, 3 * columns, SHAPE_SCALAR);
+    pool[2] = tape_input(t, 1, 3, shape1(columns));
     pool[3] = array(t, shape2(3, 1), (real[]){1, -2, 0.5});
     for (int n = 4; n < POOL; n++) {
         pool[n] = random_operation(t, &l, pool, n);
-        if (pool[n].value->shape.rank > 5 || shape_size(pool[n].value->shape) > 500) pool[n] = pool[lot(&l, n)];
+        if (pool[n].value->shape.rank > 5 || shape_size(pool[n].value->shape) > 125 * columns) pool[n] = pool[lot(&l, n)];
     }
     Var y = var_number(t, 0), wrt[2] = {pool[0], pool[2]};
     for (int n = POOL - 8; n < POOL; n++) y = op2(t, OP_ADD, y, op_sum_all(t, op1(t, OP_TANH, pool[n])));
@@ -464,18 +466,22 @@ static void assert_outputs(const Program *p, const Var *expected, const char *wh
     }
 }
 
+/* Short arrays, and ones that are long enough to be taken block by block, by two threads. */
 START_TEST(test_programs_give_the_same_bits) {
-    for (uint64_t seed = (uint64_t)_i * 50; seed < (uint64_t)_i * 50 + 50; seed++) {
-        real x[2][2][NUMBERS];
+    static real x[2][2][NUMBERS];
+    int columns = _i < 8 ? 4 : _i % 2 ? 700 : 10007, graphs = columns == 4 ? 50 : columns == 700 ? 12 : 1;
+    Team *team = columns == 10007 ? team_new(2) : NULL;
+    for (uint64_t seed = (uint64_t)(_i * 50); seed < (uint64_t)(_i * 50 + graphs); seed++) {
         Var first[OUTPUTS], second[OUTPUTS];
         Bench b[2];
         for (int run = 0; run < 2; run++) {
             b[run] = bench_new(true);
             for (int s = 0; s < 2; s++) fill(x[run][s], NUMBERS, 2 * run + s), b[run].t->inputs[s] = x[run][s];
             b[run].t->step = (uint32_t)run;
-            random_graph(b[run].t, seed, run ? second : first);
+            random_graph(b[run].t, seed, columns, run ? second : first);
+            b[run].ctx->team = team;
         }
-        real gradient[12];
+        static real gradient[NUMBERS];
         real *place[OUTPUTS] = {NULL, gradient};
         Program *p = program_new(b[0].t, OUTPUTS, first, place);
         ck_assert_int_eq(program_run(p, &(RunInputs){{x[0][0], x[0][1]}, 0, 0}), RUN_DONE);
@@ -488,6 +494,7 @@ START_TEST(test_programs_give_the_same_bits) {
         program_free(p);
         bench_free(b[1]);
     }
+    team_free(team);
 }
 END_TEST
 
@@ -625,6 +632,27 @@ START_TEST(test_what_is_not_finite_is_found) {
     ck_assert_str_eq(why, "log of -1.53 gives nan (element 2 of [3])");
     ck_assert_int_eq(at.line, 5);
     program_free(p);
+    /* in the midst of what is taken block by block */
+    real wide[1000];
+    for (int i = 0; i < 1000; i++) wide[i] = 1 + i;
+    t->inputs[1] = wide;
+    Var w = tape_input(t, 1, 0, shape1(1000));
+    b.ctx->span.line = 7;
+    Var root = op1(t, OP_SQRT, op2(t, OP_SUB, w, var_number(t, 3)));
+    b.ctx->span.line = 8;
+    Var total = op_sum_all(t, op1(t, OP_EXP, op1(t, OP_NEG, root)));
+    p = program_new(t, 1, &total, NULL);
+    program_run(p, &(RunInputs){{x, wide}, 0, 0});
+    why = program_first_nonfinite(p, b.arena, &at);
+    ck_assert_ptr_nonnull(why);
+    ck_assert_str_eq(why, "sqrt of -2 gives nan (element 1 of [1000])");
+    ck_assert_int_eq(at.line, 7);
+    real before = program_output(p, 0)[0];
+    wide[0] = wide[1] = 3;
+    program_run(p, &(RunInputs){{x, wide}, 0, 0});
+    ck_assert_ptr_null(program_first_nonfinite(p, b.arena, &at));
+    ck_assert(isnan(before) && isfinite(program_output(p, 0)[0]));
+    program_free(p);
     bench_free(b);
 }
 END_TEST
@@ -649,7 +677,7 @@ int main(void) {
     tcase_add_test(operations, test_streams_belong_to_addresses);
     tcase_add_test(operations, test_draws_take_their_own_parameters);
     tcase_set_timeout(programs, 60);
-    tcase_add_loop_test(programs, test_programs_give_the_same_bits, 0, 8);
+    tcase_add_loop_test(programs, test_programs_give_the_same_bits, 0, 16);
     tcase_add_test(programs, test_runs_allocate_nothing);
     tcase_add_test(programs, test_dead_and_equal_work_is_dropped);
     tcase_add_test(programs, test_guards);

@@ -1,0 +1,51 @@
+#include "tape/blocks.h"
+
+#include "base/team.h"
+#include "tape/plan.h"
+
+/* One part of the work: so many blocks. It has scratch room of its own on the stack, aligned and a little longer than a
+ * block, so that the same place of several blocks is not the same place of a page. */
+enum { PART = 16, ROOM = BLOCK + 64 / (int)sizeof(real) };
+
+static void run_block(const BlockLoop *loop, real *scratch, int64_t row, int64_t start, int n, const Lines *lines) {
+    for (const BlockOp *op = loop->ops, *end = op + loop->nops; op < end; op++) {
+        const real *in[EW_MAX];
+        for (int k = 0; k < op->n; k++)
+            in[k] = op->slot[k] >= 0 ? scratch + op->slot[k] * ROOM
+                                     : op->in[k] + row * op->row_stride[k] + start * op->stride[k];
+        if (op->row) {
+            real *out = op->out_slot >= 0 ? scratch + op->out_slot * ROOM : op->out + row * loop->columns + start;
+            op->row(n, out, in, op->stride);
+            continue;
+        }
+        double *sums = op->sums + row * blocks_of_sums(loop->columns) + start / SUM_BLOCK;
+        for (int i = 0; i < n; i += SUM_BLOCK) *sums++ = lines->sum_block(n - i < SUM_BLOCK ? n - i : SUM_BLOCK, in[0] + i);
+    }
+}
+
+static int64_t blocks_in_row(const BlockLoop *loop) { return (loop->columns + BLOCK - 1) / BLOCK; }
+
+static void run_part(void *arg, int part) {
+    const BlockLoop *loop = arg;
+    const Lines *lines = lines_here();
+    _Alignas(64) real scratch[BLOCK_SLOTS * ROOM];
+    int64_t in_row = blocks_in_row(loop), first = (int64_t)part * PART, last = first + PART;
+    if (last > loop->rows * in_row) last = loop->rows * in_row;
+    int64_t row = first / in_row, start = first % in_row * BLOCK;
+    for (int64_t b = first; b < last; b++) {
+        int64_t left = loop->columns - start;
+        run_block(loop, scratch, row, start, (int)(left < BLOCK ? left : BLOCK), lines);
+        start += BLOCK;
+        if (start >= loop->columns) row++, start = 0;
+    }
+}
+
+int64_t blocks_of_sums(int64_t columns) { return (columns + SUM_BLOCK - 1) / SUM_BLOCK; }
+
+void blocks_run(const BlockLoop *loop, struct Team *team) {
+    int64_t parts = (loop->rows * blocks_in_row(loop) + PART - 1) / PART, sums = blocks_of_sums(loop->columns);
+    bool large = loop->rows * loop->columns * loop->nops >= 4 * SHARED_ELEMENTS;
+    team_run(large ? team : NULL, (int)parts, run_part, (void *)(uintptr_t)loop);
+    for (const BlockOp *op = loop->ops, *end = op + loop->nops; op < end; op++)
+        for (int64_t r = 0; !op->row && r < loop->rows; r++) op->out[r] = (real)sums_total(sums, op->sums + r * sums);
+}
