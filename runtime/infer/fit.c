@@ -271,6 +271,8 @@ typedef struct DrawRun {
     Arena *arena;
     real *elbo; /* of the run at work */
     bool point;   /* the guide is a point */
+    real *u;      /* what the automatic part drew, in unconstrained space; NULL: nothing */
+    OnlineMoments *spread;
 } DrawRun;
 
 static void *record_draw(Recorder *r, void *self) {
@@ -280,7 +282,16 @@ static void *record_draw(Recorder *r, void *self) {
     pass_probabilities(&p, r->in);
     d->point = p.point_guide && !d->pair->guide;
     recorder_output(r, pass_elbo(&p, r->in, 1), d->elbo);
+    if (d->spread && p.point.l) recorder_output(r, p.point.point.var, d->u);
     return draws_plan(d->draws, &p.model, TRACE_LATENT | TRACE_RECORDED, r, d->arena);
+}
+
+/* Where draws differ by little more than their rounding, log q at them is that of the rounding, and may be anything. */
+static bool is_lost(const DrawRun *d, int64_t size) {
+    const double rounding = 64 * (sizeof(real) < sizeof(double) ? 0x1p-23 : 0x1p-52);
+    for (int64_t k = 0; k < size; k++)
+        if (sqrt(moments_var(&d->spread[k])) <= rounding * fabs(d->spread[k].mean)) return true;
+    return false;
 }
 
 enum { BATCH_RUNS = 400 }; /* to estimate the ELBO, where no draws are wanted */
@@ -291,6 +302,8 @@ void fit_take_draws(Job *job, long ndraws) {
     double *log_ratios = ARENA_ARRAY(f->arena, double, ndraws + 1);
     DrawRun *d = ARENA_NEW(f->arena, DrawRun);
     *d = (DrawRun){.pair = job->pair, .draws = &f->draws, .arena = f->arena, .elbo = ARENA_NEW(f->arena, real)};
+    int64_t size = job->pair->automatic.kind != VALUE_NONE ? job->pair->latents->size : 0;
+    if (size) d->u = ARENA_ARRAY(f->arena, real, size), d->spread = ARENA_ARRAY(f->arena, OnlineMoments, size);
     Recorder *r = ARENA_NEW(f->arena, Recorder);
     recorder_init(r, job->in, f->arena, job->seed, record_draw, d);
     r->batches = job->pair->batches;
@@ -303,6 +316,7 @@ void fit_take_draws(Job *job, long ndraws) {
         log_ratios[k] = *d->elbo;
         moments_add(&m, *d->elbo);
         finite += isfinite(*d->elbo);
+        for (int64_t i = 0; i < size; i++) moments_add(&d->spread[i], (double)d->u[i]);
         if (k == 0 && job->pair->batches && f->draws.n == 0 && ndraws > BATCH_RUNS) ndraws = f->draws.ndraws = BATCH_RUNS;
     }
     recorder_forget(r);
@@ -312,6 +326,12 @@ void fit_take_draws(Job *job, long ndraws) {
     if (d->point) {
         f->point = true;
         f->report.verdict = "a point: nothing is said of its uncertainty, and the ELBO lacks the entropy";
+        return;
+    }
+    if (is_lost(d, size)) {
+        f->report.elbo = f->report.elbo_mcse = NAN;
+        f->report.reliable = false;
+        f->report.verdict = "not to be trusted: the guide is narrower than numbers can tell apart, the training has diverged; a smaller rate may help";
         return;
     }
     if (job->pair->batches) { /* the spread is that of batches */

@@ -46,6 +46,16 @@ static Var finite_log(Rule *r, Var y) { return WHERE(OP2(EQ, y, NUMBER(-INFINITY
 
 static Var half_square(Rule *r, Var a) { return MUL(NUMBER(0.5), SQUARE(a)); }
 
+/* density / cdf at a, with the cdf's logarithm y. Far out the squares cancel: there t + 1 / t - 2 / t^3, t = -a. */
+static Var normal_hazard(Rule *r, Var a, Var y) {
+    const double far = sizeof(real) < sizeof(double) ? 30 : 1000;
+    Var t = OP2(MAX, NEG(a), NUMBER(far)), inverse = OP1(RECIPROCAL, t);
+    Var tail = ADD(t, MUL(inverse, SUB(NUMBER(1), MUL(NUMBER(2), SQUARE(inverse)))));
+    Var near = OP2(MAX, a, NUMBER(-far)), log_cdf = WHERE(OP2(LT, NEG(a), NUMBER(far)), y, NUMBER(0));
+    Var inside = EXP(SUB(SUB(NUMBER(-LOG_SQRT_2PI), half_square(r, near)), log_cdf));
+    return WHERE(OP2(LT, NEG(a), NUMBER(far)), inside, tail);
+}
+
 UNARY(copy, g)
 UNARY(neg, NEG(g))
 UNARY(abs, MUL(g, OP1(SIGN, a)))
@@ -74,7 +84,7 @@ UNARY(trigamma, MUL(g, OP2(POLYGAMMA, NUMBER(2), a)))
 UNARY(erf, MUL(g, MUL(NUMBER(TWO_OVER_SQRT_PI), EXP(NEG(SQUARE(a))))))
 UNARY(erfc, MUL(g, MUL(NUMBER(-TWO_OVER_SQRT_PI), EXP(NEG(SQUARE(a))))))
 UNARY(normal_cdf, MUL(g, MUL(NUMBER(INV_SQRT_2PI), EXP(NEG(half_square(r, a))))))
-UNARY(log_normal_cdf, MUL(g, EXP(SUB(SUB(NUMBER(-LOG_SQRT_2PI), half_square(r, a)), y))))
+UNARY(log_normal_cdf, MUL(g, normal_hazard(r, a, y)))
 UNARY(normal_icdf, MUL(g, MUL(NUMBER(SQRT_2PI), EXP(half_square(r, y)))))
 UNARY(log_i0, MUL(g, OP1(I1_OVER_I0, a)))
 /* With r = I1/I0: r' = 1 - r/x - r^2, which is 1/2 at 0. */

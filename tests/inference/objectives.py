@@ -164,6 +164,16 @@ write("out.json", {{g: g, f: f}})
                   f'{mean} +- {error}, should be {truth}')
 
 
-for test in [gradients]:
+def diverged():
+    """A guide so narrow that its draws are all rounding: log q at them is none, and no ELBO is reported."""
+    code, _, prints, err = run('''data y = [1.0, 2.0]
+model m { s ~ HalfCauchy(1); plate i in 1..2 { b[i] ~ Normal(0, s); y[i] ~ Normal(b[i], 1) } }
+fit = infer(m, auto_mvn(), steps = 1500, optimizer = adam(3))
+print(fit.elbo, summary(fit))
+''', '--strict')
+    check('diverged', code == 3 and prints[0].startswith('nan') and 'diverged' in prints[0], f'{code} {prints} {err}')
+
+
+for test in [gradients, diverged]:
     test()
 finish()
