@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { DEFAULT_MAX_ERRORS = 20 };
+enum { DEFAULT_MAX_ERRORS = 20, MOST_WARNINGS = 50 };
 
 static char *format_text(Arena *a, const char *format, va_list args) {
     va_list again;
@@ -15,12 +15,7 @@ static char *format_text(Arena *a, const char *format, va_list args) {
     return text;
 }
 
-void diagnostics_add(Diagnostics *d, Ctx *c, const char *code, Span at, const char *hint, const char *format,
-                     va_list args) {
-    if (d->max_errors <= 0)
-        d->max_errors = DEFAULT_MAX_ERRORS;
-    if (d->nerrors++ >= d->max_errors)
-        return;
+static void add(Diagnostics *d, Ctx *c, bool warning, Error e, const char *format, va_list args) {
     if (d->n == d->capacity) {
         int capacity = d->capacity ? 2 * d->capacity : 8;
         Diagnostic *list = ARENA_ARRAY(c->session, Diagnostic, capacity);
@@ -29,9 +24,23 @@ void diagnostics_add(Diagnostics *d, Ctx *c, const char *code, Span at, const ch
         d->list = list;
         d->capacity = capacity;
     }
-    const char *message = format_text(c->session, format, args);
-    d->list[d->n++] = (Diagnostic){
-        .error = {.kind = ERROR_PROGRAM, .span = at, .message = message, .hint = hint, .code = code}};
+    e.kind = ERROR_PROGRAM;
+    e.message = format_text(c->session, format, args);
+    d->list[d->n++] = (Diagnostic){.warning = warning, .error = e};
+}
+
+void diagnostics_add(Diagnostics *d, Ctx *c, const char *code, Span at, const char *hint, const char *format,
+                     va_list args) {
+    if (d->max_errors <= 0)
+        d->max_errors = DEFAULT_MAX_ERRORS;
+    if (d->nerrors++ < d->max_errors)
+        add(d, c, false, (Error){.span = at, .hint = hint, .code = code}, format, args);
+}
+
+void diagnostics_warn(Diagnostics *d, Ctx *c, Warning which, Span at, const char *hint, const char *format,
+                      va_list args) {
+    if (d->n < MOST_WARNINGS)
+        add(d, c, true, (Error){.span = at, .hint = hint, .code = warning_code(which)}, format, args);
 }
 
 static bool stands_before(Span a, Span b) {

@@ -100,10 +100,9 @@ static Module *load_file(Loader *l, int file) {
     }
     l->depth--;
     loaded->done = true;
-    if (l->out->nerrors > errors) {
-        diagnostics_sort(l->out, first);
+    diagnostics_sort(l->out, first);
+    if (l->out->nerrors > errors)
         return NULL;
-    }
     Module *m = ARENA_NEW(l->ctx->session, Module);
     *m = (Module){.file = file, .body = body};
     return m;

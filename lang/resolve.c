@@ -15,6 +15,13 @@ void resolve_error(Resolver *r, Span at, const char *hint, const char *format, .
     va_end(args);
 }
 
+void resolve_warn(Resolver *r, Warning which, Span at, const char *hint, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    diagnostics_warn(r->out, r->ctx, which, at, hint, format, args);
+    va_end(args);
+}
+
 /* -- Names -- */
 static const struct { const char *name, *hint; } FOREIGN[] = {
     {"True", "did you mean true?"}, {"False", "did you mean false?"}, {"TRUE", "did you mean true?"},
@@ -442,6 +449,9 @@ void resolve_module(Resolver *r, Block *body) {
         declare_body(r, r->scope, body, NULL);
     resolve_block(r, body);
     for (int i = 0; i < body->n; i++)
-        if (body->statements[i]->kind == STMT_FUNCTION)
+        if (body->statements[i]->kind == STMT_FUNCTION) {
             check_guide(r, body->statements[i]->u.function.function);
+            if (!r->library && r->out->nerrors == 0)
+                check_suspicious(r, body->statements[i]->u.function.function);
+        }
 }

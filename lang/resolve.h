@@ -78,6 +78,9 @@ typedef struct Resolver {
 __attribute__((format(printf, 4, 5))) void resolve_error(Resolver *r, Span at, const char *hint, const char *format,
                                                          ...);
 
+__attribute__((format(printf, 5, 6))) void resolve_warn(Resolver *r, Warning which, Span at, const char *hint,
+                                                        const char *format, ...);
+
 /* resolve.c */
 void resolve_module(Resolver *r, Block *body);
 void resolve_expr(Resolver *r, Expr *e);
@@ -137,6 +140,9 @@ const char *check_target_text(Resolver *r, const Target *t);
 /* check_place.c: which statement may stand where. */
 void check_place(Resolver *r, const Stmt *s);
 void check_gives_value(Resolver *r, const Block *branch);
+
+/* check_suspicious.c: warnings, once a function without mistakes is resolved. */
+void check_suspicious(Resolver *r, Function *f);
 
 /* check_guide.c: a guide against its model, once both are resolved. */
 void check_guide(Resolver *r, const Function *guide);

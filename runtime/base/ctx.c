@@ -117,13 +117,25 @@ bool ctx_protect(Ctx *c, void (*body)(void *), void *arg, Error *caught) {
     return done;
 }
 
-void ctx_warn(Ctx *c, Span at, const char *hint, const char *format, ...) {
+static const struct {
+    const char *code, *meaning;
+} warnings[] = {
+#define WARNING(NAME, code, meaning) {code, meaning},
+#include "base/warnings.def"
+#undef WARNING
+};
+
+const char *warning_code(Warning w) { return warnings[w].code; }
+const char *warning_meaning(Warning w) { return warnings[w].meaning; }
+
+void ctx_warn(Ctx *c, Warning which, Span at, const char *hint, const char *format, ...) {
     if (!c->on_warning) return;
     va_list args;
     va_start(args, format);
     char *message = format_message(c->session, format, args);
     va_end(args);
-    c->on_warning(c->warning_self, at, message, hint);
+    Error e = {.kind = ERROR_PROGRAM, .span = at, .message = message, .hint = hint, .code = warnings[which].code};
+    c->on_warning(c->warning_self, &e);
 }
 
 /* -- Rendering -- */

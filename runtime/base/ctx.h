@@ -59,7 +59,7 @@ struct Ctx {
     int max_depth;    /* of recursion in programs, 1000 by default */
     size_t max_bytes; /* of one array or file, 0: no limit */
     volatile int *interrupted; /* set by the signal handler of cli/; NULL: never. Long loops poll it */
-    void (*on_warning)(void *self, Span span, const char *message, const char *hint);
+    void (*on_warning)(void *self, const Error *warning);
     void *warning_self;
     struct CtxCatch *innermost; /* private to ctx.c */
 };
@@ -86,7 +86,18 @@ _Noreturn void ctx_reraise(Ctx *c, const Error *e);
 /* Run body(arg); true when it came to its end. Else *caught says why, and c->span is as before the call. Nests. */
 bool ctx_protect(Ctx *c, void (*body)(void *), void *arg, Error *caught);
 
-void ctx_warn(Ctx *c, Span at, const char *hint, const char *format, ...) __attribute__((format(printf, 4, 5)));
+/* Kinds of warnings, each with a word to silence it by. */
+typedef enum Warning {
+#define WARNING(NAME, code, meaning) WARNING_##NAME,
+#include "base/warnings.def"
+#undef WARNING
+    WARNING_COUNT
+} Warning;
+const char *warning_code(Warning w);    /* "scale-sign" */
+const char *warning_meaning(Warning w);
+
+void ctx_warn(Ctx *c, Warning which, Span at, const char *hint, const char *format, ...)
+    __attribute__((format(printf, 5, 6)));
 
 /* Render "file:line:column: severity: message", the source line, a caret line and the hint into `arena`. Long
  * lines are cut around the caret, tabs and control characters shown safely. */

@@ -74,7 +74,7 @@ static void give(Supply *p, const char *name, const Tensor *value, bool has_miss
 static void supply_named(Supply *p, const char *name, const char *path) {
     Session *s = p->session;
     if (!declared_find(p, name)) {
-        ctx_warn(s->ctx, SPAN_NONE, declared_hint(p, name), "--data %s=%s: the program declares no data %s", name, path,
+        ctx_warn(s->ctx, WARNING_UNKNOWN_DATA, SPAN_NONE, declared_hint(p, name), "--data %s=%s: the program declares no data %s", name, path,
                  name);
         return;
     }
@@ -89,7 +89,7 @@ static void warn_misspelt(Supply *p, const Data *d) {
     for (int k = 0; k < d->n; k++) {
         const char *name = d->items[k].name, *near = declared_find(p, name) ? NULL : nearest_name(name, p->names, p->n);
         if (near && !declared_find(p, near)->value)
-            ctx_warn(p->session->ctx, SPAN_NONE, NULL, "'%s': the program declares no data %s; did you mean %s?",
+            ctx_warn(p->session->ctx, WARNING_UNKNOWN_DATA, SPAN_NONE, NULL, "'%s': the program declares no data %s; did you mean %s?",
                      d->path, name, near);
     }
 }
@@ -112,7 +112,7 @@ static void supply_file(Supply *p, const char *path) {
     if (given > 0) return;
     const char **names = ARENA_ARRAY(s->arena, const char *, d->n + 1);
     for (int k = 0; k < d->n; k++) names[k] = d->items[k].name;
-    ctx_warn(s->ctx, SPAN_NONE,
+    ctx_warn(s->ctx, WARNING_UNKNOWN_DATA, SPAN_NONE,
              arena_printf(s->arena, "the program declares these data: %s", list_text(s->arena, p->names, p->n)),
              "'%s' is not used: the program declares none of its names (%s)", path, list_text(s->arena, names, d->n));
 }

@@ -53,6 +53,19 @@ static const char *set_out(Options *o, const char *value) {
     return "a file whose name ends in .csv, .json, .npy or .safetensors";
 }
 
+static const char *set_silence(Options *o, const char *value) {
+    for (int k = 0; k < WARNING_COUNT; k++)
+        if (strcmp(warning_code((Warning)k), value) == 0) {
+            o->silent[k] = true;
+            return NULL;
+        }
+    return "one of"
+#define WARNING(NAME, code, meaning) " " code
+#include "base/warnings.def"
+#undef WARNING
+        ;
+}
+
 #define FLAG(field)                                               \
     static const char *set_##field(Options *o, const char *value) { \
         (void)value;                                              \
@@ -82,6 +95,7 @@ const OptionRow option_rows[] = {
     {"--json", NULL, FOR_RUN | FOR_CHECK, set_json, "results (of check: messages) as JSON lines"},
     {"--out", "FILE", FOR_RUN, set_out, "write the draws of the (last) fit: .csv, .json, .npy, .safetensors"},
     {"--quiet", NULL, FOR_RUN, set_quiet, "no progress and no warnings"},
+    {"--silence", "CODE", FOR_RUN | FOR_CHECK | FOR_REPL, set_silence, "no warnings of this kind; a warning ends in its code"},
     {"--strict", NULL, FOR_RUN, set_strict, "exit 3 when a fit is not to be trusted"},
     {"--profile", NULL, FOR_RUN, set_profile, "where the time goes; not there yet"},
     {"--tree", NULL, FOR_CHECK, set_tree, "show the tree of the program"},

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/ctx.h"
 #include "base/strings.h"
 
 #define PPL_VERSION "0.1.0"
@@ -21,6 +22,7 @@ typedef struct Options {
     int threads;
     bool single; /* precision */
     bool json, quiet, strict, sites, tree, check;
+    bool silent[WARNING_COUNT]; /* --silence */
     const char *out; /* NULL: draws are not written */
 } Options;
 

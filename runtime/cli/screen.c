@@ -49,18 +49,27 @@ static void show_json(const Screen *s, const char *word, const Error *e) {
     buf_free(&b);
 }
 
+static bool is_silent(const Screen *s, const Error *e) {
+    for (int k = 0; s->silent && e->code && k < WARNING_COUNT; k++)
+        if (s->silent[k] && strcmp(e->code, warning_code((Warning)k)) == 0) return true;
+    return false;
+}
+
 void screen_show(Screen *s, Severity severity, const Error *e) {
     static const char *const words[] = {"error", "warning", "note"}, *const colors[] = {"1;31", "1;35", "1;36"};
-    if (severity != SEVERITY_ERROR && s->quiet) return;
+    if (severity != SEVERITY_ERROR && (s->quiet || is_silent(s, e))) return;
     const char *word = words[severity];
     if (s->json) {
         show_json(s, word, e);
         return;
     }
+    Error coded = *e;
+    if (severity == SEVERITY_WARNING && e->code)
+        coded.message = arena_printf(s->arena, "%s [%s]", e->message, e->code);
     if (s->color) word = arena_printf(s->arena, "\x1b[%sm%s\x1b[0m", colors[severity], word);
     fflush(stdout); /* what was printed before stands before */
     screen_erase(s);
-    fputs(ctx_render(s->ctx, s->arena, word, e), stderr);
+    fputs(ctx_render(s->ctx, s->arena, word, &coded), stderr);
 }
 
 void screen_say(Screen *s, Severity severity, const char *hint, const char *format, ...) {

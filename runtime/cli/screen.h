@@ -10,6 +10,7 @@ typedef struct Screen {
     bool terminal;  /* standard error is one */
     bool color;
     bool quiet;     /* no warnings */
+    const bool *silent; /* by Warning; NULL: none */
     bool progress;  /* show it */
     bool json;      /* messages are JSON lines on standard output */
     bool line_shown;  /* a live line stands on the terminal */

@@ -6,10 +6,7 @@
 #include "base/team.h"
 #include "cli/program.h"
 
-static void show_warning(void *self, Span span, const char *message, const char *hint) {
-    Error e = {.kind = ERROR_PROGRAM, .span = span, .message = message, .hint = hint};
-    screen_show(self, SEVERITY_WARNING, &e);
-}
+static void show_warning(void *self, const Error *warning) { screen_show(self, SEVERITY_WARNING, warning); }
 
 int session_report(Session *s, const Error *e) {
     if (e->kind == ERROR_INTERRUPT) {
@@ -65,6 +62,7 @@ int session_run(const Options *o, void *self, int (*body)(Session *s)) {
     Session s = {.options = o, .ctx = ctx_new(), .self = self};
     s.arena = ctx_arena(s.ctx);
     screen_open(&s.screen, s.ctx, s.arena, o->quiet, o->json);
+    s.screen.silent = o->silent;
     s.ctx->seed = o->seed;
     s.ctx->team = team_new(o->threads);
     openblas_set_num_threads(1); /* its sums depend on the number of threads; ours must not */

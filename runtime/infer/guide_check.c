@@ -159,6 +159,46 @@ void guide_check_invented(Interp *in, const char *guide_name, const char *model_
     }
 }
 
+/* -- A plate with more latents than data -- */
+
+/* Numbers of this entry in all elements of its plates; 0: it does not stand in `plate`. */
+static double numbers_in(Interp *in, const Entry *e, const char *plate) {
+    bool inside = false;
+    double n = (double)shape_size(dist_event_shape(in, e->dist, e->span));
+    for (int k = 0; k < e->nindex; k++) {
+        const Axis *a = e->index[k].axis;
+        if (!a || a->kind != AXIS_PLATE) continue;
+        inside |= strcmp(a->name, plate) == 0;
+        n *= (double)(axis_is_subset(a) ? a->population : a->size);
+    }
+    return inside ? n : 0;
+}
+
+static void check_plate_counts(Interp *in, const Trace *model, const char *plate, Span at) {
+    double latent = 0, observed = 0;
+    for (int k = 0; k < model->n; k++) {
+        const Entry *e = &model->entries[k];
+        if (e->kind == ENTRY_SAMPLE) *(e->observed ? &observed : &latent) += numbers_in(in, e, plate);
+    }
+    if (observed > 0 && latent > observed)
+        ctx_warn(in->ctx, WARNING_MORE_LATENTS, at, "the prior decides what the data cannot: is it what you mean?",
+                 "the plate `%s` holds %g unknown numbers and %g observed ones", plate, latent, observed);
+}
+
+void guide_check_counts(Interp *in, const Trace *model, Span at) {
+    const char *seen[MAX_INDEX];
+    int n = 0;
+    for (int k = 0; k < model->n; k++)
+        for (int j = 0; j < model->entries[k].nindex; j++) {
+            const Axis *a = model->entries[k].index[j].axis;
+            int before = 0;
+            while (a && before < n && strcmp(seen[before], a->name) != 0) before++;
+            if (!a || a->kind != AXIS_PLATE || before < n || n == MAX_INDEX) continue;
+            seen[n++] = a->name;
+            check_plate_counts(in, model, a->name, at);
+        }
+}
+
 /* -- A model without observations -- */
 
 void guide_check_observes(Interp *in, const Call *model, Span at) {

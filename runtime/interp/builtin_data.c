@@ -24,7 +24,7 @@ static Value call_read(Interp *in, const Args *args) {
     int n = 0;
     for (int k = 0; k < d->n; k++) {
         if (!d->items[k].value) {
-            ctx_warn(in->ctx, arg_span(args, 0), NULL, "%s is left out: %s", d->items[k].name, d->items[k].problem);
+            ctx_warn(in->ctx, WARNING_LEFT_OUT, arg_span(args, 0), NULL, "%s is left out: %s", d->items[k].name, d->items[k].problem);
             continue;
         }
         names[n] = d->items[k].name;

@@ -92,7 +92,7 @@ static void warn_unobserved(Interp *in, Frame *f, const Target *t, const Index *
         const Axis *plate = index[k].axis;
         int64_t last = plate ? plate->first + plate->population - 1 : 0;
         if (!plate || last >= n || plate->size == 0) continue;
-        session_warn_once(in, t->span, arena_printf(in->arena, "write %s in 1..%ld to observe all", plate->name, (long)n),
+        session_warn_once(in, WARNING_REST_UNOBSERVED, t->span, arena_printf(in->arena, "write %s in 1..%ld to observe all", plate->name, (long)n),
                           "the plate `%s` ends at %ld, `%s` has %ld elements: the rest is not observed", plate->name,
                           (long)last, t->name, (long)n);
     }

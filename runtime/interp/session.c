@@ -222,7 +222,7 @@ static void bind_data(Interp *in, const Stmt *s) {
     in->globals[s->u.data.slot] = v;
 }
 
-void session_warn_once(Interp *in, Span at, const char *hint, const char *format, ...) {
+void session_warn_once(Interp *in, Warning which, Span at, const char *hint, const char *format, ...) {
     struct Session *s = in->session;
     for (int k = 0; k < s->nwarned; k++)
         if (memcmp(&s->warned[k], &at, sizeof at) == 0) return;
@@ -235,7 +235,7 @@ void session_warn_once(Interp *in, Span at, const char *hint, const char *format
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    ctx_warn(in->ctx, at, hint, "%s", text);
+    ctx_warn(in->ctx, which, at, hint, "%s", text);
 }
 
 /* -- Statements -- */

@@ -15,7 +15,8 @@ typedef struct BuiltinParams {
 const BuiltinParams *session_builtin_params(const Interp *in, const Builtin *b);
 
 /* A warning about a place in the text that runs often. */
-void session_warn_once(Interp *in, Span at, const char *hint, const char *format, ...) __attribute__((format(printf, 4, 5)));
+void session_warn_once(Interp *in, Warning which, Span at, const char *hint, const char *format, ...)
+    __attribute__((format(printf, 5, 6)));
 
 /* call.c */
 Frame *frame_new(Interp *in, const Function *fn, Frame *outer);

@@ -20,7 +20,7 @@ WORKERS = 2
 
 # Functions that say what is wrong, and which of their arguments is the format.
 RAISERS = {
-    "ctx_raise": 4, "ctx_raise_here": 2, "ctx_warn": 3, "resolve_error": 3, "parser_error": 3, "load_error": 3,
+    "ctx_raise": 4, "ctx_raise_here": 2, "ctx_warn": 4, "resolve_error": 3, "resolve_warn": 4, "parser_error": 3, "load_error": 3,
     "builtin_fail": 3, "reader_fail": 1, "writer_fail": 1,
 }
 

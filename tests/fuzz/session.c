@@ -114,10 +114,7 @@ static void check_error(Session *s, const Error *e, const char *when) {
     arena_free(a);
 }
 
-static void on_warning(void *self, Span span, const char *message, const char *hint) {
-    Error e = {.kind = ERROR_PROGRAM, .span = span, .message = message, .hint = hint};
-    check_error(self, &e, "warning");
-}
+static void on_warning(void *self, const Error *warning) { check_error(self, warning, "warning"); }
 
 static void on_print(void *self, const char *text) {
     (void)self;

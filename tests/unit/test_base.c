@@ -314,19 +314,20 @@ START_TEST(errors_reach_the_catcher) {
 END_TEST
 
 static const char *warned;
-static void keep_warning(void *self, Span span, const char *message, const char *hint) {
-    ck_assert_int_eq(span.line, *(int *)self);
-    ck_assert_str_eq(hint, "a hint");
-    warned = message;
+static void keep_warning(void *self, const Error *e) {
+    ck_assert_int_eq(e->span.line, *(int *)self);
+    ck_assert_str_eq(e->hint, "a hint");
+    ck_assert_str_eq(e->code, "scale-sign");
+    warned = e->message;
 }
 
 START_TEST(warnings_reach_the_hook) {
     Ctx *c = ctx_new();
     int line = 4;
-    ctx_warn(c, (Span){.line = 4}, "a hint", "nobody %s", "hears");
+    ctx_warn(c, WARNING_SCALE_SIGN, (Span){.line = 4}, "a hint", "nobody %s", "hears");
     c->on_warning = keep_warning;
     c->warning_self = &line;
-    ctx_warn(c, (Span){.line = 4}, "a hint", "x is %d", 2);
+    ctx_warn(c, WARNING_SCALE_SIGN, (Span){.line = 4}, "a hint", "x is %d", 2);
     ck_assert_str_eq(warned, "x is 2");
     ctx_free(c);
 }
