@@ -61,6 +61,7 @@ struct Ctx {
     volatile int *interrupted; /* set by the signal handler of cli/; NULL: never. Long loops poll it */
     void (*on_warning)(void *self, const Error *warning);
     void *warning_self;
+    struct Mapping *mappings;   /* private to mapping.c */
     struct CtxCatch *innermost; /* private to ctx.c */
 };
 

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/mapping.h"
 #include "infer/batch.h"
 #include "interp/effects.h"
 
@@ -169,6 +170,7 @@ void *recorder_run(Recorder *r, uint32_t step, uint32_t particle) {
     uint64_t shape = 0;
     if (r->batches) {
         shape = batch_prepare(r->batches, step);
+        mappings_trim(r->in->ctx); /* data that lie in files */
         r->slots[SLOT_BATCH] = r->batches->elements;
     }
     memcpy(inputs.slots, r->slots, sizeof inputs.slots);

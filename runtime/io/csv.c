@@ -6,6 +6,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/mapping.h"
 #include "io/formats.h"
 
 typedef struct Field {
@@ -107,15 +108,25 @@ static Csv csv_open(Reader *r) {
     return (Csv){.r = r, .p = s, .end = end, .separator = separator, .line = 1};
 }
 
+enum { ROWS_BETWEEN_TRIMS = 1 << 14 };
+
 /* The table while it is read: the cells row by row, and per column what is known of it. */
 typedef struct Table {
-    Buf cells;
+    Tensor *cells; /* with room for all that there can be */
     DataItem *columns;
     int n;
     int64_t rows;
 } Table;
 
-static void release_cells(void *cells) { buf_free(cells); }
+/* Line ends tell how many rows there can be, bytes how many cells. */
+static void reserve_cells(Reader *r, Table *t) {
+    int64_t feeds = 0, returns = 0;
+    for (size_t i = 0; i < r->n; i++) feeds += r->bytes[i] == '\n', returns += r->bytes[i] == '\r';
+    int64_t rows = (feeds > returns ? feeds : returns) + 1, most = (int64_t)r->n + 1;
+    if (rows > most / t->n) rows = most / t->n + 1;
+    t->cells = tensor_new_or_spilled(r->ctx, r->arena, shape1(rows * t->n), rows * t->n);
+    mappings_trim(r->ctx);
+}
 
 static double cell_value(Reader *r, DataItem *column, Field f, int line) {
     double x = NAN;
@@ -135,11 +146,9 @@ static void add_row(Csv *v, Table *t) {
     if (v->n != t->n)
         reader_fail(v->r, "line %d has %d field%s, expected %d as in the first line", v->record, v->n,
                     v->n == 1 ? "" : "s", t->n);
-    for (int k = 0; k < t->n; k++) {
-        double x = cell_value(v->r, &t->columns[k], v->fields[k], v->record);
-        buf_add_bytes(&t->cells, &x, sizeof x);
-    }
-    t->rows++;
+    real *cells = t->cells->data + t->rows * t->n;
+    for (int k = 0; k < t->n; k++) cells[k] = (real)cell_value(v->r, &t->columns[k], v->fields[k], v->record);
+    if (++t->rows % ROWS_BETWEEN_TRIMS == 0) mappings_trim(v->r->ctx);
 }
 
 static bool is_header(const Csv *v) {
@@ -165,11 +174,13 @@ static void take_header(Csv *v, Table *t, bool named) {
 }
 
 static void give_columns(Reader *r, Table *t) {
-    const double *cells = (const double *)(const void *)t->cells.text;
     for (int k = 0; k < t->n; k++) {
         if (t->columns[k].problem) continue;
-        Tensor *column = tensor_new(r->ctx, r->arena, shape1(t->rows));
-        for (int64_t i = 0; i < t->rows; i++) column->data[i] = (real)cells[i * t->n + k];
+        Tensor *column = tensor_new_or_spilled(r->ctx, r->arena, shape1(t->rows), t->rows * t->n);
+        for (int64_t i = 0; i < t->rows; i++) {
+            column->data[i] = t->cells->data[i * t->n + k];
+            if (i % ROWS_BETWEEN_TRIMS == 0) mappings_trim(r->ctx);
+        }
         t->columns[k].value = column;
     }
     *r->data = (Data){.path = r->data->path, .kind = DATA_COLUMNS, .items = t->columns, .n = t->n};
@@ -182,9 +193,8 @@ static void give_matrix(Reader *r, Table *t) {
         if (t->columns[k].problem) reader_fail(r, "%s", t->columns[k].problem);
         missing |= t->columns[k].has_missing;
     }
-    const double *cells = (const double *)(const void *)t->cells.text;
-    Tensor *whole = tensor_new(r->ctx, r->arena, t->n == 1 ? shape1(t->rows) : shape2(t->rows, t->n));
-    for (int64_t i = 0; i < t->rows * t->n; i++) whole->data[i] = (real)cells[i];
+    Tensor *whole = tensor_view_slice(r->arena, t->cells, 0, 0, t->rows * t->n, 1);
+    if (t->n > 1) whole = tensor_view_reshape(r->ctx, r->arena, whole, shape2(t->rows, t->n));
     reader_give_array(r, whole, missing);
 }
 
@@ -192,9 +202,9 @@ void csv_read(Reader *r) {
     Csv v = csv_open(r);
     if (!take_record(&v)) reader_fail(r, "the file has no lines");
     Table *t = ARENA_NEW(r->scratch, Table);
-    arena_defer(r->scratch, release_cells, &t->cells);
     bool named = is_header(&v);
     take_header(&v, t, named);
+    reserve_cells(r, t);
     if (!named) add_row(&v, t);
     while (take_record(&v)) add_row(&v, t);
     if (named)

@@ -1,15 +1,21 @@
 #include "io/data.h"
 
 #include <assert.h>
+#include <fcntl.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
+#include "base/mapping.h"
 #include "io/file.h"
 #include "io/formats.h"
+
+enum { AT_ONCE = 1 << 20 }; /* numbers decoded before pages may be let go */
 
 /* -- Formats, by ending -- */
 
@@ -77,7 +83,7 @@ void reader_give_array(Reader *r, const Tensor *t, bool has_missing) {
 
 static void read_any(void *self) {
     Reader *r = self;
-    r->bytes = file_read(r->ctx, r->scratch, r->path, r->at, &r->n);
+    r->bytes = file_read_or_map(r->ctx, r->scratch, r->path, r->at, &r->n);
     if (r->n == 0) reader_fail(r, "the file is empty");
     ReadFormat read = find_reader(r->path, r->bytes, r->n);
     if (!read)
@@ -116,9 +122,11 @@ static const Tensor *table_whole(Ctx *c, Arena *a, const Data *d, Span at, bool 
     }
     if (d->n == 1) return d->items[0].value;
     int64_t rows = d->items[0].value->shape.dim[0];
-    Tensor *t = tensor_new(c, a, shape2(rows, d->n));
-    for (int k = 0; k < d->n; k++)
-        for (int64_t i = 0; i < rows; i++) t->data[i * d->n + k] = d->items[k].value->data[i];
+    Tensor *t = tensor_new_or_spilled(c, a, shape2(rows, d->n), rows * d->n);
+    for (int64_t i = 0; i < rows; i++) {
+        for (int k = 0; k < d->n; k++) t->data[i * d->n + k] = d->items[k].value->data[i];
+        if (i * d->n % AT_ONCE < d->n) mappings_trim(c);
+    }
     return t;
 }
 
@@ -185,6 +193,26 @@ static double element_value(Element e, uint64_t bits) {
     case ELEMENT_BOOL: return bits != 0;
     }
     return NAN;
+}
+
+static bool is_real(Element e) { return e.kind == ELEMENT_FLOAT && e.size == sizeof(real) && !e.big_endian; }
+
+Tensor *reader_tensor(Reader *r, Element e, Shape shape, const char *numbers) {
+    int64_t n = shape_size(shape);
+    if (is_real(e) && n >= MAPPING_WORTH / e.size) { /* as they stand in the file, where that is not compressed */
+        int fd = open(r->path, O_RDONLY | O_CLOEXEC);
+        struct stat st;
+        bool same = fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && (size_t)st.st_size == r->n;
+        Tensor *t = same ? tensor_of_file(r->ctx, r->arena, shape, fd, (size_t)(numbers - r->bytes)) : NULL;
+        if (fd >= 0) close(fd);
+        if (t) return t;
+    }
+    Tensor *t = tensor_new_or_spilled(r->ctx, r->arena, shape, n);
+    for (int64_t k = 0; k < n; k += AT_ONCE) {
+        elements_decode(e, numbers + k * e.size, n - k < AT_ONCE ? n - k : AT_ONCE, t->data + k);
+        mappings_trim(r->ctx);
+    }
+    return t;
 }
 
 void elements_decode(Element e, const void *bytes, int64_t n, real *out) {

@@ -9,6 +9,7 @@
 #include <unistd.h>
 #include <zlib.h>
 
+#include "base/mapping.h"
 #include "base/strings.h"
 
 /* -- Reading -- */
@@ -61,6 +62,31 @@ const char *file_read(Ctx *c, Arena *a, const char *path, Span at, size_t *lengt
     if (why) ctx_raise(c, kind, at, NULL, "cannot read '%s': %s", path, why);
     *length = b->length;
     return b->text;
+}
+
+static void release_mapping(void *m) { mapping_release(m); }
+
+enum { LARGE = 8 << 20 };
+
+/* Not what is compressed, not a pipe. */
+static Mapping *map_large(Ctx *c, const char *path) {
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return NULL;
+    struct stat st;
+    unsigned char magic[2] = {0};
+    bool plain = fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size >= LARGE &&
+                 pread(fd, magic, 2, 0) == 2 && !(magic[0] == 0x1F && magic[1] == 0x8B);
+    Mapping *m = plain ? mapping_of_file(c, fd, (size_t)st.st_size) : NULL;
+    close(fd);
+    return m;
+}
+
+const char *file_read_or_map(Ctx *c, Arena *a, const char *path, Span at, size_t *length) {
+    Mapping *m = map_large(c, path);
+    if (!m) return file_read(c, a, path, at, length);
+    arena_defer(a, release_mapping, m);
+    *length = m->length;
+    return m->bytes;
 }
 
 /* -- Writing -- */

@@ -9,6 +9,8 @@
 
 /* The bytes of a file (gzip is undone, pipes are read to their end) in memory that `a` releases; text[*length] is 0.
  * Raises for what cannot be read, for directories, and beyond ctx->max_bytes. */
+/* The same; a large file that is not compressed is mapped: its pages are read when they are touched. */
+const char *file_read_or_map(Ctx *c, Arena *a, const char *path, Span at, size_t *length);
 const char *file_read(Ctx *c, Arena *a, const char *path, Span at, size_t *length);
 
 /* Replace the file by these bytes: a temporary file beside it, synced, then renamed. Links are followed; pipes and

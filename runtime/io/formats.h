@@ -61,6 +61,8 @@ typedef struct Element {
 } Element;
 /* n elements, `bytes` long enough. */
 void elements_decode(Element e, const void *bytes, int64_t n, real *out);
+/* An array of such elements in r->arena. Large ones stay in their file, or in one of their own (tensor_new_or_spilled). */
+Tensor *reader_tensor(Reader *r, Element e, Shape shape, const char *numbers);
 /* Does the shape of such elements take exactly `available` bytes? Raises if not. */
 void reader_check_size(Reader *r, Element e, Shape shape, size_t available);
 

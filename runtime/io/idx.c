@@ -20,7 +20,5 @@ void idx_read(Reader *r) {
         shape.dim[k] = (int64_t)d[0] << 24 | d[1] << 16 | d[2] << 8 | d[3];
     }
     reader_check_size(r, e, shape, r->n - head);
-    Tensor *t = tensor_new(r->ctx, r->arena, shape);
-    elements_decode(e, p + head, shape_size(shape), t->data);
-    reader_give_array(r, t, false);
+    reader_give_array(r, reader_tensor(r, e, shape, r->bytes + head), false);
 }

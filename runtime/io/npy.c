@@ -155,12 +155,12 @@ void npy_read(Reader *r) {
     if (e.size == 0 || shape.rank < 0 || fortran < 0)
         reader_fail(r, "its NumPy header lacks descr, fortran_order or shape");
     reader_check_size(r, e, shape, (size_t)(r->bytes + r->n - numbers));
-    int64_t n = shape_size(shape);
-    Tensor *t = tensor_new(r->ctx, r->arena, shape);
-    bool transpose = fortran && shape.rank > 1;
-    real *out = transpose ? ARENA_ARRAY(r->scratch, real, n) : t->data;
-    elements_decode(e, numbers, n, out);
-    if (transpose) copy_fortran(out, shape, t->data);
+    Tensor *t = reader_tensor(r, e, shape, numbers);
+    if (fortran && shape.rank > 1) {
+        Tensor *rows = tensor_new_or_spilled(r->ctx, r->arena, shape, shape_size(shape));
+        copy_fortran(t->data, shape, rows->data);
+        t = rows;
+    }
     reader_give_array(r, t, false);
 }
 

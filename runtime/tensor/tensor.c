@@ -5,11 +5,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/mapping.h"
+
 /* Up to this many numbers live in the arena; more get storage of their own. */
 enum { ARENA_NUMBERS = 1024, STORAGE_ALIGNMENT = 64 };
 
 struct Storage {
     _Alignas(STORAGE_ALIGNMENT) int64_t references;
+    Mapping *mapping; /* that holds the numbers; NULL: they are here */
     _Alignas(STORAGE_ALIGNMENT) real numbers[];
 };
 
@@ -68,7 +71,9 @@ char *shape_text(Arena *arena, Shape s) {
 
 static void storage_release(void *object) {
     Storage *s = object;
-    if (--s->references == 0) free(s);
+    if (--s->references > 0) return;
+    if (s->mapping) mapping_release(s->mapping);
+    free(s);
 }
 
 /* NULL when there is no memory. */
@@ -76,7 +81,7 @@ static Storage *storage_new(int64_t n) {
     size_t bytes = sizeof(Storage) + (size_t)n * sizeof(real);
     bytes = (bytes + STORAGE_ALIGNMENT - 1) & ~(size_t)(STORAGE_ALIGNMENT - 1);
     Storage *s = aligned_alloc(STORAGE_ALIGNMENT, bytes);
-    if (s) s->references = 1;
+    if (s) s->references = 1, s->mapping = NULL;
     return s;
 }
 
@@ -122,6 +127,34 @@ Tensor *tensor_new(Ctx *c, Arena *a, Shape shape) {
         t->data = t->storage->numbers;
     }
     return t;
+}
+
+/* The arena lets go of the mapping. */
+static Tensor *tensor_in_mapping(Ctx *c, Arena *a, Shape shape, Mapping *m, size_t offset) {
+    Tensor *t = tensor_header(a, shape);
+    t->storage = storage_new(0);
+    if (!t->storage) {
+        mapping_release(m);
+        raise_too_large(c, a, shape);
+    }
+    t->storage->mapping = m;
+    mapping_is_random(m); /* batches are */
+    arena_defer(a, storage_release, t->storage);
+    t->data = (real *)(void *)(m->bytes + offset);
+    return t;
+}
+
+Tensor *tensor_of_file(Ctx *c, Arena *a, Shape shape, int fd, size_t offset) {
+    size_t bytes = (size_t)shape_size(shape) * sizeof(real);
+    Mapping *m = offset % sizeof(real) == 0 ? mapping_of_file(c, fd, offset + bytes) : NULL;
+    return m ? tensor_in_mapping(c, a, shape, m, offset) : NULL;
+}
+
+Tensor *tensor_new_or_spilled(Ctx *c, Arena *a, Shape shape, int64_t together) {
+    int64_t n = shape_size(shape);
+    if (together < MAPPING_WORTH / (int64_t)sizeof(real)) return tensor_new(c, a, shape);
+    if (n > INT64_MAX / 16) raise_too_large(c, a, shape);
+    return tensor_in_mapping(c, a, shape, mapping_spill(c, (size_t)n * sizeof(real)), 0);
 }
 
 Tensor *tensor_zeros(Ctx *c, Arena *a, Shape shape) {

@@ -61,6 +61,11 @@ typedef struct Tensor {
 void tensor_check_size(Ctx *c, Arena *a, Shape shape);
 /* Fresh, dense, uninitialised. Raises when the size passes ctx->max_bytes or memory. */
 Tensor *tensor_new(Ctx *c, Arena *a, Shape shape);
+/* Numbers of this type at an offset of a file, to read; NULL: they cannot be mapped. */
+Tensor *tensor_of_file(Ctx *c, Arena *a, Shape shape, int fd, size_t offset);
+/* As tensor_new; but where so many numbers (`together`: its own, with others that come beside it) are worth it, in a file
+ * of its own (mapping_spill), whatever the memory of the machine. */
+Tensor *tensor_new_or_spilled(Ctx *c, Arena *a, Shape shape, int64_t together);
 Tensor *tensor_zeros(Ctx *c, Arena *a, Shape shape);
 Tensor *tensor_scalar(Ctx *c, Arena *a, real x);
 /* Around memory that somebody else keeps alive at least as long as the arena (dense). */

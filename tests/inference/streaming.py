@@ -1,0 +1,125 @@
+#!/usr/bin/env python3
+"""Data that stay in their file: the peak of the process is far below the size of the data, whatever the format. Memory is
+constant over epochs."""
+import array, gzip, json, os, random, resource, struct, subprocess, sys, tempfile
+
+PPL = os.environ.get('PPL', os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', '..', 'ppl'))
+passed = failed = 0
+D, BLOCK = 16, 8192
+
+
+def check(name, ok, why=''):
+    global passed, failed
+    passed, failed = passed + bool(ok), failed + (not ok)
+    if not ok:
+        print(f'FAIL {name}: {why}')
+
+
+def run(folder, text, *args, limit=None):
+    """Exit code, prints, standard error, the peak in MB. `limit`: MB of `ulimit -m`."""
+    path = os.path.join(folder, 'p.ppl')
+    with open(path, 'w') as f:
+        f.write(text)
+    set_limit = limit and (lambda: resource.setrlimit(resource.RLIMIT_RSS, (limit << 20, limit << 20)))
+    p = subprocess.Popen([PPL, 'run', '--json', *args, path], stdout=open(os.path.join(folder, 'out'), 'w'),
+                         stderr=open(os.path.join(folder, 'err'), 'w'), preexec_fn=set_limit)
+    _, status, usage = os.wait4(p.pid, 0)
+    p.returncode = os.waitstatus_to_exitcode(status)
+    prints = [json.loads(l)['print'] for l in open(os.path.join(folder, 'out')) if l.startswith('{"print"')]
+    return p.returncode, prints, open(os.path.join(folder, 'err')).read(), usage.ru_maxrss / 1024
+
+
+def write_npy(path, blocks, opener=open):
+    head = "{'descr': '<f8', 'fortran_order': False, 'shape': (%d, %d), }" % (blocks * BLOCK, D)
+    head += ' ' * (64 - (10 + len(head) + 1) % 64) + '\n'
+    r = random.Random(1)
+    block = array.array('d', [r.randrange(8) / 4 + k % D for k in range(D * BLOCK)]).tobytes()
+    with opener(path, 'wb') as f:
+        f.write(b'\x93NUMPY\x01\x00' + struct.pack('<H', len(head)) + head.encode())
+        for _ in range(blocks):
+            f.write(block)
+
+
+def write_idx(path, blocks):
+    r = random.Random(2)
+    with open(path, 'wb') as f:
+        f.write(bytes([0, 0, 8, 2]) + struct.pack('>II', blocks * BLOCK, D))
+        block = bytes(r.randrange(8) + k % D for k in range(D * BLOCK))
+        for _ in range(blocks):
+            f.write(block)
+
+
+def write_csv(path, blocks):
+    r = random.Random(3)
+    block = ''.join(','.join(str(d + r.randrange(8)) for d in range(D)) + '\n' for _ in range(BLOCK))
+    with open(path, 'w') as f:
+        for _ in range(blocks):
+            f.write(block)
+
+
+MEANS = '''
+data x: real[N, D]
+model m { plate d in 1..D { mu[d] ~ Normal(0, 100) }
+    plate i in 1..N { x[i] ~ Normal(mu, 1) } }
+guide q for m { plate d in 1..D { param l: real = 0
+    param s: positive = 1
+    mu[d] ~ Normal(l, s) } }
+fit = infer(m, q, batch = {i: 128}, steps = 600, optimizer = adam(0.3, schedule = cosine()), draws = 10)
+print(sum(fit.params.q.l))
+print(fit.params.q.l)
+'''
+
+
+def streams():
+    """128 MB of numbers (64 MB where the file has bytes or words), 64 MB allowed."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = lambda name: os.path.join(folder, name)
+        write_npy(path('x.npy'), 128), write_npy(path('small.npy'), 4)
+        write_npy(path('x.npy.gz'), 128, lambda p, m: gzip.open(p, m, compresslevel=1))
+        write_idx(path('x.idx'), 72), write_csv(path('x.csv'), 72)
+        base = run(folder, MEANS, '--data', 'x=' + path('small.npy'))[3]
+        found = {}
+        for name, mean, size in [('x.npy', 0.875, 128), ('x.idx', 3.5, 72), ('x.csv', 3.5, 72)]:
+            code, prints, err, peak = run(folder, MEANS, '--data', 'x=' + path(name), limit=64)
+            check(name + ': runs', code == 0, err)
+            if code:
+                continue
+            found[name] = prints
+            total = sum(range(D)) + D * mean
+            check(name + ': the means', abs(float(prints[0]) - total) < 0.03 * D, (prints, total))
+            check(name + ': the data are not in memory', peak < base + 0.75 * size, f'{peak:.0f} MB, {base:.0f} MB with few data')
+            print(f'{name}: {peak:.0f} MB at its peak for {size} MB of numbers ({base:.0f} MB with few)')
+        code, prints, err, _ = run(folder, MEANS, '--data', 'x=' + path('x.npy.gz'))
+        check('compressed: the same bits', code == 0 and prints == found.get('x.npy'), err)
+        code, _, err, _ = run(folder, MEANS, '--data', 'x=' + path('x.idx'), '--precision', 'single', limit=64)
+        check('single precision', code == 0, err)
+        with open(path('x.npy'), 'r+b') as f:
+            f.truncate(100 << 20)
+        code, _, err, _ = run(folder, MEANS, '--data', 'x=' + path('x.npy'))
+        check('a file that is cut short', code == 1 and 'cut short' in err, err)
+        os.environ['TMPDIR'] = path('nowhere')
+        code, _, err, _ = run(folder, MEANS, '--data', 'x=' + path('x.idx'))
+        del os.environ['TMPDIR']
+        check('no room', code == 1 and "no room for" in err and 'TMPDIR' in err, err)
+
+
+NETWORK = '''
+x = draw(Normal(0, 1)[4000, 8])
+model m(x) { plate i in 1..nrow(x) { z[i] ~ Normal(0, 1)[2]
+    x[i] ~ Normal(dense(tanh(dense(z[i], 20)), 8), 1) } }
+guide q(x) for m { plate i in 1..nrow(x) { h = tanh(dense(x[i], 20))
+    z[i] ~ Normal(dense(h, 2), exp(dense(h, 2))) } }
+fit = infer(m(x), q(x), batch = {i: 300}, epochs = EPOCHS, draws = 10, held_out = (m(x[1..100]), q(x[1..100])), every = 1)
+print(fit.steps)
+'''
+
+
+def constant_memory():
+    with tempfile.TemporaryDirectory() as folder:
+        peaks = [run(folder, NETWORK.replace('EPOCHS', n))[3] for n in ('2', '20')]
+        check('2 and 20 epochs take the same memory', peaks[1] < peaks[0] + 2, peaks)
+
+
+streams(), constant_memory()
+print(f'{passed} passed, {failed} failed')
+sys.exit(failed > 0)
