@@ -17,6 +17,7 @@ Fit *fit_new(Interp *in) {
     Fit *f = ARENA_NEW(arena, Fit);
     *f = (Fit){.in = in, .arena = arena, .next = s->fits, .ess = NAN};
     f->report = (FitReport){.elbo = NAN,
+                            .flops = NAN,
                             .elbo_mcse = NAN,
                             .khat = NAN,
                             .log_evidence = NAN,
@@ -174,7 +175,7 @@ const FitReport *fit_report(Value value) {
 
 static const char *const own_fields[] = {"elbo",  "elbo_mcse", "khat",  "log_evidence", "log_density",
                                          "trace", "params",    "steps", "seconds",      "draws",
-                                         "held_out", "held_out_steps"};
+                                         "held_out", "held_out_steps", "flops"};
 
 static Value own_field(Interp *in, Fit *f, const char *field) {
     const FitReport *r = &f->report;
@@ -187,7 +188,8 @@ static Value own_field(Interp *in, Fit *f, const char *field) {
                    {"log_evidence", r->log_evidence},
                    {"log_density", r->log_density},
                    {"steps", (double)r->steps},
-                   {"seconds", r->seconds}};
+                   {"seconds", r->seconds},
+                   {"flops", r->flops}};
     for (size_t k = 0; k < sizeof numbers / sizeof *numbers; k++)
         if (strcmp(field, numbers[k].name) == 0) return value_number(numbers[k].value);
     const struct {

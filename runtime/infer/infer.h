@@ -65,6 +65,7 @@ typedef struct FitReport {
     const char *model, *method, *guide; /* guide: "auto_mvn", "q" or NULL */
     long steps;
     double seconds;
+    double flops;               /* of the matrix products of a step of training; NaN */
     const char *stop;           /* "converged", "steps", "interrupted", "exact", ... */
     double elbo, elbo_mcse, khat, log_evidence, log_density; /* NaN: the method does not give it */
     const char *verdict;        /* one line: can it be trusted, and what to do if not */

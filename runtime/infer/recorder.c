@@ -1,5 +1,6 @@
 #include "infer/recorder.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -99,6 +100,12 @@ void recorder_init(Recorder *r, Interp *in, Arena *keep, uint64_t seed, void *(*
         .in = in, .record = record, .self = self, .seed = seed, .keep = keep, .walk = walk && strcmp(walk, "1") == 0};
     r->arena = ctx_arena(in->ctx);
     arena_defer(keep, release_programs, r);
+}
+
+double recorder_flops(const Recorder *r) {
+    double most = 0;
+    for (int k = 0; k < r->n; k++) most = fmax(most, program_flops(r->list[k]->program));
+    return most;
 }
 
 void recorder_forget(Recorder *r) {

@@ -163,6 +163,7 @@ void svi_run(Job *job) {
         svi_fixed(s, job->steps);
     else
         svi_until_done(s);
+    f->report.flops = recorder_flops(&s->bound.run);
     svi_forget(s);
     fit_take_draws(job, job->ndraws);
 }

@@ -275,6 +275,17 @@ int program_length(const Program *p) { return p->plan.nsteps; }
 
 size_t program_buffer_bytes(const Program *p) { return p->plan.bytes; }
 
+double program_flops(const Program *p) {
+    double sum = 0;
+    for (int k = 0; k < p->plan.nsteps; k++) {
+        const Step *s = &p->plan.steps[k];
+        if (s->op != OP_MATMUL) continue;
+        Shape a = p->plan.values[s->in[0]].tensor->shape, out = p->plan.values[s->out].tensor->shape;
+        sum += 2 * (double)shape_size(out) * (double)a.dim[a.rank - 1];
+    }
+    return sum;
+}
+
 /* -- What went wrong -- */
 
 static bool is_finite(const Tensor *t) {

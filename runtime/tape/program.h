@@ -33,6 +33,7 @@ const real *program_output(const Program *p, int k); /* dense; valid until the n
 /* For reports and tests. */
 int program_length(const Program *p);         /* operations */
 size_t program_buffer_bytes(const Program *p);
+double program_flops(const Program *p);       /* additions and multiplications of its matrix products */
 /* The first instruction whose output is not finite in the last run, or NULL: name, place, operands. */
 const char *program_first_nonfinite(Program *p, Arena *a, Span *at);
 

@@ -567,6 +567,44 @@ print(posterior(f, q(x), m(x)).z)
         near('elementwise: 1', out[0][0], 0.5, 1e-3), near('elementwise: 2', out[0][1], 6 / 4, 1e-3)
 
 
+def costs():
+    """Matrix products of a step, counted: T encoder passes and T + 1 decoder passes; what the encoder makes of the data
+    and its derivative once; derivatives with respect to the decoder's parameters once."""
+    B, D, H, Z, T = 20, 30, 7, 3, 4
+    program = '''
+data x = draw(Bernoulli(0.5)[60, D])
+net decoder(z) = z |> dense(H) |> elu |> dense(H) |> elu |> dense(D)
+net encoder(e) = e |> dense(H) |> elu |> dense(H) |> elu
+net heads(h) = {loc: dense(h, Z), log_scale: dense(h, Z)}
+model m(x) { plate i in 1..nrow(x) { z[i] ~ Normal(0, 1)[Z]; x[i] ~ Bernoulli(logits = decoder(z[i])) } }
+guide q(x) for m {
+    plate i in 1..nrow(x) {
+        GUIDE
+        z[i] ~ Normal(lam.loc, exp(lam.log_scale))
+    }
+}
+print(infer(m(x), q(x), batch = {i: B}, steps = 4 OPTION).flops)
+'''
+    decoder, deep, out = Z * H + H * H + H * D, H * H, 2 * H * Z
+    standard = (D * H + deep + out) * 2 + deep + out + 3 * decoder  # forward, weights, activations but those of the data
+    lean = 2 * D * H + T * (2 * 4 * Z * H + 3 * (deep + out)) + 2 * (T + 1) * decoder + decoder
+    body = '''lam = {loc: zeros(Z), log_scale: zeros(Z)}
+        refine lam for t in 1..T {
+            g = gradient(lam)
+            lam = heads(encoder(concat(lam.loc, lam.log_scale, standardize(g.loc), standardize(g.log_scale), x[i])))
+        }'''
+    for name, guide, option, want in [('standard', 'lam = heads(encoder(x[i]))', '', standard), ('refined', body, '', lean),
+                                      ('refined, 3 particles', body, ', method = svi(objective = ELBO(particles = 3))',
+                                       lean + 2 * (2 * (T + 1) + 1) * decoder)]:
+        text = program.replace('GUIDE', guide).replace('OPTION', option)
+        for letter, value in dict(B=B, D=D, H=H, Z=Z, T=T).items():
+            for before, after in [('[', ']'), (' ', ']'), ('(', ')'), (' ', ')'), (' ', '}'), ('..', ' ')]:
+                text = text.replace(before + letter + after, before + str(value) + after)
+        counted = ran(f'costs, {name}', text)
+        if counted:
+            near(f'costs, {name}', counted[0][0] / (2 * B), want, 0.5)
+
+
 def tape_is_tree():
     body = '''
 guide q(x) for lin {
@@ -617,7 +655,7 @@ def mistakes():
 
 if __name__ == '__main__':
     for test in [closed_forms, gradients, ascent, learned_from_gradients, reaches_and_stays, error_encoder_is_encoder,
-                 parameter_gradients, mean_of_steps, gaps, library, several, elementwise, tape_is_tree, mistakes]:
+                 parameter_gradients, mean_of_steps, gaps, library, several, elementwise, costs, tape_is_tree, mistakes]:
         test()
     print(f'{passed} passed, {failed} failed')
     sys.exit(failed > 0)
