@@ -18,10 +18,13 @@ WARNINGS := -Wall -Wextra -Werror
 CPPFLAGS := -I. -Iruntime -Ibuild -D_GNU_SOURCE
 CFLAGS := -O2 -g -std=gnu11 -ffp-contract=off -fno-math-errno -fno-trapping-math -fopenmp-simd
 build/runtime/tape/kernels_%.o build/single/runtime/tape/kernels_%.o: CFLAGS += -O3
+# They go over all parameters.
+build/runtime/infer/objective.o build/single/runtime/infer/objective.o: CFLAGS += -O3
+build/runtime/infer/svi_steps.o build/single/runtime/infer/svi_steps.o: CFLAGS += -O3
 # Compiled for each instruction set (runtime/base/isa.h). Moving the calls of one side of a choice into a branch, as the
 # first two options do, would keep loops from becoming vectors (tests/layers looks).
 LINES_FLAGS := -O3 -fno-tree-sink -fno-thread-jumps -fno-tree-loop-distribute-patterns
-build/runtime/tape/lines_products.% build/single/runtime/tape/lines_products.%: CFLAGS += -ffp-contract=fast -Wno-psabi
+build/runtime/tape/lines_%.o build/single/runtime/tape/lines_%.o: CFLAGS += -ffp-contract=fast -Wno-psabi
 ISAS := v1 v3 v4
 ISA_v1 := $(LINES_FLAGS) -DISA=v1
 ISA_v3 := $(LINES_FLAGS) -DISA=v3 -march=x86-64-v3

@@ -321,7 +321,7 @@ static double step_by_particle(Bound *b, uint32_t step) {
         for (int64_t i = 0; i < b->size; i++) b->direction[i] -= b->gradient[i];
     }
     score_store_average(&b->store);
-    for (int64_t i = 0; i < b->size; i++) b->direction[i] /= b->particles;
+    for (int64_t i = 0; b->particles > 1 && i < b->size; i++) b->direction[i] /= b->particles;
     return total / b->particles;
 }
 

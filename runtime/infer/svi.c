@@ -3,12 +3,15 @@
 #include <math.h>
 #include <string.h>
 
+#include "infer/lines_optimizer.h"
+
 static const double OUTLIER = 10;
 
 enum { PATIENCE = 10 };
 
 static bool all_finite(const real *x, int64_t n) {
-    double sum = 0;
+    if (isfinite(optimizer_lines()->squares(n, x))) return true;
+    double sum = 0; /* squares may overflow */
     for (int64_t i = 0; i < n; i++) sum += x[i] - x[i]; /* NaN where one is not finite */
     return sum == 0;
 }

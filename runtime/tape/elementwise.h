@@ -10,11 +10,22 @@ static inline NUMBER ew_log1p(NUMBER a) {
     return r + (far ? (NUMBER)22.18070977791824990104 : 0); /* 32 log 2 */
 }
 
-/* log1p(e) for 0 <= e <= 1 as log(u) with the rounding of u = 1 + e put right: two thirds of an ulp more than log1p, half
- * its time. */
+/* log1p(e) for 0 <= e <= 1, half the price of a general one: log(1 + f) of s = f / (2 + f) as in fdlibm (Sun, 1993),
+ * with f = e, or (e - 1) / 2 beside log 2. Within 1 ulp. */
 static inline NUMBER ew_log1p_part(NUMBER e) {
-    const NUMBER u = 1 + e;
-    return log(u) - ((u - 1) - e) / u;
+#define K(x) ((NUMBER)(x))
+    const bool upper = e > K(0.4142135623730950);
+    const NUMBER f = upper ? (e - 1) * K(0.5) : e, s = f / (2 + f), z = s * s, half_square = K(0.5) * f * f;
+    const NUMBER high = upper ? K(6.93147180369123816490e-01) : 0, low = upper ? K(1.90821492927058770002e-10) : 0;
+    NUMBER r = K(1.479819860511658591e-01);
+    r = K(1.531383769920937332e-01) + z * r;
+    r = K(1.818357216161805012e-01) + z * r;
+    r = K(2.222219843214978396e-01) + z * r;
+    r = K(2.857142874366239149e-01) + z * r;
+    r = K(3.999999999940941908e-01) + z * r;
+    r = z * (K(6.666666666666735130e-01) + z * r);
+    return high - ((half_square - (s * (half_square + r) + low)) - f);
+#undef K
 }
 
 static inline NUMBER ew_sigmoid(NUMBER a) {

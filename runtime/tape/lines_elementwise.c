@@ -2,7 +2,8 @@
  *
  * What the processor computes exactly as IEEE 754 says, or one element at a time, may be vectorised as the compiler
  * likes. Expressions with exp, log, ... (class EWV) go through the vector library, whose numbers differ from those of
- * libm in the last bit: always in full groups of LANES, with the rest of a line padded. */
+ * libm in the last bit: always in full groups of LANES, with the rest of a line padded, and by one function per row, so
+ * that multiplications and additions are contracted in the same way everywhere. */
 #include <tgmath.h>
 
 #include "tape/lines.h"
