@@ -58,7 +58,7 @@ START_TEST(wrong_options_are_explained) {
         {"ppl run a.ppl b.ppl", "takes one FILE"},
         {"ppl run a.ppl --sede 3", "did you mean --seed?"},
         {"ppl run a.ppl --sede=3", "no option --sede"},
-        {"ppl check a.ppl --json", "`ppl check` takes no option --json"},
+        {"ppl check a.ppl --threads 2", "`ppl check` takes no option --threads"},
         {"ppl run a.ppl --seed", "--seed needs a value"},
         {"ppl run a.ppl --seed -1", "a whole number from 0"},
         {"ppl run a.ppl --seed 18446744073709551616", "a whole number from 0"},
@@ -106,7 +106,8 @@ START_TEST(a_report_is_aligned) {
     FitVariable v[3];
     FitReport r = some_report(v);
     Buf b = {0};
-    report_fit(&r, &b, true);
+    Arena *a = arena_new();
+    report_fit(a, &r, &b, true);
     ck_assert_str_eq(b.text,
         "schools: svi with auto_mvn, 3400 steps in 0.21 s, converged\n"
         "ELBO -31.524 +- 0.012   k-hat 0.31 (good)\n"
@@ -126,6 +127,7 @@ START_TEST(a_report_is_aligned) {
         "\n"
         "note: z is summed out\n"
         "it can be trusted");
+    arena_free(a);
     buf_free(&b);
 }
 END_TEST
@@ -137,15 +139,17 @@ START_TEST(long_variables_are_cut) {
     FitReport r = {.model = "m", .method = "map", .seconds = 0.001, .elbo = NAN, .elbo_mcse = NAN, .khat = NAN,
                    .log_evidence = NAN, .log_density = -2.5, .variables = &v, .nvariables = 1};
     Buf b = {0};
-    report_fit(&r, &b, false);
+    Arena *a = arena_new();
+    report_fit(a, &r, &b, false);
     ck_assert_ptr_nonnull(strstr(b.text, "variable     estimate\nθ[1] "));
     ck_assert_ptr_nonnull(strstr(b.text, "θ[6]                6\n... 92 more\nθ[99]              99\n"));
     ck_assert_ptr_nonnull(strstr(b.text, "--json"));
     ck_assert_ptr_nonnull(strstr(b.text, "log density -2.5"));
     ck_assert_ptr_null(strstr(b.text, "ELBO"));
     b.length = 0;
-    report_fit(&r, &b, true);
+    report_fit(a, &r, &b, true);
     ck_assert_ptr_nonnull(strstr(b.text, "θ[50] "));
+    arena_free(a);
     buf_free(&b);
 }
 END_TEST
