@@ -379,6 +379,13 @@ char *support_text(Interp *in, const Support *s) {
     return text;
 }
 
+static bool any_nonzero(Interp *in, Value v, Span at) {
+    const Tensor *t = value_array(in, v, at, "a condition").var.value;
+    int64_t n = shape_size(t->shape), i = 0;
+    while (i < n && tensor_item(t, i) == 0) i++;
+    return i < n;
+}
+
 /* Which elements of plain x lie outside? VALUE_NONE: all lie in (or nothing is to be checked). *inside: x moved inside. */
 static Value outside(Interp *in, const Dist *d, const Support *s, Value x, Value *inside, Span at) {
     *inside = x;
@@ -388,15 +395,7 @@ static Value outside(Interp *in, const Dist *d, const Support *s, Value x, Value
     if (s->low.kind != VALUE_NONE) bad = array_apply(in, OP_LT, 2, lower, at);
     if (s->high.kind != VALUE_NONE) bad = array_binary(in, BINARY_OR, bad, array_apply(in, OP_GT, 2, upper, at), at);
     if (s->discrete) bad = array_binary(in, BINARY_OR, bad, array_binary(in, BINARY_NE, x, array_apply(in, OP_FLOOR, 1, &x, at), at), at);
-    if (bad.kind == VALUE_NUMBER) {
-        if (bad.u.number == 0) return value_none();
-    } else {
-        if (var_is_taped(bad.u.array->var)) return value_none();
-        const Tensor *t = bad.u.array->var.value;
-        int64_t n = shape_size(t->shape), i = 0;
-        while (i < n && tensor_item(t, i) == 0) i++;
-        if (i == n) return value_none();
-    }
+    if ((bad.kind == VALUE_ARRAY && var_is_taped(bad.u.array->var)) || !any_nonzero(in, bad, at)) return value_none();
     if (s->discrete) *inside = array_apply(in, OP_FLOOR, 1, inside, at);
     lower[0] = *inside;
     if (s->low.kind != VALUE_NONE) *inside = array_apply(in, OP_MAX, 2, lower, at);
@@ -430,11 +429,21 @@ Value dist_logpdf(Interp *in, const Dist *d, Value x, bool elementwise, Span at)
     return elementwise ? lp : sum_event(in, lp, at);
 }
 
+/* `bad` for every value of what is enumerated: for some values the data may well be impossible. */
+static Value bad_throughout(Interp *in, Value bad, Span at) {
+    for (int k = 0; bad.kind == VALUE_ARRAY && k < bad.u.array->naxes;)
+        if (bad.u.array->axes[k]->kind == AXIS_ENUM) bad = array_reduce_axis(in, OP_REDUCE_MIN, bad, bad.u.array->axes[k], at), k = 0;
+        else k++;
+    return bad;
+}
+
 /* Observed plain data must be possible. */
 static void check_data(Interp *in, const Site *s, Value x) {
     Support support = dist_support(in, s->dist, s->span);
     Value inside, bad = outside(in, s->dist, &support, x, &inside, s->span);
     if (bad.kind == VALUE_NONE) return;
+    bad = bad_throughout(in, bad, s->span);
+    if (!any_nonzero(in, bad, s->span)) return;
     double worst = x.kind == VALUE_NUMBER ? x.u.number : NAN;
     int64_t element = 0;
     if (x.kind == VALUE_ARRAY && bad.kind == VALUE_ARRAY && shape_equal(bad.u.array->var.value->shape, x.u.array->var.value->shape)) {

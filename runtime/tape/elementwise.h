@@ -51,6 +51,11 @@ static inline NUMBER ew_xlog1py(NUMBER a, NUMBER b) {
     return (a == 0) & (b == b) ? 0 : p;
 }
 
+static inline NUMBER ew_xdivy(NUMBER a, NUMBER b) {
+    const NUMBER q = a / b;
+    return (a == 0) & (b == b) ? 0 : q;
+}
+
 static inline NUMBER ew_log_add_exp(NUMBER a, NUMBER b) {
     const bool first = (a > b) | (a != a);
     const NUMBER high = first ? a : b, low = first ? b : a;

@@ -3,6 +3,7 @@
 
 discrete.py [FIRST [LAST]]: only the random models of these seeds; their programs are kept in the working directory.
 """
+import cmath
 import itertools
 import json
 import math
@@ -327,6 +328,70 @@ write("out.json", {{evidence: fit.log_evidence, y: fit.y, gradient: unconstraine
             near(f"row 48: class of {i + 1}", out["y"][i][1], want, 1e-12)
 
 
+def impossible_values():
+    """Occupancy, counts of a hidden number, capture and recapture: for some values the density of the data is 0. Evidence,
+    gradients (of the enumerated sum, by complex steps) and probabilities."""
+    sites, captures, most = [[0, 0, 1], [0, 0, 0], [1, 1, 0], [0, 0, 0]], [[1, 0, 1, 0], [1, 1, 0, 0], [1, 0, 0, 0]], 5
+    counts, rates = [2, 0, 3], [0, 4, 1]
+    at_ = [0.3, -0.4, 0.9]
+    out = answer("impossible values", f"""
+data y = {sites!r}
+data seen = {captures!r}
+data n = {counts!r}
+data k = {rates!r}
+model m {{
+    u ~ Normal(0, 1)[3]
+    a = sigmoid(u[1])
+    p = sigmoid(u[2])
+    r = exp(u[3])
+    plate i in 1..4 {{
+        z[i] ~ Bernoulli(a)
+        plate j in 1..3 {{ y[i, j] ~ Bernoulli(p * z[i]) }}
+    }}
+    plate b in 1..3 {{
+        alive[b, 1] ~ Bernoulli(1)
+        for t in 2..4 {{
+            alive[b, t] ~ Bernoulli(a * alive[b, t - 1])
+            seen[b, t] ~ Bernoulli(p * alive[b, t])
+        }}
+    }}
+    plate s in 1..3 {{
+        N[s] ~ DiscreteUniform(0, {most})
+        n[s] ~ Binomial(N[s], p)
+        w[s] ~ Bernoulli(a)
+        k[s] ~ Poisson(r * w[s])
+    }}
+}}
+fit = infer(m, steps = 20)
+write("out.json", {{joint: unconstrained_logpdf(m, {at_!r}), gradient: unconstrained_gradient(m, {at_!r}), z: fit.z, w: fit.w}})""")
+
+    def density(u):
+        a, p, r = 1 / (1 + cmath.exp(-u[0])), 1 / (1 + cmath.exp(-u[1])), cmath.exp(u[2])
+
+        def coin(q, x):
+            return q if x else 1 - q
+        lp = sum(-0.5 * x * x - 0.5 * math.log(2 * math.pi) for x in u)
+        for row in sites:
+            lp += cmath.log(sum(coin(a, z) * math.prod(coin(p * z, y) for y in row) for z in (0, 1)))
+        for row in captures:
+            total = 0
+            for later in itertools.product((0, 1), repeat=3):
+                path, term = (1, *later), 1
+                for t in (1, 2, 3):
+                    term *= coin(a * path[t - 1], path[t]) * coin(p * path[t], row[t])
+                total += term
+            lp += cmath.log(total)
+        for x, c in zip(counts, rates):
+            lp += cmath.log(sum(math.comb(big, x) * p ** x * (1 - p) ** (big - x) for big in range(x, most + 1)) / (most + 1))
+            lp += cmath.log(a * r ** c * cmath.exp(-r) / math.factorial(c) + (1 - a) * (c == 0))
+        return lp
+    near("impossible values: density", out.get("joint"), density(at_).real, 1e-12)
+    steps = [density([complex(x, 1e-30 * (j == k)) for j, x in enumerate(at_)]).imag * 1e30 for k in range(3)]
+    near("impossible values: gradient", out.get("gradient"), steps, 1e-12)
+    for name, k in (("z", 0), ("z", 2), ("w", 1), ("w", 2)):
+        near(f"impossible values: {name}[{k + 1}]", out.get(name, [[], [], []])[k], [0, 1], 1e-12)
+
+
 def support_depends():
     """The values of a variable depend on another one."""
     out = answer("support that depends", """
@@ -417,7 +482,7 @@ def main():
         first = int(sys.argv[1])
         random_models(range(first, int(sys.argv[2] if sys.argv[2:] else first) + 1), os.getcwd())
     else:
-        for test in (sparse_coding, em, coin, geometric, semi_supervised, support_depends):
+        for test in (sparse_coding, em, coin, geometric, semi_supervised, impossible_values, support_depends):
             test()
         features = random_models(range(1, MODELS + 1))
         check("the random models have all features", not set(FEATURES) - features, set(FEATURES) - features)

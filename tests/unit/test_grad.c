@@ -396,6 +396,17 @@ START_TEST(test_edges_are_not_nan) {
     ck_assert_double_eq(tensor_item(g.value, 0), 0);
     tape_grad(t, op2(t, OP_XLOGY, zero, head), NULL, 1, &head, &g);
     ck_assert_double_eq(tensor_item(g.value, 0), 0);
+    Var ones = input_of(t, (real[]){1, 1}, shape1(2)), share = op2(t, OP_MUL, ones, head), h; /* 0 and 4 */
+    for (int k = 0; k < 3; k++) { /* what has no share of a sum gives no gradient, the first time and the second */
+        Var x = k == 2 ? op2(t, OP_SUB, share, var_number(t, 1)) : share;
+        Var terms = k == 0 ? op1(t, OP_LOG, x) : op2(t, k == 1 ? OP_XLOGY : OP_XLOG1PY, var_number(t, 3), x);
+        tape_grad(t, op_reduce(t, OP_LOGSUMEXP, terms, 1), NULL, 1, &ones, &g);
+        ck_assert_double_eq(tensor_item(g.value, 0), 0);
+        ck_assert_double_eq_tol(tensor_item(g.value, 1), k == 0 ? 1 : 3, 1e-15);
+        tape_grad(t, op_sum_all(t, g), NULL, 1, &ones, &h);
+        ck_assert_double_eq(tensor_item(h.value, 0), 0);
+        ck_assert_double_eq_tol(tensor_item(h.value, 1), k == 0 ? -1 : -3, 1e-14);
+    }
     tape_grad(t, op_reduce(t, OP_LOGSUMEXP, tail, 1), NULL, 1, &tail, &g);
     ck_assert_double_eq(tensor_item(g.value, 0), 0);
     Var l = op2(t, OP_LOG_ADD_EXP, op_slice(t, x, 0, 2, 1, 1), op_slice(t, x, 0, 3, 1, 1));
