@@ -19,6 +19,7 @@ typedef struct Entry {
     int nindex;
     bool observed;
     bool branch;       /* in one branch of an `if` of which both ran: the other may draw it too */
+    bool closed;       /* `log_density` is the divergence from the prior, which has none (closed.h) */
     bool summed;       /* a discrete latent summed out (summing.h): `value` has its axis, or is its probabilities */
     Dist *dist;        /* ENTRY_SAMPLE */
     Value value;       /* what was drawn, given or recorded */

@@ -62,14 +62,35 @@ static Var add_scores(Bound *b, Recorder *r, Pass *p, Var f, ScoreRun *run) {
     return op2(in->tape, OP_ADD, f, score_store_surrogate(&b->store, r, sites, p->particles, run));
 }
 
+static PassMode terms_mode(const Bound *b) { return b->objective.closed ? PASS_CLOSED : PASS_TERMS; }
+
+/* The first run says which divergences are in closed form. */
+static void note_closed(Bound *b, const Pass *p) {
+    if (!b->objective.closed || b->noted) return;
+    Buf text = {0};
+    for (int k = 0; k < p->guide.n; k++) {
+        const Entry *e = &p->guide.entries[k];
+        bool known = false;
+        for (int j = 0; j < k && !known; j++) known = p->guide.entries[j].closed && strcmp(p->guide.entries[j].name, e->name) == 0;
+        if (e->closed && !known) buf_printf(&text, "%s%s", text.length ? ", " : "", e->name);
+    }
+    if (text.length)
+        fit_note(b->fit, "the divergence from the prior has a closed form: %s", text.text);
+    else
+        fit_note(b->fit, "no divergence of the guide from the prior has a closed form here: all are sampled");
+    buf_free(&text);
+    b->noted = true;
+}
+
 /* All particles at once. */
 static void record_together(Bound *b, Recorder *r, Pass *p, ScoreRun *run) {
     Interp *in = r->in;
     Tape *t = in->tape;
     const Axis *axis = axis_intern(in, AXIS_PARTICLE, "particle", 1, b->particles, 0);
     in->plates[in->nplates++] = axis;
-    pass_run(p, b->pair, in, axis, PASS_TERMS);
+    pass_run(p, b->pair, in, axis, terms_mode(b));
     in->nplates--;
+    note_closed(b, p);
     Var f = op_expand(t, pass_elbo(p, in, b->kl_weight), shape1(b->particles));
     Var mean = op2(t, OP_DIV, op_sum_all(t, f), var_number(t, b->particles));
     Var surrogate = add_scores(b, r, p, mean, run);
@@ -80,7 +101,8 @@ static void record_together(Bound *b, Recorder *r, Pass *p, ScoreRun *run) {
 }
 
 static void record_one(Bound *b, Recorder *r, Pass *p, ScoreRun *run) {
-    pass_run(p, b->pair, r->in, NULL, PASS_TERMS);
+    pass_run(p, b->pair, r->in, NULL, terms_mode(b));
+    note_closed(b, p);
     Var f = pass_elbo(p, r->in, b->kl_weight);
     Var surrogate = add_scores(b, r, p, f, run);
     reserve_gradients(b, r);
@@ -202,7 +224,7 @@ static void record_weighed(Bound *b, Recorder *r, Pass *p, ScoreRun *run) {
     Elements e;
     *run = (ScoreRun){0};
     in->plates[in->nplates++] = axis;
-    pass_run_apart(p, b->pair, in, axis);
+    pass_run(p, b->pair, in, axis, PASS_APART);
     in->nplates--;
     elements_split(&e, p, in);
     b->plate = e.plate;
@@ -269,7 +291,7 @@ static void *record_value(Recorder *r, void *self) {
     Pass p;
     Elements e;
     if (!is_weighed(b)) {
-        pass_run(&p, b->pair, in, NULL, PASS_TERMS);
+        pass_run(&p, b->pair, in, NULL, terms_mode(b));
         recorder_output(r, pass_elbo(&p, in, b->kl_weight), &b->elbo);
         return b;
     }
@@ -396,6 +418,7 @@ void bound_init(Bound *b, Job *job) {
     Arena *arena = job->fit->arena;
     *b = (Bound){.in = job->in,
                  .arena = arena,
+                 .fit = job->fit,
                  .pair = job->pair,
                  .objective = job->choice.objective,
                  .schedule = job->choice.objective.kl_weight,
@@ -430,7 +453,8 @@ static Value make_elbo(Interp *in, const Args *a) {
     Objective o = {.name = "the ELBO",
                    .order = 1,
                    .particles = (int)argument_count(in, a, 0, 0, 1, "the number of particles"),
-                   .kl_weight = kl_weight_argument(in, a, 1)};
+                   .kl_weight = kl_weight_argument(in, a, 1),
+                   .closed = a->values[2].kind != VALUE_NONE && value_to_bool(in, a->values[2], a->spans[2], "analytic_kl")};
     return object_value(in, &objective_type, &o, sizeof o);
 }
 
@@ -451,7 +475,7 @@ static Value make_renyi(Interp *in, const Args *a) {
 }
 
 const Builtin builtins_objectives[] = {
-    {"ELBO", "(particles = , kl_weight = )", make_elbo,
+    {"ELBO", "(particles = , kl_weight = , analytic_kl = )", make_elbo,
      "the evidence lower bound, as objective of svi; kl_weight: a number, or by step linear(0, 1, 1000)", 0},
     {"IWAE", "(k)", make_iwae, "the importance-weighted bound of k draws, tighter than the ELBO, as objective of svi",
      0},

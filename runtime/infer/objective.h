@@ -17,11 +17,14 @@ typedef struct Objective {
     double order;       /* a */
     int particles;      /* k; 0: chosen */
     Schedule kl_weight; /* by step */
+    bool closed;        /* divergences in closed form where there are any */
 } Objective;
 
 typedef struct Bound {
     Interp *in;
     Arena *arena;
+    struct Fit *fit; /* for notes */
+    bool noted;
     Pair *pair;
     Objective objective;
     Schedule schedule; /* of the KL weight */

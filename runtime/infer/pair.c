@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "infer/batch.h"
+#include "infer/closed.h"
 #include "infer/diagnostics.h"
 #include "infer/guide_check.h"
 #include "interp/array.h"
@@ -29,9 +30,9 @@ static void guide_latent(Trace *t, Interp *in, Site *s, Entry *e) {
     bool flows = s->dist->family->reparameterised;
     s->value = dist_draw_site(in, s->dist, s, flows);
     if (p->mode == PASS_DRAW) return;
-    if (p->apart && flows) s->value = set_apart(p, in, s->dist, s->value);
+    if (p->mode == PASS_APART && flows) s->value = set_apart(p, in, s->dist, s->value);
     /* gradient(v) of a refinement is that of the ELBO as it stands */
-    Dist *d = p->apart || (p->nested && !p->sticking) ? s->dist : dist_detach(in, s->dist);
+    Dist *d = p->mode == PASS_APART || (p->nested && !p->sticking) ? s->dist : dist_detach(in, s->dist);
     e->log_density = dist_logpdf(in, d, s->value, false, s->span);
     if (!flows) e->log_score = dist_logpdf(in, s->dist, s->value, false, s->span);
 }
@@ -79,9 +80,9 @@ static Array draw_point(Pass *p, Interp *in) {
     bool flows = d.u.dist->family->reparameterised;
     p->point_guide = strcmp(d.u.dist->family->decl->name, "Delta") == 0;
     s->value = dist_draw_site(in, d.u.dist, s, flows);
-    if (p->apart && flows) p->point_draw = s->value = set_apart(p, in, d.u.dist, s->value);
+    if (p->mode == PASS_APART && flows) p->point_draw = s->value = set_apart(p, in, d.u.dist, s->value);
     if (p->mode != PASS_DRAW) {
-        const Dist *of = p->apart ? d.u.dist : dist_detach(in, d.u.dist);
+        const Dist *of = p->mode == PASS_APART ? d.u.dist : dist_detach(in, d.u.dist);
         terms_add(&p->logq, in, dist_logpdf(in, of, s->value, false, at), p->particles);
         if (!flows) terms_add(&p->score, in, dist_logpdf(in, d.u.dist, s->value, false, at), p->particles);
     }
@@ -156,6 +157,7 @@ static void model_rolled_back(Trace *t) {
 }
 
 static void add_terms(Pass *p, Interp *in) {
+    if (p->mode == PASS_CLOSED) closed_divergences(p, in);
     for (int k = 0; k < p->guide.n; k++) terms_add(&p->logq, in, p->guide.entries[k].log_density, p->particles);
     for (int k = 0; k < p->model.n; k++) {
         const Entry *e = &p->model.entries[k];
@@ -241,12 +243,6 @@ void pass_run(Pass *p, Pair *pair, Interp *in, const Axis *particles, PassMode m
     *p = (Pass){.pair = pair, .particles = particles, .mode = mode};
     run(p, pair, in);
     if (mode != PASS_DRAW) add_terms(p, in);
-}
-
-void pass_run_apart(Pass *p, Pair *pair, Interp *in, const Axis *particles) {
-    *p = (Pass){.pair = pair, .particles = particles, .mode = PASS_TERMS, .apart = true};
-    run(p, pair, in);
-    add_terms(p, in);
 }
 
 /* As from the top level, but for the particles; the caller saves the scope. */

@@ -38,8 +38,10 @@ typedef struct Pair {
     Span span;    /* of the call of infer */
 } Pair;
 
-/* What a run is for: drawing alone; sums of log densities; those with the posterior of what is summed out. */
-typedef enum PassMode { PASS_DRAW, PASS_TERMS, PASS_MARKED } PassMode;
+/* What a run is for: drawing alone; sums of log densities; those with the posterior of what is summed out; with log q a
+ * function of the draws and of the guide's parameters, whose derivatives can be told apart; with divergences of guide
+ * from prior in the place of their log densities, where there is a closed form (closed.h). */
+typedef enum PassMode { PASS_DRAW, PASS_TERMS, PASS_MARKED, PASS_APART, PASS_CLOSED } PassMode;
 
 typedef struct Pass {
     Pair *pair;
@@ -56,17 +58,14 @@ typedef struct Pass {
     bool nested;             /* in a `refine`: the model's parameters are constants */
     bool sticking;           /* nested too: log q with its distribution held fixed, as it is in other passes */
     ParamReader *shared;     /* nested on the same tape: what the outer pass has read, and takes over */
-    bool apart;       /* draws that gradients flow through are variables of their own (nodes OP_VARIABLE) */
-    bool opaque;      /* then: some log q is no function of its draw */
-    Value point_draw; /* then: of the automatic part */
+    bool opaque;      /* PASS_APART: some log q is no function of its draw; else draws are nodes OP_VARIABLE */
+    Value point_draw; /* PASS_APART: of the automatic part */
     bool point_guide; /* the automatic guide is a point */
     bool at_point;    /* the automatic part is not drawn: it is input SLOT_POINT */
 } Pass;
 
 /* Run guide, then model, on in->tape. in->plates holds `particles` when it is not NULL. */
 void pass_run(Pass *p, Pair *pair, Interp *in, const Axis *particles, PassMode mode);
-/* The same, with log q a function of the draws and of the guide's parameters: their derivatives can be told apart. */
-void pass_run_apart(Pass *p, Pair *pair, Interp *in, const Axis *particles);
 /* The pass before a step of `refine`, inside `outer`; its statements are bound to what is given. */
 void pass_run_nested(Pass *p, Pass *outer, Interp *in, const Refined *given, int ngiven, bool same_tape);
 /* The same with the automatic part's point given. */

@@ -67,22 +67,28 @@ static Value repeated(Interp *in, Value v, Shape repeat, Span at) {
     return array_binary(in, BINARY_ADD, v, value_tensor(in, tensor_zeros(in->ctx, in->arena, repeat)), at);
 }
 
+Value dist_divergence(Interp *in, Dist *p, Dist *q, Span at) {
+    const DistDecl *of = p->family->decl, *from = q->family->decl;
+    bool known = stdlib_holds(of->span) && stdlib_holds(from->span);
+    Value f = known ? interp_lookup(in, arena_printf(in->arena, "_kl_%s_%s", of->name, from->name)) : value_none();
+    Value args[2] = {{VALUE_DIST, .u.dist = p}, {VALUE_DIST, .u.dist = q}};
+    return f.kind == VALUE_FUNCTION ? interp_call(in, f, 2, args, at) : value_none();
+}
+
 static Value dist_kl(Interp *in, const Args *a) {
     Dist *p = dist_argument(in, a, "kl");
     if (a->values[1].kind != VALUE_DIST)
         ctx_raise(in->ctx, ERROR_PROGRAM, a->span, NULL, "`kl` wants two distributions; the second is %s", value_describe(in, a->values[1]));
-    const DistDecl *of = p->family->decl, *from = a->values[1].u.dist->family->decl;
-    const char *q = from->name;
-    bool known = stdlib_holds(of->span) && stdlib_holds(from->span);
-    Value f = known ? interp_lookup(in, arena_printf(in->arena, "_kl_%s_%s", of->name, q)) : value_none();
-    if (f.kind != VALUE_FUNCTION)
-        ctx_raise(in->ctx, ERROR_PROGRAM, a->span, "estimate it: mean of logpdf(p, x) - logpdf(q, x) over draws x of p",
-                  "the divergence of %s from %s has no closed form here", p->family->decl->name, q);
-    Shape repeat = p->repeat, other = a->values[1].u.dist->repeat;
-    if (!shape_broadcast(repeat, other, &repeat))
+    Dist *q = a->values[1].u.dist;
+    Shape repeat = p->repeat;
+    if (!shape_broadcast(repeat, q->repeat, &repeat))
         ctx_raise(in->ctx, ERROR_PROGRAM, a->span, NULL, "copies of shapes %s and %s have no divergence from one another",
-                  shape_text(in->arena, p->repeat), shape_text(in->arena, other));
-    return repeated(in, interp_call(in, f, 2, a->values, a->span), repeat, a->span);
+                  shape_text(in->arena, p->repeat), shape_text(in->arena, q->repeat));
+    Value v = dist_divergence(in, p, q, a->span);
+    if (v.kind == VALUE_NONE)
+        ctx_raise(in->ctx, ERROR_PROGRAM, a->span, "estimate it: mean of logpdf(p, x) - logpdf(q, x) over draws x of p",
+                  "the divergence of %s from %s has no closed form here", p->family->decl->name, q->family->decl->name);
+    return repeated(in, v, repeat, a->span);
 }
 
 static Value is_set(Interp *in, const Args *a) {

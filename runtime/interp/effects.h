@@ -91,6 +91,8 @@ Value site_log_density(Interp *in, Site *s);
 Value dist_member(Interp *in, const Dist *d, const char *member, int n, const Value *args, Span at); /* mean, cdf, ...; raises
                           when the family has none */
 bool dist_has_member(const Dist *d, const char *member);
+/* The divergence of q from p, by batch element (copies are not told apart); VALUE_NONE: it has no closed form. */
+Value dist_divergence(Interp *in, Dist *p, Dist *q, Span at);
 Shape dist_event_shape(Interp *in, const Dist *d, Span at); /* of one draw, without axes: repeat, batch, support sizes */
 /* The same numbers, through which no gradient flows. */
 Value value_detached(Interp *in, Value v);

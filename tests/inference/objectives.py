@@ -61,6 +61,11 @@ def one(e, u):
     return normal(z, 0) + normal(2, z + u[0]) - normal(z, u[1], math.exp(u[2]))
 
 
+def half(e, u):
+    z = u[1] + math.exp(u[2]) * e[0]
+    return 0.5 * normal(z, 0) + normal(2, z + u[0]) - 0.5 * normal(z, u[1], math.exp(u[2]))
+
+
 def shared(e, u):
     """The net c() is used by both."""
     z = u[0] + u[1] + math.exp(u[2]) * e[0]
@@ -134,6 +139,14 @@ CASES = {
     'a batch': (MANY, 'IWAE(2)', ', batch = {i: 1}', MW, [0.3] + U, sum_of(*(expected(many(x), 0, 2) for x in (-1, 0.5, 2)))),
     'terms outside': (OUTSIDE, 'IWAE(2)', '', MW, [0.3] + U,
                       sum_of(lambda u: -2 * u[0] ** 2, *(expected(many(x), 0, 2) for x in (-1, 0.5, 2)))),
+    'closed': (ONE, 'ELBO(analytic_kl = true)', '', MW, [0.3] + U, expected(one, 1, 1)),
+    'closed, weighed': (ONE, 'ELBO(analytic_kl = true, kl_weight = 0.5)', '', MW, [0.3] + U, expected(half, 1, 1)),
+    'closed where possible': (TWO, 'ELBO(analytic_kl = true, particles = 2)', '', MW, [0.3, 0.2, 1.5, -0.4],
+                              expected(two, 1, 1, each=2)),
+    'closed, a batch': (MANY, 'ELBO(analytic_kl = true)', ', batch = {i: 1}', MW, [0.3] + U,
+                        sum_of(*(expected(many(x), 1, 1) for x in (-1, 0.5, 2)))),
+    'closed, a net of both': (SHARED, 'ELBO(analytic_kl = true)', '', ['c.v'], [0.3] + U, expected(shared, 1, 1)),
+    'closed, coins': (EACH, 'ELBO(analytic_kl = true, particles = 2)', '', MW, [0.3, 0.4], sum_of(coin(1.2, 1, 1), coin(-0.3, 1, 1))),
     'a coin': (PAIR, 'IWAE(3)', '', MW, [0.3, 0.4], coin(1.2, 0, 3)),
     'a coin, Renyi(0.5)': (PAIR, 'Renyi(0.5, k = 2)', '', MW, [0.3, 0.4], coin(1.2, 0.5, 2)),
     'coins by element': (EACH, 'IWAE(2)', '', MW, [0.3, 0.4], sum_of(coin(1.2, 0, 2), coin(-0.3, 0, 2))),
@@ -164,6 +177,53 @@ write("out.json", {{g: g, f: f}})
                   f'{mean} +- {error}, should be {truth}')
 
 
+# What a guide draws, what the model does; the number of draws is that of elements.
+PAIRS = {
+    'vectors': ('Normal([0.1, 0.2, 0.3], 0.5)', 'Normal(0, [1, 2, 3])'),
+    'copies': ('Normal(0.1, [0.5, 0.6])[3]', 'Normal(0, 1)[3, 2]'),
+    'other copies': ('Normal([0.1, 0.2], 0.5)', 'Normal(0, 1)[2]'),
+    'MultivariateNormal': ('MultivariateNormal([0.1, 0.2], cov = [[1, 0.3], [0.3, 0.5]])', 'MultivariateNormal([0, 0], cov = [[2, 0], [0, 1]])'),
+    'Gamma': ('Gamma(2, [1, 3])', 'Gamma(1.5, 2)[2]'),
+    'Beta': ('Beta(2, 3)', 'Beta(1, 1.5)'),
+    'Dirichlet': ('Dirichlet([2, 3, 4])', 'Dirichlet([1, 1, 1.5])'),
+    'Categorical': ('Categorical([0.2, 0.5, 0.3])', 'Categorical(logits = [0, 1, 2])'),
+    'Bernoulli': ('Bernoulli([0.2, 0.9])', 'Bernoulli(0.4)[2]'),
+    'LogNormal': ('LogNormal(0.2, 0.7)', 'LogNormal(0, 1)'),
+}
+
+
+def closed_forms():
+    """Where the likelihood does not depend on the latents, the objective does not depend on the noise: but for a constant it is
+    minus the divergence, which is estimated here from draws. In a plate that neither depends on it counts for each element."""
+    for name, (q, p) in PAIRS.items():
+        for times in (1, 3):
+            at, open_, close = ('z[i]', 'plate i in 1..3 { ', ' }') if times == 3 else ('z', '', '')
+            out = answer(f'{name}, {times}', f'''data y = 1
+model m {{
+    {open_}{at} ~ {p}{close}
+    y ~ Normal(0, 1)
+}}
+guide q for m {{
+    param u: real = 0
+    {open_}{at} ~ {q}{close}
+}}
+for s in 1..3 {{
+    fit = infer(m, q, steps = 1, draws = 1, seed = s, optimizer = sgd(0.1), method = svi(ELBO(analytic_kl = true, particles = 2)))
+    f[s] = fit.trace[1]
+}}
+from = {q}
+to = {p}
+fn gap(x) = sum(logpdf(from, x)) - sum(logpdf(to, x))
+d = map(k -> gap(draw(from)), 1..2000)
+write("out.json", {{f: f, kl: mean(d), error: sd(d) / sqrt(2000)}})
+''')
+            if not out:
+                continue
+            value = normal(1, 0) - times * out['kl']
+            check(f'{name}, {times}: no noise', max(out['f']) - min(out['f']) < 1e-12, out['f'])
+            near(f'{name}, {times}', out['f'][0], value, 5 * times * out['error'])
+
+
 def diverged():
     """A guide so narrow that its draws are all rounding: log q at them is none, and no ELBO is reported."""
     code, _, prints, err = run('''data y = [1.0, 2.0]
@@ -174,6 +234,6 @@ print(fit.elbo, summary(fit))
     check('diverged', code == 3 and prints[0].startswith('nan') and 'diverged' in prints[0], f'{code} {prints} {err}')
 
 
-for test in [gradients, diverged]:
+for test in [gradients, closed_forms, diverged]:
     test()
 finish()
