@@ -71,7 +71,8 @@ static void note_closed(Bound *b, const Pass *p) {
     for (int k = 0; k < p->guide.n; k++) {
         const Entry *e = &p->guide.entries[k];
         bool known = false;
-        for (int j = 0; j < k && !known; j++) known = p->guide.entries[j].closed && strcmp(p->guide.entries[j].name, e->name) == 0;
+        for (int j = 0; j < k && !known; j++)
+            known = p->guide.entries[j].closed && strcmp(p->guide.entries[j].name, e->name) == 0;
         if (e->closed && !known) buf_printf(&text, "%s%s", text.length ? ", " : "", e->name);
     }
     if (text.length)
@@ -454,7 +455,8 @@ static Value make_elbo(Interp *in, const Args *a) {
                    .order = 1,
                    .particles = (int)argument_count(in, a, 0, 0, 1, "the number of particles"),
                    .kl_weight = kl_weight_argument(in, a, 1),
-                   .closed = a->values[2].kind != VALUE_NONE && value_to_bool(in, a->values[2], a->spans[2], "analytic_kl")};
+                   .closed =
+                       a->values[2].kind != VALUE_NONE && value_to_bool(in, a->values[2], a->spans[2], "analytic_kl")};
     return object_value(in, &objective_type, &o, sizeof o);
 }
 
@@ -476,7 +478,9 @@ static Value make_renyi(Interp *in, const Args *a) {
 
 const Builtin builtins_objectives[] = {
     {"ELBO", "(particles = , kl_weight = , analytic_kl = )", make_elbo,
-     "the evidence lower bound, as objective of svi; kl_weight: a number, or by step linear(0, 1, 1000)", 0},
+     "the evidence lower bound, as objective of svi; kl_weight: a number, or by step linear(0, 1, 1000); analytic_kl: "
+     "divergences of guide from prior in closed form where there are any",
+     0},
     {"IWAE", "(k)", make_iwae, "the importance-weighted bound of k draws, tighter than the ELBO, as objective of svi",
      0},
     {"Renyi", "(alpha, k = )", make_renyi,

@@ -9,7 +9,7 @@ import itertools, math
 
 from programs import answer, check, finish, near, run
 
-N = 800
+N = 600
 
 
 def normal(x, m, s=1):
