@@ -55,7 +55,7 @@ ASAN_LIBRARY := $(filter-out build/asan/runtime/cli/main.o,$(ASAN_OBJECTS))
 
 # The runtime in single precision: what knows of `real` once more, with -DREAL_FLOAT, as one object of which only the
 # commands are visible.
-SINGLE := $(filter-out runtime/base/% runtime/tape/scalars.c $(addprefix runtime/cli/,check.c commands.c completion.c fmt.c help.c main.c manual.c options.c program.c screen.c), \
+SINGLE := $(filter-out runtime/base/% runtime/tape/scalars.c $(addprefix runtime/cli/,check.c commands.c completion.c fmt.c main.c manual.c options.c program.c screen.c), \
                        $(filter runtime/%,$(SOURCES)))
 SINGLE_OBJECTS := $(SINGLE:%.c=build/single/%.o) $(patsubst build/%,build/single/%,$(filter-out build/runtime/base/%,$(LINES_OBJECTS)))
 SINGLE_COMMANDS := command_run command_repl

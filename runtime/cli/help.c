@@ -1,10 +1,11 @@
+#include "cli/help.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "cli/commands.h"
 #include "cli/program.h"
-#include "cli/session.h"
 #include "infer/optimizer.h"
 
 typedef struct Form {
@@ -220,24 +221,29 @@ static int unknown_name(Session *s, const char *name) {
     return EXIT_USAGE;
 }
 
-static int help_on_library(Session *s) {
-    const char *name = s->options->file;
+static bool show_library(Session *s, const char *name) {
     bool functions = strcmp(name, "functions") == 0, dists = strcmp(name, "distributions") == 0;
     if (functions || dists) {
         Names names = {.arena = s->arena};
         add_library(s, &names, functions, dists);
         list_names(&names);
-        return EXIT_DONE;
+        return true;
     }
-    return show_library_name(s, name) ? EXIT_DONE : unknown_name(s, name);
+    return show_library_name(s, name) || unknown_name(s, name) == EXIT_DONE;
 }
 
+static bool show_fixed(const char *name) {
+    if (strcmp(name, "statements") != 0) return show_command(name) || show_form(name);
+    list_forms();
+    return true;
+}
+
+bool help_show(Session *s, const char *name) { return show_fixed(name) || show_library(s, name); }
+
+static int help_on_library(Session *s) { return show_library(s, s->options->file) ? EXIT_DONE : EXIT_USAGE; }
+
 int command_help(const Options *o) {
-    if (!o->file)
-        show_overview();
-    else if (strcmp(o->file, "statements") == 0)
-        list_forms();
-    else if (!show_command(o->file) && !show_form(o->file))
-        return session_run(o, NULL, help_on_library);
+    if (o->file) return show_fixed(o->file) ? EXIT_DONE : session_run(o, NULL, help_on_library);
+    show_overview();
     return EXIT_DONE;
 }

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* -- What the options do -- */
 
@@ -213,7 +214,8 @@ static bool choose_command(const char *word, Options *o, int *at, Buf *why) {
 bool options_parse(int argc, char **argv, Options *o, Buf *why) {
     *o = (Options){.seed = 1, .threads = 1};
     if (argc < 2) {
-        o->command = command_find("help");
+        bool somebody = isatty(STDIN_FILENO) && isatty(STDOUT_FILENO);
+        o->command = command_find(somebody ? "repl" : "help");
         return true;
     }
     int at;

@@ -1,44 +1,14 @@
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
+#include "cli/repl.h"
 
-#define _FUNCTION_DEF /* readline's old name for a type is one of ours */
-#include <readline/history.h>
-#include <readline/readline.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
 
 #include "cli/commands.h"
 #include "cli/data.h"
-#include "cli/session.h"
-#include "infer/report.h"
-
-/* -- Reading: lines until they make a whole -- */
-
-static char *read_line(const char *prompt) {
-    if (isatty(STDIN_FILENO)) return readline(prompt);
-    char *line = NULL;
-    size_t capacity = 0;
-    ssize_t n = getline(&line, &capacity, stdin);
-    if (n < 0) {
-        free(line);
-        return NULL;
-    }
-    if (n > 0 && line[n - 1] == '\n') line[n - 1] = 0;
-    return line;
-}
-
-/* False at the end of the input. An empty line ends what would go on. */
-static bool read_input(Ctx *c, Buf *text) {
-    for (const char *prompt = "> ";; prompt = "... ") {
-        char *line = read_line(prompt);
-        if (!line) return text->length > 0;
-        bool empty = line[strspn(line, " \t")] == 0;
-        if (text->length) buf_add_char(text, '\n');
-        buf_add(text, line);
-        free(line);
-        if (empty || lang_completeness(c, text->text) != TEXT_UNFINISHED) return true;
-    }
-}
+#include "cli/pretty.h"
+#include "cli/program.h"
 
 /* -- Running -- */
 
@@ -47,67 +17,137 @@ static void on_print(void *self, const char *text) {
     puts(text);
 }
 
-static void show_value(Session *s, Value v) {
+static void on_fit(void *self, Value fit) {
+    Repl *r = self;
+    if (fit_report(fit)->interrupted)
+        screen_say(&r->session->screen, SEVERITY_NOTE, NULL, "interrupted; the fit holds what was reached");
+}
+
+bool repl_protect(Repl *r, void (*body)(void *), void *arg) {
+    Error caught;
+    if (ctx_protect(r->session->ctx, body, arg, &caught)) return true;
+    session_report(r->session, &caught);
+    if (caught.kind != ERROR_INTERRUPT) r->why = caught, r->failed = true;
+    return false;
+}
+
+/* `_` is the last value that was shown. */
+static void keep_last(Repl *r, Value v) {
+    Interp *in = r->session->interp;
+    if (r->last >= 0 && r->last < in->nglobals) in->globals[r->last] = value_keep(in, in->keep, v);
+}
+
+static void show_value(Repl *r, Value v) {
     if (v.kind == VALUE_NONE || v.kind == VALUE_NOTHING) return;
     Buf out = {0};
-    value_show(s->interp, v, &out, s->interp->full_print);
+    pretty_value(r->session->interp, v, r->width, &out);
     if (out.text) puts(out.text);
     buf_free(&out);
+    keep_last(r, v);
 }
 
 typedef struct Input {
-    Session *session;
-    const char *text;
+    Repl *repl;
+    const char *text, *file;
+    Value *value; /* NULL: values are shown */
+    bool done;
 } Input;
+
+static void run_statements(Input *input, const Module *m) {
+    Repl *r = input->repl;
+    for (int k = 0; k < m->body->n; k++) {
+        Value result = value_none();
+        interp_run_statement(r->session->interp, m->body->statements[k], &result);
+        if (m->body->statements[k]->kind != STMT_EXPR) continue;
+        if (input->value)
+            *input->value = result;
+        else if (!input->file)
+            show_value(r, result);
+    }
+    input->done = true;
+}
 
 static void run_input(void *arg) {
     Input *input = arg;
-    Session *s = input->session;
-    int file = ctx_add_source(s->ctx, "<repl>", input->text, strlen(input->text));
-    Module *m = session_check(s, file, true);
-    for (int k = 0; m && k < m->body->n; k++) {
-        Value result = value_none();
-        interp_run_statement(s->interp, m->body->statements[k], &result);
-        if (m->body->statements[k]->kind == STMT_EXPR) show_value(s, result);
+    Session *s = input->repl->session;
+    int source = -1;
+    const char *why = NULL;
+    if (!input->file)
+        source = ctx_add_source(s->ctx, "<repl>", input->text, strlen(input->text));
+    else if ((source = program_read(s->ctx, s->arena, input->file, &why)) < 0)
+        screen_say(&s->screen, SEVERITY_ERROR, NULL, "cannot read the program %s: %s", input->file, why);
+    Module *m = source < 0 ? NULL : session_check(s, source, true);
+    if (!m) return;
+    if (input->file) {
+        s->module = m;
+        data_supply(s);
     }
+    run_statements(input, m);
 }
 
-static void run_file(void *arg) {
-    Session *s = arg;
-    interp_run_module(s->interp, s->module);
+bool repl_run_text(Repl *r, const char *text) {
+    Input input = {.repl = r, .text = text};
+    bool done = repl_protect(r, run_input, &input) && input.done;
+    if (done && text[strspn(text, " \t\n")]) buf_printf(&r->entered, "%s\n", text);
+    return done;
 }
 
-/* One line of commands to the REPL itself; false: leave. */
-static bool obey(const char *text) {
-    if (strncmp(text, ":q", 2) == 0) return false;
-    puts("statements are run, expressions are shown; an open bracket goes on in the next line\n"
-         ":q or the end of the input leaves; `ppl help NAME` explains names");
-    return true;
+bool repl_run_file(Repl *r, const char *file) {
+    Input input = {.repl = r, .file = file};
+    return repl_protect(r, run_input, &input) && input.done;
+}
+
+bool repl_evaluate(Repl *r, const char *text, Value *value) {
+    *value = value_none();
+    Input input = {.repl = r, .text = text, .value = value};
+    return repl_protect(r, run_input, &input) && input.done && value->kind != VALUE_NONE;
+}
+
+/* -- The session -- */
+
+static int terminal_width(void) {
+    struct winsize size;
+    bool known = ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col >= 20;
+    return known ? size.ws_col : 80;
+}
+
+static void begin(Repl *r) {
+    Interp *in = r->session->interp;
+    in->hooks.self = r;
+    in->hooks.print = on_print;
+    in->hooks.fit_finished = on_fit;
+    in->full_print = !isatty(STDOUT_FILENO);
+    r->width = terminal_width();
+    repl_run_text(r, "_ = 0");
+    r->last = lang_global_find(in->names, "_");
+    buf_free(&r->entered);
 }
 
 static int repl_session(Session *s) {
-    Error caught;
-    s->interp->hooks = (Hooks){.print = on_print};
-    s->interp->full_print = !isatty(STDOUT_FILENO);
+    Repl r = {.session = s, .terminal = isatty(STDIN_FILENO), .last = -1};
+    screen_endure_interrupts();
+    begin(&r);
     if (s->options->file) {
-        if (!session_load(s, s->options->file)) return EXIT_PROGRAM;
-        data_supply(s);
-        if (!ctx_protect(s->ctx, run_file, s, &caught)) session_report(s, &caught);
+        r.loaded = s->options->file;
+        repl_run_file(&r, r.loaded);
     }
-    if (isatty(STDIN_FILENO)) puts("ppl " PPL_VERSION "   :h helps, :q leaves");
+    if (r.terminal) puts("ppl " PPL_VERSION "   :help lists the commands, :quit leaves");
+    lines_open(&r);
     for (bool going = true; going;) {
         Buf text = {0};
-        going = read_input(s->ctx, &text);
-        *s->ctx->interrupted = 0; /* what interrupted the last statement does not concern the next */
-        if (going && isatty(STDIN_FILENO) && text.text[strspn(text.text, " \t\n")]) add_history(text.text);
-        Input input = {s, text.text};
-        if (going && text.text[0] == ':')
-            going = obey(text.text);
-        else if (going && !ctx_protect(s->ctx, run_input, &input, &caught))
-            session_report(s, &caught);
+        LinesResult got = lines_read(&r, &text);
+        r.width = terminal_width();
+        if (got == LINES_END)
+            going = false;
+        else if (got == LINES_TEXT && text.text[0] == ':')
+            going = repl_obey(&r, text.text);
+        else if (got == LINES_TEXT)
+            repl_run_text(&r, text.text);
         fflush(stdout);
         buf_free(&text);
     }
+    lines_close(&r);
+    buf_free(&r.entered);
     return EXIT_DONE;
 }
 

@@ -142,13 +142,15 @@ void screen_progress(void *screen, const Progress *p) {
 
 /* -- Interrupts -- */
 
-static volatile int interrupted; /* a signal handler knows nothing else */
+static volatile int interrupted, endures; /* a signal handler knows nothing else */
 
 static void on_interrupt(int signal) {
     (void)signal;
-    if (interrupted) _exit(EXIT_INTERRUPTED);
-    interrupted = 1;
+    if (interrupted && !endures) _exit(EXIT_INTERRUPTED);
+    interrupted++;
 }
+
+void screen_endure_interrupts(void) { endures = 1; }
 
 volatile int *interrupts_catch(void) {
     struct sigaction action = {.sa_handler = on_interrupt};

@@ -27,7 +27,9 @@ void screen_say(Screen *s, Severity severity, const char *hint, const char *form
 void screen_progress(void *screen, const Progress *p); /* InferSettings.on_progress */
 void screen_erase(Screen *s);                          /* the live line */
 
-/* Interrupts: the first sets the flag that it gives, the second ends the process. */
+/* Interrupts are counted in the number that it gives; the second ends the process ... */
 volatile int *interrupts_catch(void);
+/* ... unless it is to endure them: a second one then also ends a step of inference that has no end (poll_interrupt). */
+void screen_endure_interrupts(void);
 
 #endif
