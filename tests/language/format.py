@@ -41,9 +41,9 @@ CASES = [
     ('fit = infer(a_model(with_arguments), a_guide(with_arguments), steps = 20000, optimizer = adam(0.001), seed = 12, draws = 8)\n',
      'fit = infer(a_model(with_arguments), a_guide(with_arguments), steps = 20000, optimizer = adam(0.001), '
      'seed = 12,\n            draws = 8)\n'),
-    ('if some_long_condition(x) { print("the first branch", x, y) } else { print("the second branch of the two", x, y, z, u) }\n',
+    ('if some_long_condition(x) { print("the first branch", x, y) } else { print("the second branch of these two here", x, y, z, u) }\n',
      'if some_long_condition(x) {\n    print("the first branch", x, y)\n} else {\n'
-     '    print("the second branch of the two", x, y, z, u)\n}\n'),
+     '    print("the second branch of these two here", x, y, z, u)\n}\n'),
 ]
 
 
