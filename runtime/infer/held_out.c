@@ -1,6 +1,7 @@
 #include "infer/held_out.h"
 
 #include "infer/builtins.h"
+#include "infer/local.h"
 #include "infer/elements.h"
 
 enum { ELEMENTS = 1000, MOST_SAMPLES = 100 }; /* draws in all, where elements are few */
@@ -58,7 +59,7 @@ HeldOut *held_out_new(Job *job) {
     }
     int known = job->pair->params->n;
     pair_check(&check, job->in, job->seed);
-    if (check.latents && found.size != h->pair.latents->size)
+    if (check.latents && (found.size != h->pair.latents->size || local_any(h->pair.latents)))
         ctx_raise(job->in->ctx, ERROR_PROGRAM, job->held_span,
                   "write a guide that computes them from the data, or hold out none",
                   "the held-out data have latents of their own, which an automatic guide has not learned");

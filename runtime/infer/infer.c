@@ -6,6 +6,7 @@
 #include "infer/builtins.h"
 #include "infer/held_out.h"
 #include "infer/identity.h"
+#include "infer/local.h"
 #include "infer/options.h"
 #include "interp/internal.h"
 #include "interp/session.h"
@@ -62,6 +63,18 @@ static void note_discrete(Fit *f, const Pair *p) {
     for (int k = 0; k < p->discrete.nnotes; k++) fit_note(f, "%s", p->discrete.notes[k]);
 }
 
+/* Latents of plates that run in batches are drawn element by element. */
+static void note_local(Job *job) {
+    const Pair *p = job->pair;
+    if (p->automatic.kind == VALUE_NONE || !local_any(p->latents)) return;
+    if (strcmp(p->guide_name, "auto_delta") == 0)
+        ctx_raise(job->in->ctx, ERROR_PROGRAM, job->span, "auto_normal(), or all data at once",
+                  "auto_delta() has no points for the latents of a plate that runs in batches");
+    if (strcmp(p->guide_name, "auto_normal") != 0)
+        fit_note(job->fit, "the latents of plates that run in batches have independent normals, the rest has %s",
+                 p->guide_name);
+}
+
 /* All latents are summed out and nothing is learned. */
 static bool is_solved(const Pair *p) {
     return !p->guide && !p->discrete.drawn && p->automatic.kind == VALUE_NONE && p->nsum_notes > 0 && p->params->n == 0;
@@ -98,6 +111,7 @@ static void prepare_job(Job *job, const Args *a) {
     check_pair(job);
     f->report.guide = p->guide_name;
     note_discrete(f, p);
+    note_local(job);
     if (is_solved(p) && job->choice.method == &method_svi) job->choice.method = &method_exact;
     f->report.method = job->choice.method->name;
     settle_batches(job);

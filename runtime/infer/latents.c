@@ -4,12 +4,21 @@
 #include <math.h>
 #include <string.h>
 
+#include "infer/diagnostics.h"
 #include "infer/recorder.h"
 #include "interp/array.h"
 #include "interp/stdlib.h"
 
+static const double BEGIN = 0.1; /* of the prior's spread: where elements of batches begin */
+
 void latents_init(Latents *l, Arena *arena, bool noncentre, bool jacobian, const char *method) {
     *l = (Latents){.arena = arena, .noncentre = noncentre, .jacobian = jacobian, .method = method};
+}
+
+/* Batches of a plate may differ in size. */
+static bool same_plate(const Axis *a, const Axis *b) {
+    return a == b || (a && b && a->kind == b->kind && a->population == b->population && a->first == b->first &&
+                      strcmp(a->name, b->name) == 0);
 }
 
 int latents_find(const Latents *l, const char *name, const Index *index, int nindex) {
@@ -17,7 +26,7 @@ int latents_find(const Latents *l, const char *name, const Index *index, int nin
         const LatentSite *s = &l->list[k];
         bool same = s->nindex == nindex;
         for (int i = 0; i < nindex && same; i++)
-            same = s->index[i].axis == index[i].axis && (index[i].axis || s->index[i].at == index[i].at);
+            same = same_plate(s->index[i].axis, index[i].axis) && (index[i].axis || s->index[i].at == index[i].at);
         if (same && strcmp(s->name, name) == 0) return k;
     }
     return -1;
@@ -118,6 +127,20 @@ static Dist *standard_dist(Interp *in, const Dist *d, Shape event) {
 
 /* -- Finding the layout -- */
 
+/* Where the elements begin, all alike: at the median of one draw of the prior, with BEGIN times its spread. */
+static void begin_local(LatentSite *site, const real *drawn, Arena *a) {
+    int64_t size = shape_size(site->free_event), elements = shape_size(site->free) / size;
+    double *column = ARENA_ARRAY(a, double, elements + 1);
+    site->start = ARENA_ARRAY(a, real, size), site->spread = ARENA_ARRAY(a, real, size);
+    for (int64_t k = 0; k < size; k++) {
+        for (int64_t i = 0; i < elements; i++) column[i] = drawn[i * size + k];
+        double width = elements > 3 ? (quantile(a, column, elements, 0.75) - quantile(a, column, elements, 0.25)) / 1.349 : 1;
+        site->start[k] = (real)quantile(a, column, elements, 0.5);
+        site->spread[k] = (real)(BEGIN * (width > 0 && isfinite(width) ? width : 1));
+        if (!isfinite(site->start[k])) site->start[k] = 0;
+    }
+}
+
 static void append_drawn(Latents *l, Interp *in, int k, const Dist *d, Value x) {
     if (l->size > l->reserved) {
         l->reserved = 2 * l->size + 16;
@@ -162,7 +185,9 @@ void latents_discover(Latents *l, Trace *t, Interp *in, Site *s, Entry *e) {
     site.noncentred = l->noncentre && site.kind == CONSTRAINT_REAL && is_noncentred(s->dist);
     Constraint c = {.kind = site.kind};
     site.free = constraint_free_shape(in->ctx, &c, site.full);
-    site.size = shape_size(site.free);
+    for (int i = 0; i < s->nindex; i++) site.local |= s->index[i].axis && axis_is_subset(s->index[i].axis);
+    site.size = site.local ? 0 : shape_size(site.free);
+    site.free_event = constraint_free_shape(in->ctx, &c, site.event);
     if (l->n == l->capacity) {
         l->capacity = l->capacity ? 2 * l->capacity : 8;
         LatentSite *more = ARENA_ARRAY(l->arena, LatentSite, l->capacity);
@@ -171,7 +196,13 @@ void latents_discover(Latents *l, Trace *t, Interp *in, Site *s, Entry *e) {
     }
     l->list[l->n++] = site;
     l->size += site.size;
-    append_drawn(l, in, l->n - 1, s->dist, s->value);
+    if (!site.local) {
+        append_drawn(l, in, l->n - 1, s->dist, s->value);
+        return;
+    }
+    real *drawn = ARENA_ARRAY(l->arena, real, shape_size(site.free) + 1);
+    latents_invert(l, in, l->n - 1, s->dist, s->value, drawn);
+    begin_local(&l->list[l->n - 1], drawn, l->arena);
 }
 
 void latents_invert(const Latents *l, Interp *in, int k, const Dist *d, Value x, real *to) {
@@ -213,7 +244,7 @@ static Var site_point(PointRun *p, Interp *in, int k) {
     return op_reshape(in->tape, u, shape);
 }
 
-static void check_shape(Interp *in, const LatentSite *site, const Site *s) {
+void latents_check_shape(Interp *in, const LatentSite *site, const Site *s) {
     Shape now = dist_event_shape(in, s->dist, s->span), both;
     if (shape_equal(now, site->event) || (shape_broadcast(now, site->event, &both) && shape_equal(both, site->event)))
         return;
@@ -231,14 +262,19 @@ void latents_answer(PointRun *p, Interp *in, Site *s, Entry *e) {
                   "`%s` was not there when the model was run first: %s needs a fixed structure",
                   address_text(in, s->name, s->index, s->nindex), l->method);
     const LatentSite *site = &l->list[k];
-    check_shape(in, site, s);
+    latents_check_shape(in, site, s);
     if (!p->seen[k]) p->met++;
     p->seen[k] = true;
-    Var u = site_point(p, in, k), jacobian = {NULL, NODE_NONE};
     int naxes = 0;
     const Axis *axes[MAX_AXES];
     if (!p->taped && p->point.naxes) axes[naxes++] = p->particles;
     for (int i = 0; i < site->naxes; i++) axes[naxes++] = site->axes[i];
+    latents_place(l, in, k, s, e, site_point(p, in, k), naxes, axes);
+}
+
+void latents_place(const Latents *l, Interp *in, int k, Site *s, Entry *e, Var u, int naxes, const Axis *const *axes) {
+    const LatentSite *site = &l->list[k];
+    Var jacobian = {NULL, NODE_NONE};
     if (site->noncentred) {
         Value z = value_var(in, u, naxes, axes), args[2] = {s->dist->params[param_place(s->dist, "scale")], z};
         Value moved[2] = {s->dist->params[param_place(s->dist, "loc")], array_apply(in, OP_MUL, 2, args, s->span)};

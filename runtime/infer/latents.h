@@ -21,7 +21,11 @@ typedef struct LatentSite {
     Shape event, full, free;    /* full: axes, then event; free: in unconstrained space */
     ConstraintKind kind;
     bool noncentred;
-    int64_t offset, size; /* size of free */
+    int64_t offset, size; /* size of free; local: 0 */
+    /* local (local.h): in a plate that runs in batches, and no part of the point */
+    bool local;
+    Shape free_event;     /* of one element, in unconstrained space */
+    real *start, *spread; /* where it begins */
     Span span;
 } LatentSite;
 
@@ -56,6 +60,9 @@ typedef struct PointRun {
 void point_run_init(PointRun *p, Latents *l, Interp *in, const Array *point, const Axis *particles);
 /* Gives one site its value and its log density. Raises when the layout does not have it. */
 void latents_answer(PointRun *p, Interp *in, Site *s, Entry *e);
+/* The rest of it: from the site's unconstrained value u of dimensions [axes..., free event...]. */
+void latents_place(const Latents *l, Interp *in, int k, Site *s, Entry *e, Var u, int naxes, const Axis *const *axes);
+void latents_check_shape(Interp *in, const LatentSite *site, const Site *s); /* as it was found */
 /* After the run: every site was met (else it raises, naming one). */
 void point_run_finish(const PointRun *p, Interp *in);
 

@@ -7,6 +7,7 @@
 #include "infer/closed.h"
 #include "infer/diagnostics.h"
 #include "infer/guide_check.h"
+#include "infer/local.h"
 #include "interp/array.h"
 
 enum { PRIOR_RUNS = 25 };
@@ -105,6 +106,14 @@ static void refuse_discrete(const Pair *pair, Interp *in, const Site *s) {
                   "`%s` is discrete and cannot be summed out: %s", address_text(in, s->name, s->index, s->nindex), why);
 }
 
+static void answer_automatic(Pass *p, Interp *in, Site *s, Entry *e) {
+    int k = latents_find(p->pair->latents, s->name, s->index, s->nindex);
+    if (k >= 0 && p->pair->latents->list[k].local)
+        local_answer(p, in, k, s, e);
+    else
+        latents_answer(&p->point, in, s, e);
+}
+
 static void model_latent(Trace *t, Interp *in, Site *s, Entry *e) {
     Pass *p = t->self;
     Pair *pair = p->pair;
@@ -116,7 +125,7 @@ static void model_latent(Trace *t, Interp *in, Site *s, Entry *e) {
         if (pair->automatic.kind != VALUE_NONE && p->checking)
             latents_discover(pair->latents, t, in, s, e);
         else if (pair->automatic.kind != VALUE_NONE)
-            latents_answer(&p->point, in, s, e);
+            answer_automatic(p, in, s, e);
         else if (pair->prior)
             s->value = dist_draw_site(in, s->dist, s, false); /* its own guide: both terms cancel */
         else
@@ -189,8 +198,9 @@ static void run_once(Pass *p, Pair *pair, Interp *in) {
     }
     Array point = {0};
     bool automatic = pair->automatic.kind != VALUE_NONE && !p->checking && pair->latents->n > 0;
-    if (automatic && !p->at_point) point = draw_point(p, in);
-    if (automatic) point_run_init(&p->point, pair->latents, in, p->at_point ? NULL : &point, p->particles);
+    bool drawn = automatic && !p->at_point && pair->latents->size > 0;
+    if (drawn) point = draw_point(p, in);
+    if (automatic) point_run_init(&p->point, pair->latents, in, drawn ? &point : NULL, p->particles);
     trace_init(&p->model, in, (p->mode != PASS_DRAW), model_latent, p);
     p->reader.in_model = true;
     p->reader.constant = p->nested;

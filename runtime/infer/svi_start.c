@@ -6,6 +6,7 @@
 
 #include "infer/density.h"
 #include "infer/lbfgs.h"
+#include "infer/local.h"
 #include "infer/svi.h"
 #include "tape/lapack.h"
 
@@ -92,7 +93,7 @@ void svi_start_automatic(Job *job) {
     plain.begin = BEGIN;
     for (int64_t k = 0; k < n && plain.cholesky; k++) plain.cholesky[k * n + k] = plain.scale[k];
     set_start(job, &plain);
-    if (pair->guide || n > 20000) return; /* the rest depends on what the hand-written part draws */
+    if (pair->guide || n == 0 || n > 20000 || local_any(pair->latents)) return; /* the rest depends on what others draw */
     Density *d = ARENA_NEW(a, Density);
     density_init(d, pair, job->seed, false);
     memcpy(found.loc, plain.loc, sizeof(double) * (size_t)n);
