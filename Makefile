@@ -173,7 +173,20 @@ build/bench/floor: tests/bench/floor.c tests/bench/protocol.h Makefile
 	@$(CC) $(WARNINGS) -O3 -march=native -std=gnu11 -fopenmp-simd -fno-math-errno -fno-trapping-math \
 	    -mprefer-vector-width=512 -o $@ $< -lmvec -lm
 
-bench: ppl build/bench/gradient build/bench/floor
+# Kernels against their budgets, in both precisions.
+build/bench/kernels: tests/bench/kernels.c $(filter-out build/runtime/cli/main.o,$(OBJECTS)) build/single.o
+	@mkdir -p $(@D)
+	@echo cc $<
+	@$(CC) $(CPPFLAGS) $(WARNINGS) $(CFLAGS) -o $@ $^ $(STATIC)
+
+build/bench/kernels_single: tests/bench/kernels.c $(filter build/runtime/base/%,$(OBJECTS)) \
+                            $(filter build/single/runtime/tape/% build/single/runtime/tensor/%,$(SINGLE_OBJECTS)) \
+                            $(addprefix build/single/runtime/infer/,optimizer.o $(ISAS:%=lines_optimizer.%.o))
+	@mkdir -p $(@D)
+	@echo cc $< "(single precision)"
+	@$(CC) $(CPPFLAGS) -DREAL_FLOAT $(WARNINGS) $(CFLAGS) -o $@ $^ $(STATIC)
+
+bench: ppl build/bench/gradient build/bench/floor build/bench/kernels build/bench/kernels_single
 	tests/bench/run.sh $(BENCH)
 
 fuzz: ppl build/asan/ppl
