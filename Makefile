@@ -147,13 +147,18 @@ build/asan/unit/%: tests/unit/%.c $(ASAN_LIBRARY)
 
 unit-programs: $(UNIT)
 
+build/fuzz/fuzz: $(wildcard tests/fuzz/*.c tests/fuzz/*.h) $(ASAN_LIBRARY)
+	@mkdir -p $(@D)
+	@echo cc tests/fuzz "(sanitized)"
+	@$(CC) $(CPPFLAGS) -Itests/fuzz $(WARNINGS) $(CFLAGS) $(SANITIZE) -o $@ $(filter %.c %.o,$^) $(LDLIBS)
+
 unit:
 	@$(MAKE) unit-programs
 	@tests/run.sh --unit
 
 check:
 	@$(MAKE) deps
-	@$(MAKE) all unit-programs build/asan/ppl
+	@$(MAKE) all unit-programs build/asan/ppl build/fuzz/fuzz
 	@tests/run.sh
 
 demo:
@@ -189,7 +194,7 @@ build/bench/kernels_single: tests/bench/kernels.c $(filter build/runtime/base/%,
 bench: ppl build/bench/gradient build/bench/floor build/bench/kernels build/bench/kernels_single
 	tests/bench/run.sh $(BENCH)
 
-fuzz: ppl build/asan/ppl
+fuzz: build/fuzz/fuzz
 	FUZZ_SECONDS=$${FUZZ_SECONDS:-300} tests/fuzz/run.sh
 
 # -- The machine --

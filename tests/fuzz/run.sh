@@ -1,17 +1,9 @@
 #!/usr/bin/env bash
-# Builds the fuzzer with the sanitized objects and runs it for FUZZ_SECONDS (20). With arguments: runs that one program.
+# Builds the fuzzer with the sanitized objects (Makefile) and runs it for FUZZ_SECONDS (20). With arguments: runs that one program.
 # FUZZ_SEED repeats a run, FUZZ_CASE shows one case of it; findings are kept in build/fuzz/.
 set -eu
 cd "$(dirname "$0")/../.."
-[ -n "${FUZZ_NO_BUILD:-}" ] || make build/asan/ppl > /dev/null
-objects=()
-for f in lang/*.c runtime/*/*.c lang/grammar.c lang/lexer.c stdlib.c; do
-    [ "$f" = runtime/cli/main.c ] || objects+=("build/asan/${f%.c}.o")
-done
-mkdir -p build/fuzz
-gcc -I. -Iruntime -Ibuild -Itests/fuzz -D_GNU_SOURCE -Wall -Wextra -Werror -O1 -g -std=gnu11 -fsanitize=address,undefined \
-    -fno-sanitize-recover=undefined -fno-omit-frame-pointer -o build/fuzz/fuzz tests/fuzz/*.c "${objects[@]}" \
-    -lgsl -lopenblas -ljansson -lz -lreadline -lm -lpthread
+make --no-print-directory build/fuzz/fuzz > /dev/null
 export FUZZ_SECONDS="${FUZZ_SECONDS:-20}" OPENBLAS_NUM_THREADS=1 FUZZ_KEEP="$PWD/build/fuzz"
 if [ -z "${FUZZ_SEED:-}" ]; then # the tests repeat themselves; a long run looks for something new
     [ "$FUZZ_SECONDS" -gt 60 ] && FUZZ_SEED=$(date +%s) || FUZZ_SEED=1

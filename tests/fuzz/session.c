@@ -133,7 +133,9 @@ static void on_fit(void *self, Value fit) {
         if (!r->variables[k].name || !*r->variables[k].name) complain("a fit's variable without a name");
     if (r->interrupted) outcome->interrupted = true;
     Buf text = {0};
-    report_fit(r, &text, true);
+    Arena *scratch = arena_new();
+    report_fit(scratch, r, &text, true);
+    arena_free(scratch);
     if (text.length) note_text(text.text);
     buf_free(&text);
     json_add_fit(&text, r); /* with its seconds: only made */
