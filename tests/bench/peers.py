@@ -45,10 +45,10 @@ class Peers:
         built = os.path.join(BUILT, 'stan_' + files.name)
         if not os.path.exists(built) or os.path.getmtime(built) < max(map(os.path.getmtime, (source, driver))):
             print(f'  compiling {files.name}.stan ...', flush=True)
-            model = subprocess.run([stanc, '--O1', '--name', files.name, '--print-cpp', source], check=True,
-                                   capture_output=True, text=True).stdout
+            subprocess.run([stanc, '--O1', '--name=' + files.name, '--o=' + built + '.hpp', source], check=True,
+                           capture_output=True)
             with open(built + '.cpp', 'w') as f:
-                f.write(model + open(driver).read())
+                f.write(open(built + '.hpp').read() + open(driver).read())
             made = subprocess.run(['g++', *STAN_FLAGS, *(f'-I{i}' for i in include), '-I' + HERE, '-o', built, built + '.cpp',
                                    '-L' + library, '-ltbb', '-Wl,-rpath,' + library], capture_output=True, text=True)
             if made.returncode:
