@@ -76,9 +76,8 @@ class Served(Side):
             self.memory = [int(l.split()[1]) * 1024 for l in f if l.startswith('VmHWM')][0]
 
     def close(self):
-        self.process.stdin.close()
         self.process.kill()
-        self.process.wait()
+        self.process.communicate()
 
 
 def run_measured(argv, env=None):
