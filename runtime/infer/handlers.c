@@ -448,10 +448,5 @@ void terms_add(Terms *t, Interp *in, Value v, const Axis *particles) {
 }
 
 Var terms_total(const Terms *t, Interp *in) {
-    if (t->n == 0) return var_number(in->tape, 0);
-    Var *sums = arena_copy(in->arena, t->list, sizeof(Var) * (size_t)t->n);
-    for (int n = t->n; n > 1; n = (n + 1) / 2)
-        for (int k = 0; k < (n + 1) / 2; k++)
-            sums[k] = 2 * k + 1 < n ? op2(in->tape, OP_ADD, sums[2 * k], sums[2 * k + 1]) : sums[2 * k];
-    return sums[0];
+    return t->n ? op_total(in->tape, t->n, t->list) : var_number(in->tape, 0);
 }

@@ -1,6 +1,7 @@
 /* Reverse-mode differentiation as a transformation of the tape: the derivative is further operations on it. */
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "tape/kernels.h"
 #include "tape/rules.h"
@@ -63,6 +64,12 @@ typedef struct Sweep {
     Tape *t;
     bool *needed;  /* by node: leads to a variable of interest, and is one of its derivatives' way */
     Var *gradient; /* by node; value NULL: none arrived */
+    int *shares;   /* by node: 1 + the last of its shares, 0: none */
+    struct Share {
+        int next;
+        Var var;
+    } * share;
+    int nshares, share_room;
     int *pieces;   /* by node: 1 + the last of its pieces, 0: none */
     Piece *piece;
     int npieces, room;
@@ -70,9 +77,27 @@ typedef struct Sweep {
 
 static Var filled(Tape *t, real x, Shape shape) { return op_expand(t, var_number(t, x), shape); }
 
+/* What arrives at a node is added up when its turn has come: what a loop shares gets many shares. */
 static void sweep_add(Sweep *s, NodeId id, Var share) {
-    Var *g = &s->gradient[id];
-    *g = g->value ? op2(s->t, OP_ADD, *g, share) : share;
+    if (s->nshares == s->share_room) {
+        int room = s->share_room ? 2 * s->share_room : 64;
+        struct Share *more = ARENA_ARRAY(s->t->arena, struct Share, room);
+        if (s->nshares) memcpy(more, s->share, sizeof *more * (size_t)s->nshares);
+        s->share = more;
+        s->share_room = room;
+    }
+    s->share[s->nshares] = (struct Share){s->shares[id], share};
+    s->shares[id] = ++s->nshares;
+}
+
+static void sweep_total(Sweep *s, NodeId id) {
+    int n = 0;
+    for (int k = s->shares[id]; k; k = s->share[k - 1].next) n++;
+    if (n == 0) return;
+    Var *all = ARENA_ARRAY(s->t->arena, Var, n);
+    for (int k = s->shares[id], at = n; k; k = s->share[k - 1].next) all[--at] = s->share[k - 1].var;
+    s->t->ctx->span = s->t->nodes[id].span;
+    s->gradient[id] = op_total(s->t, n, all);
 }
 
 /* -- Slices: a loop over the elements of an array would pad each element's share to the whole array. Shares of
@@ -213,10 +238,12 @@ static void sweep(Tape *t, Var y, const Var *seed, int n, const Var *wrt, Var *o
         s.gradient = ARENA_ARRAY(t->arena, Var, last + 1);
         s.pieces = ARENA_ARRAY(t->arena, int, last + 1);
         sweep_mark(&s, last, n, wrt);
-        s.gradient[last] = seed ? op_expand(t, *seed, y.value->shape) : filled(t, 1, y.value->shape);
+        s.shares = ARENA_ARRAY(t->arena, int, last + 1);
+        sweep_add(&s, last, seed ? op_expand(t, *seed, y.value->shape) : filled(t, 1, y.value->shape));
         for (NodeId id = last; id >= 0; id--) {
             if (!s.needed[id]) continue;
             sweep_pieces(&s, id);
+            sweep_total(&s, id);
             if (s.gradient[id].value && !(partial && is_one_of(id, n, wrt))) sweep_node(&s, id);
         }
     }

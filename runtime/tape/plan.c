@@ -1,9 +1,11 @@
-/* Planning: which nodes are needed, which are the same, what is a view of what, and where each array lives. */
+/* Planning: which nodes are needed, what is a view of what, and where each array lives. */
 #include "tape/plan.h"
 
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "tape/optimise.h"
 
 enum { ALIGNMENT = 64 };
 
@@ -15,11 +17,10 @@ typedef struct Survey {
     Arena *scratch;
     bool *fixed; /* the value is the same in every run */
     bool *live;
-    NodeId *same; /* the first node that computes the same */
     int *value;   /* of the plan, or -1 */
 } Survey;
 
-/* -- Fixed, equal and live nodes -- */
+/* -- Fixed and live nodes -- */
 
 static bool is_fixed(const Survey *s, const Node *node) {
     if (node->op == OP_CONSTANT) return true;
@@ -29,80 +30,15 @@ static bool is_fixed(const Survey *s, const Node *node) {
     return true;
 }
 
-static bool site_equal(const RandomSite *a, const RandomSite *b) {
-    if (!a || !b) return a == b;
-    if (a->key != b->key || a->n != b->n || a->particle_dim != b->particle_dim) return false;
-    for (int k = 0; k < a->n; k++)
-        if (a->index[k].dim != b->index[k].dim || a->index[k].first != b->index[k].first ||
-            a->index[k].ids != b->index[k].ids)
-            return false;
-    return true;
-}
-
-static bool attr_equal(const OpAttr *a, const OpAttr *b) {
-    if (!a || !b) return a == b;
-    return shape_equal(a->shape, b->shape) && a->dim == b->dim && a->dims == b->dims &&
-           memcmp(a->perm, b->perm, sizeof a->perm) == 0 && a->start == b->start && a->count == b->count &&
-           a->step == b->step && a->flags == b->flags && a->slot == b->slot && site_equal(a->random, b->random);
-}
-
-static uint64_t number_bits(const Tensor *v) {
-    uint64_t bits = 0;
-    memcpy(&bits, v->data, sizeof *v->data);
-    return bits;
-}
-
-static uint64_t node_hash(const Survey *s, NodeId id) {
-    const Node *node = &s->t->nodes[id];
-    uint64_t h = (uint64_t)node->op + 1;
-    if (s->fixed[id])
-        h ^= node->value->shape.rank == 0 ? number_bits(node->value) : (uint64_t)(uintptr_t)node->value->data;
-    else
-        for (int k = 0; k < node->ninputs; k++) h = (h ^ (uint64_t)s->same[node->inputs[k]]) * 0x9e3779b97f4a7c15u;
-    h = (h ^ h >> 32) * 0x9e3779b97f4a7c15u;
-    return h ^ h >> 29;
-}
-
-static bool node_equal(const Survey *s, NodeId i, NodeId j) {
-    const Node *a = &s->t->nodes[i], *b = &s->t->nodes[j];
-    if (s->fixed[i] || s->fixed[j]) {
-        const Tensor *v = a->value, *w = b->value;
-        return s->fixed[i] && s->fixed[j] && v->shape.rank == 0 && w->shape.rank == 0 &&
-               number_bits(v) == number_bits(w);
-    }
-    if (a->op != b->op || a->ninputs != b->ninputs) return false;
-    for (int k = 0; k < a->ninputs; k++)
-        if (s->same[a->inputs[k]] != s->same[b->inputs[k]]) return false;
-    return attr_equal(a->attr, b->attr);
-}
-
-static void find_fixed_and_same(Survey *s) {
-    int n = s->t->nnodes, room = 16;
-    while (room < 2 * n) room *= 2;
-    NodeId *table = ARENA_ARRAY(s->scratch, NodeId, room); /* id + 1, 0: empty */
-    for (NodeId id = 0; id < n; id++) {
-        const Node *node = &s->t->nodes[id];
-        s->fixed[id] = is_fixed(s, node);
-        if (node->op == OP_VARIABLE || node->op == OP_STOP_GRADIENT) { /* mean something to tape_grad alone */
-            s->same[id] = s->same[node->inputs[0]];
-            continue;
-        }
-        size_t at = node_hash(s, id) & (size_t)(room - 1);
-        while (table[at] && !node_equal(s, table[at] - 1, id)) at = (at + 1) & (size_t)(room - 1);
-        if (!table[at]) table[at] = id + 1;
-        s->same[id] = table[at] - 1;
-    }
-}
-
 static void find_live(Survey *s, int n, const Var *outputs) {
     const Tape *t = s->t;
     for (int k = 0; k < n; k++)
-        if (var_is_taped(outputs[k])) s->live[s->same[outputs[k].node]] = true;
+        if (var_is_taped(outputs[k])) s->live[outputs[k].node] = true;
     for (NodeId id = t->nnodes - 1; id >= 0; id--) {
         const Node *node = &t->nodes[id];
-        if (node->op == OP_GUARD && s->same[id] == id && !s->fixed[id]) s->live[id] = true;
+        if (node->op == OP_GUARD && !s->fixed[id]) s->live[id] = true;
         if (!s->live[id] || s->fixed[id]) continue;
-        for (int k = 0; k < node->ninputs; k++) s->live[s->same[node->inputs[k]]] = true;
+        for (int k = 0; k < node->ninputs; k++) s->live[node->inputs[k]] = true;
     }
 }
 
@@ -266,7 +202,7 @@ static void add_node(Plan *p, Survey *s, NodeId id) {
     int n = node->ninputs, *in = ARENA_ARRAY(s->scratch, int, n);
     const Tensor **tensors = ARENA_ARRAY(s->scratch, const Tensor *, n);
     for (int k = 0; k < n; k++) {
-        in[k] = s->value[s->same[node->inputs[k]]];
+        in[k] = s->value[node->inputs[k]];
         tensors[k] = p->values[in[k]].tensor;
     }
     for (int k = 0; k < n && node->op == OP_MATMUL; k++) {
@@ -413,9 +349,8 @@ void plan_make(Plan *p, const Tape *t, int n, const Var *outputs, real *const *p
                 .scratch = scratch,
                 .fixed = ARENA_ARRAY(scratch, bool, nodes),
                 .live = ARENA_ARRAY(scratch, bool, nodes),
-                .same = ARENA_ARRAY(scratch, NodeId, nodes),
                 .value = ARENA_ARRAY(scratch, int, nodes)};
-    find_fixed_and_same(&s);
+    for (NodeId id = 0; id < nodes; id++) s.fixed[id] = is_fixed(&s, &t->nodes[id]);
     find_live(&s, n, outputs);
     for (NodeId id = 0; id < nodes; id++) {
         s.value[id] = -1;
@@ -423,12 +358,11 @@ void plan_make(Plan *p, const Tape *t, int n, const Var *outputs, real *const *p
     }
     p->outputs = ARENA_ARRAY(p->arena, int, n);
     for (int k = 0; k < n; k++) {
-        int v = var_is_taped(outputs[k]) ? s.value[s.same[outputs[k].node]]
+        int v = var_is_taped(outputs[k]) ? s.value[outputs[k].node]
                                          : value_add(p, keep_constant(p, outputs[k].value), HOME_CONSTANT);
         p->outputs[k] = add_output(p, v, place ? place[k] : NULL);
     }
-    const char *optimise = getenv("PPL_OPTIMISE"); /* for tests: 0 leaves steps as they come */
-    plan_units(p, scratch, !optimise || strcmp(optimise, "0") != 0);
+    plan_units(p, scratch, optimise_enabled());
     find_last_uses(p);
     plan_slots(p, scratch);
     place_values(p, scratch);

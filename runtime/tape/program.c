@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "tape/blocks.h"
+#include "tape/optimise.h"
 #include "tape/plan.h"
 
 enum { ALIGNMENT = 64, SLOTS = 8 };
@@ -46,7 +47,9 @@ struct Program {
     Patch *patches;
     int npatches, patch_room;
     Plan plan; /* for the outputs, and to say what each instruction is */
-    int noutputs;
+    int noutputs; /* of the plan */
+    int *output;  /* by output asked for: which of them, and its first element there */
+    int64_t *element;
 };
 
 /* -- Addresses -- */
@@ -212,12 +215,23 @@ static void emit_unit(Program *p, Instr *i, const Unit *u) {
     }
 }
 
+static void plan_tape(Program *p, const Tape *t, int n, const Var *outputs, real *const *place) {
+    Arena *scratch = arena_new();
+    Graph g;
+    optimise(&g, scratch, t, n, outputs, place);
+    plan_make(&p->plan, &g.tape, g.noutputs, g.outputs, g.place);
+    p->noutputs = g.noutputs;
+    p->output = arena_copy(p->arena, g.output, sizeof *g.output * (size_t)(n + 1));
+    p->element = arena_copy(p->arena, g.element, sizeof *g.element * (size_t)(n + 1));
+    arena_free(scratch);
+}
+
 Program *program_new(Tape *t, int n, const Var *outputs, real *const *place) {
     Arena *arena = arena_new();
     Program *p = ARENA_NEW(arena, Program);
-    *p = (Program){.arena = arena, .plan = {.ctx = t->ctx, .arena = arena}, .noutputs = n};
+    *p = (Program){.arena = arena, .plan = {.ctx = t->ctx, .arena = arena}};
     p->env.team = t->ctx->team;
-    plan_make(&p->plan, t, n, outputs, place);
+    plan_tape(p, t, n, outputs, place);
     size_t bytes = p->plan.bytes + ALIGNMENT;
     p->buffer = aligned_alloc(ALIGNMENT, bytes);
     if (!p->buffer) {
@@ -269,7 +283,9 @@ RunStatus program_run(Program *p, const RunInputs *in) {
     return RUN_DONE;
 }
 
-const real *program_output(const Program *p, int k) { return p->plan.values[p->plan.outputs[k]].tensor->data; }
+const real *program_output(const Program *p, int k) {
+    return p->plan.values[p->plan.outputs[p->output[k]]].tensor->data + p->element[k];
+}
 
 int program_length(const Program *p) { return p->plan.nsteps; }
 

@@ -65,7 +65,7 @@ UNARY(log, SHARE(g, a))
 UNARY(log1p, SHARE(g, ADD(a, NUMBER(1))))
 UNARY(expm1, MUL(g, EXP(a)))
 UNARY(sqrt, SHARE(MUL(g, NUMBER(0.5)), y))
-UNARY(square, MUL(g, MUL(NUMBER(2), a)))
+UNARY(square, MUL(MUL(g, NUMBER(2)), a)) /* of a constant g one product is left */
 UNARY(reciprocal, NEG(MUL(g, SQUARE(y))))
 UNARY(sin, MUL(g, OP1(COS, a)))
 UNARY(cos, NEG(MUL(g, OP1(SIN, a))))

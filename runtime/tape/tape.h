@@ -124,6 +124,8 @@ Var op_gather(Tape *t, Var a, Var index, int batch);
 Var op_scatter_add(Tape *t, Var src, Var index, int batch, int64_t K);
 Var op_reduce(Tape *t, Op op, Var a, uint32_t dims); /* OP_SUM, PROD, REDUCE_MAX, REDUCE_MIN, LOGSUMEXP, ARGMAX */
 Var op_sum_all(Tape *t, Var a);
+/* n >= 1 values that broadcast, added up pairwise: the error grows with log n, and so do the operations. */
+Var op_total(Tape *t, int n, const Var *terms);
 Var op_sum_to(Tape *t, Var a, Shape shape); /* undo a broadcast */
 Var op_cumsum(Tape *t, Var a, int dim);
 Var op_matmul(Tape *t, Var a, Var b);       /* [..., n, k] @ [..., k, m], leading dimensions broadcast */

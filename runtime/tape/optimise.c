@@ -1,0 +1,101 @@
+/* The order of the passes, and what they share. */
+#include "tape/optimise.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+NodeId graph_append(Graph *g, Op op, Span span, int n, const NodeId *inputs, const OpAttr *attr, const Tensor *value) {
+    Tape *t = &g->tape;
+    if (t->nnodes == t->capacity) {
+        int capacity = t->capacity ? 2 * t->capacity : 256;
+        Node *more = ARENA_ARRAY(t->arena, Node, capacity);
+        if (t->nnodes) memcpy(more, t->nodes, sizeof *more * (size_t)t->nnodes);
+        t->nodes = more;
+        t->capacity = capacity;
+    }
+    t->nodes[t->nnodes] = (Node){.op = op,
+                                 .span = span,
+                                 .ninputs = n,
+                                 .inputs = n ? arena_copy(t->arena, inputs, (size_t)n * sizeof *inputs) : NULL,
+                                 .attr = (OpAttr *)attr,
+                                 .value = value};
+    return t->nnodes++;
+}
+
+NodeId graph_constant(Graph *g, const Tensor *value) {
+    return graph_append(g, OP_CONSTANT, SPAN_NONE, 0, NULL, NULL, value);
+}
+
+NodeId graph_view(Graph *g, Op op, NodeId of, Shape shape, const OpAttr *attr) {
+    Arena *a = g->tape.arena;
+    const Node *node = &g->tape.nodes[of];
+    if (node->op == OP_CONSTANT) {
+        Operands o = {.ctx = g->tape.ctx, .arena = a, .op = op, .n = 1, .in = &node->value, .attr = attr};
+        return graph_constant(g, op_view(&o, shape));
+    }
+    return graph_append(g, op, node->span, 1, &of, attr_copy(a, attr), tensor_borrow(a, shape, NULL));
+}
+
+Tape graph_restart(Graph *g) {
+    Tape old = g->tape;
+    g->tape.nodes = NULL;
+    g->tape.nnodes = g->tape.capacity = 0;
+    return old;
+}
+
+bool *graph_live(const Graph *g) {
+    const Tape *t = &g->tape;
+    bool *live = ARENA_ARRAY(t->arena, bool, t->nnodes + 1);
+    for (int k = 0; k < g->noutputs; k++)
+        if (var_is_taped(g->outputs[k])) live[g->outputs[k].node] = true;
+    for (NodeId id = t->nnodes - 1; id >= 0; id--) {
+        const Node *node = &t->nodes[id];
+        live[id] |= node->op == OP_GUARD;
+        for (int k = 0; live[id] && k < node->ninputs; k++) live[node->inputs[k]] = true;
+    }
+    return live;
+}
+
+static bool site_equal(const RandomSite *a, const RandomSite *b) {
+    if (!a || !b) return a == b;
+    if (a->key != b->key || a->n != b->n || a->particle_dim != b->particle_dim) return false;
+    for (int k = 0; k < a->n; k++)
+        if (a->index[k].dim != b->index[k].dim || a->index[k].first != b->index[k].first ||
+            a->index[k].ids != b->index[k].ids)
+            return false;
+    return true;
+}
+
+bool attr_equal(const OpAttr *a, const OpAttr *b) {
+    if (!a || !b) return a == b;
+    return shape_equal(a->shape, b->shape) && a->dim == b->dim && a->dims == b->dims &&
+           memcmp(a->perm, b->perm, sizeof a->perm) == 0 && a->start == b->start && a->count == b->count &&
+           a->step == b->step && a->flags == b->flags && a->slot == b->slot && site_equal(a->random, b->random);
+}
+
+uint64_t hash_mix(uint64_t h, uint64_t x) {
+    h = (h ^ x) * 0x9e3779b97f4a7c15u;
+    return h ^ h >> 29;
+}
+
+bool optimise_enabled(void) {
+    const char *text = getenv("PPL_OPTIMISE");
+    return !text || strcmp(text, "0") != 0;
+}
+
+void optimise(Graph *g, Arena *arena, const Tape *t, int n, const Var *outputs, real *const *place) {
+    *g = (Graph){.tape = *t, .noutputs = n};
+    g->tape.arena = arena;
+    g->outputs = ARENA_ARRAY(arena, Var, n + 1);
+    g->place = ARENA_ARRAY(arena, real *, n + 1);
+    g->output = ARENA_ARRAY(arena, int, n + 1);
+    g->element = ARENA_ARRAY(arena, int64_t, n + 1);
+    for (int k = 0; k < n; k++) {
+        g->outputs[k] = outputs[k];
+        g->place[k] = place ? place[k] : NULL;
+        g->output[k] = k;
+    }
+    if (!optimise_enabled()) return;
+    optimise_simplify(g);
+    optimise_roll(g);
+}

@@ -1,0 +1,350 @@
+/* The optimiser's passes: the same bits as without them, and fewer instructions. */
+#include <check.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tape/program.h"
+
+enum { WIDTH = 400, MANY = 4000 };
+
+/* A tape over one input vector, and its outputs: places side by side in `out`. */
+typedef struct Case {
+    Ctx *ctx;
+    Arena *arena;
+    Tape *t;
+    const real *x;
+    Var outputs[MANY];
+    real *place[MANY];
+    int n;
+    real out[MANY];
+    int64_t used;
+} Case;
+
+static Case *case_new(const real *x) {
+    Case *c = calloc(1, sizeof *c);
+    c->ctx = ctx_new();
+    c->arena = arena_new();
+    c->t = tape_new(c->ctx, c->arena, true);
+    c->t->inputs[0] = c->x = x;
+    return c;
+}
+
+static void case_free(Case *c) {
+    arena_free(c->arena);
+    ctx_free(c->ctx);
+    free(c);
+}
+
+static void give(Case *c, Var v) {
+    c->place[c->n] = c->out + c->used;
+    c->outputs[c->n++] = v;
+    c->used += shape_size(v.value->shape);
+}
+
+static Var scalar(Case *c, int at) { return tape_input(c->t, 0, at, SHAPE_SCALAR); }
+static Var vector(Case *c, int at, int64_t n) { return tape_input(c->t, 0, at, shape1(n)); }
+static Var number(Case *c, real x) { return var_number(c->t, x); }
+
+#define ADD(a, b) op2(c->t, OP_ADD, a, b)
+#define SUB(a, b) op2(c->t, OP_SUB, a, b)
+#define MUL(a, b) op2(c->t, OP_MUL, a, b)
+#define DIV(a, b) op2(c->t, OP_DIV, a, b)
+#define NEG(a) op1(c->t, OP_NEG, a)
+
+static Program *case_program(Case *c, bool optimised) {
+    setenv("PPL_OPTIMISE", optimised ? "1" : "0", 1);
+    Program *p = program_new(c->t, c->n, c->outputs, c->place);
+    unsetenv("PPL_OPTIMISE");
+    return p;
+}
+
+static bool same_bits(real x, real y) { return memcmp(&x, &y, sizeof x) == 0 || (x != x && y != y); }
+
+/* Runs the tape with and without passes at x and at other points; gives the instructions of both. */
+static int compare(Case *c, real *x, int *plain) {
+    Program *with = case_program(c, true), *without = case_program(c, false);
+    static real expected[MANY];
+    RunInputs in = {.slots = {x}, .step = 3, .particle = 1};
+    uint64_t seed = 1;
+    for (int round = 0; round < 5; round++) {
+        for (int k = 0; k < WIDTH; k++) {
+            static const real odd[] = {0.0, -0.0, INFINITY, -INFINITY, NAN, 1e308, -1e308, 5e-324, 1, -1, 1e-300, 3};
+            seed = seed * 6364136223846793005u + 1442695040888963407u;
+            real u = (real)(int64_t)(seed >> 11) / (real)(1ll << 53);
+            x[k] = round == 4 && (seed >> 60) < 12 ? odd[seed >> 60] : 4 * u - 2;
+        }
+        memset(c->out, 0, sizeof c->out);
+        ck_assert_int_eq(program_run(without, &in), RUN_DONE);
+        memcpy(expected, c->out, sizeof expected);
+        memset(c->out, 0, sizeof c->out);
+        ck_assert_int_eq(program_run(with, &in), RUN_DONE);
+        for (int k = 0; k < c->used; k++)
+            ck_assert_msg(same_bits(c->out[k], expected[k]), "round %d, number %d: %.17g, it was %.17g", round, k,
+                          (double)c->out[k], (double)expected[k]);
+        for (int k = 0, at = 0; k < c->n; at += (int)shape_size(c->outputs[k++].value->shape))
+            ck_assert(shape_size(c->outputs[k].value->shape) == 0 || same_bits(*program_output(with, k), c->out[at]));
+    }
+    int length = program_length(with);
+    *plain = program_length(without);
+    program_free(with);
+    program_free(without);
+    return length;
+}
+
+/* -- Identities -- */
+
+typedef struct Identity {
+    const char *name;
+    Var (*make)(Case *c, Var x, Var y);
+    int length; /* instructions left, one to place the output among them */
+} Identity;
+
+#define IDENTITY(name, expression) \
+    static Var identity_##name(Case *c, Var x, Var y) { (void)c, (void)x, (void)y; return expression; }
+IDENTITY(minus_zero, SUB(x, number(c, 0)))
+IDENTITY(plus_zero, ADD(op1(c->t, OP_EXP, x), number(c, 0)))
+IDENTITY(plus_zero_signed, ADD(x, number(c, 0)))
+IDENTITY(plus_minus_zero, ADD(x, number(c, -0.0)))
+IDENTITY(times_one, MUL(number(c, 1), x))
+IDENTITY(times_minus_one, NEG(MUL(x, number(c, -1))))
+IDENTITY(over_one, DIV(x, number(c, 1)))
+IDENTITY(over_four, DIV(x, number(c, 4)))
+IDENTITY(over_three, DIV(x, number(c, 3)))
+IDENTITY(twice_negative, NEG(NEG(x)))
+IDENTITY(minus_negative, SUB(x, NEG(y)))
+IDENTITY(plus_negative, ADD(NEG(x), y))
+IDENTITY(negative_product, NEG(MUL(number(c, 0.1), x)))
+IDENTITY(negative_square, op1(c->t, OP_SQUARE, NEG(x)))
+IDENTITY(own_product, SUB(MUL(x, x), op1(c->t, OP_SQUARE, x)))
+IDENTITY(second_power, op2(c->t, OP_POW, x, number(c, 2)))
+IDENTITY(equal_nodes, ADD(op1(c->t, OP_EXP, x), op1(c->t, OP_EXP, x)))
+IDENTITY(twice_reshaped, op_reshape(c->t, op_reshape(c->t, NEG(x), shape2(2, 10)), shape1(20)))
+IDENTITY(chosen, op3(c->t, OP_WHERE, number(c, 1), NEG(x), y))
+
+static const Identity identities[] = {
+#define ROW(name, length) {#name, identity_##name, length}
+    ROW(minus_zero, 1),      ROW(plus_zero, 1),       ROW(plus_zero_signed, 1), ROW(plus_minus_zero, 1),
+    ROW(times_one, 1),       ROW(times_minus_one, 1), ROW(over_one, 1),         ROW(over_four, 1),
+    ROW(over_three, 1),      ROW(twice_negative, 1),  ROW(minus_negative, 1),   ROW(plus_negative, 1),
+    ROW(negative_product, 1), ROW(negative_square, 1), ROW(own_product, 2),     ROW(second_power, 1),
+    ROW(equal_nodes, 2),     ROW(twice_reshaped, 1),  ROW(chosen, 1),
+};
+
+START_TEST(test_identities) {
+    const Identity *row = &identities[_i];
+    static real x[WIDTH];
+    for (int array = 0; array < 2; array++) {
+        Case *c = case_new(x);
+        Var a = array ? vector(c, 0, 20) : scalar(c, 0), b = array ? vector(c, 20, 20) : scalar(c, 1);
+        if (array || strstr(row->name, "reshaped") == NULL) {
+            give(c, row->make(c, a, b));
+            int plain, length = compare(c, x, &plain);
+            ck_assert_msg(length == row->length, "%s: %d instructions (%d without passes)", row->name, length, plain);
+        }
+        case_free(c);
+    }
+}
+END_TEST
+
+START_TEST(test_equal_constants_are_one_number) {
+    static real x[WIDTH];
+    Case *c = case_new(x);
+    Var half = op_expand(c->t, number(c, 0.5), shape1(20)), a = vector(c, 0, 20);
+    give(c, MUL(half, a));
+    give(c, MUL(number(c, 0.5), a));
+    int plain, length = compare(c, x, &plain);
+    ck_assert_int_eq(length, 2); /* the product and its copy for the second output */
+    case_free(c);
+}
+END_TEST
+
+/* -- Rolling -- */
+
+/* Each of `n` steps: x[t] ~ Normal(x[t - 1], exp(s)), y[t] ~ Normal(x[t], 1); with gradients. */
+static void random_walk(Case *c, int n) {
+    Var x[WIDTH], terms[2 * WIDTH], s = scalar(c, n), g[WIDTH + 1];
+    int nterms = 0;
+    for (int t = 0; t < n; t++) {
+        x[t] = scalar(c, t);
+        if (t > 0)
+            terms[nterms++] = SUB(MUL(number(c, -0.5), op1(c->t, OP_SQUARE, DIV(SUB(x[t], x[t - 1]), op1(c->t, OP_EXP, s)))), s);
+        terms[nterms++] = MUL(number(c, -0.5), op1(c->t, OP_SQUARE, SUB(number(c, (real)sin(t)), x[t])));
+    }
+    x[n] = s;
+    Var y = op_total(c->t, nterms, terms);
+    tape_grad(c->t, y, NULL, n + 1, x, g);
+    give(c, y);
+    for (int t = 0; t <= n; t++) give(c, g[t]);
+}
+
+/* A variance that depends on that of the step before: the recurrence stays, what hangs on it is rolled. */
+static void recurrence(Case *c, int n) {
+    Var v = number(c, 0.25), terms[WIDTH], wrt[3] = {scalar(c, 0), scalar(c, 1), scalar(c, 2)}, g[3];
+    Var a = op1(c->t, OP_EXP, wrt[0]), b = op1(c->t, OP_SIGMOID, wrt[1]);
+    for (int t = 0; t < n; t++) {
+        Var r = SUB(number(c, (real)sin(t)), wrt[2]);
+        v = ADD(a, ADD(MUL(b, v), MUL(number(c, 0.3), op1(c->t, OP_SQUARE, r))));
+        terms[t] = SUB(NEG(op1(c->t, OP_LOG, v)), DIV(op1(c->t, OP_SQUARE, r), v));
+    }
+    Var y = op_total(c->t, n, terms);
+    tape_grad(c->t, y, NULL, 3, wrt, g);
+    give(c, y);
+    for (int k = 0; k < 3; k++) give(c, g[k]);
+}
+
+/* Elements of one array, as a guide gives them, with particles in front or without. */
+static void elements(Case *c, int n, int64_t particles) {
+    Shape whole = particles ? shape2(particles, n) : shape1(n);
+    Var point = op1(c->t, OP_TANH, tape_input(c->t, 0, 0, whole)), terms[WIDTH];
+    Shape one = particles ? shape1(particles) : SHAPE_SCALAR;
+    for (int t = 0; t < n; t++) {
+        Var x = op_reshape(c->t, op_slice(c->t, point, whole.rank - 1, t, 1, 1), one);
+        Var last = t ? op_reshape(c->t, op_slice(c->t, point, whole.rank - 1, t - 1, 1, 1), one) : number(c, 0.5);
+        terms[t] = op1(c->t, OP_EXP, MUL(x, SUB(x, last)));
+    }
+    Var y = op_sum_all(c->t, op_total(c->t, n, terms)), g;
+    tape_grad(c->t, y, NULL, 1, &point, &g);
+    give(c, y);
+    give(c, g);
+}
+
+/* Small arrays at each step, and reductions of them; the results also side by side in one array. */
+static void small_arrays(Case *c, int n) {
+    Var loc = vector(c, 0, 3), terms[WIDTH], rows[WIDTH];
+    for (int t = 0; t < n; t++) {
+        Var row = NEG(op1(c->t, OP_SQUARE, SUB(number(c, (real)cos(t)), loc)));
+        terms[t] = op_reduce(c->t, OP_LOGSUMEXP, row, 1u);
+        rows[n - 1 - t] = op_reshape(c->t, terms[t], shape1(1));
+    }
+    give(c, op_total(c->t, n, terms));
+    give(c, op_concat(c->t, n, rows, 0));
+}
+
+/* Draws of a loop, each at its own index. */
+static void draws(Case *c, int n) {
+    RandomSite site = {.key = 77, .n = 2, .particle_dim = -1};
+    site.index[0].dim = site.index[1].dim = -1;
+    for (int t = 0; t < n; t++) {
+        site.index[0].first = 4 + t;
+        site.index[1].first = 2;
+        give(c, MUL(op_random(c->t, OP_NORMAL, 0, NULL, SHAPE_SCALAR, &site), scalar(c, t)));
+    }
+}
+
+/* Two loops, of which the inner one's iterations depend on the outer one's last. */
+static void nested(Case *c, int n) {
+    enum { INNER = 10 };
+    Var row[INNER], next[INNER];
+    for (int k = 0; k < INNER; k++) row[k] = scalar(c, k);
+    for (int t = 0; t < n / INNER; t++) {
+        for (int k = 0; k < INNER; k++) next[k] = op1(c->t, OP_SIN, ADD(row[k], MUL(number(c, k + 2), row[0])));
+        memcpy(row, next, sizeof row);
+    }
+    for (int k = 0; k < INNER; k++) give(c, row[k]);
+}
+
+static void elements_alone(Case *c, int n) { elements(c, n, 0); }
+static void elements_of_particles(Case *c, int n) { elements(c, n, 3); }
+
+static const struct {
+    void (*make)(Case *c, int n);
+    int n, most; /* steps; instructions */
+} loops[] = {
+    {random_walk, 100, 40},
+    {recurrence, 100, 800}, /* some 7 for each step of the recurrence, forwards and backwards */
+    {elements_alone, 100, 40},
+    {elements_of_particles, 100, 40},
+    {small_arrays, 100, 12},
+    {draws, 100, 2},
+    {nested, 200, 80},
+};
+
+START_TEST(test_loops_become_arrays) {
+    static real x[WIDTH];
+    Case *c = case_new(x);
+    loops[_i].make(c, loops[_i].n);
+    int plain, length = compare(c, x, &plain);
+    ck_assert_msg(length <= loops[_i].most, "%d instructions (%d without passes)", length, plain);
+    case_free(c);
+}
+END_TEST
+
+START_TEST(test_few_steps_stay_as_they_are) {
+    static real x[WIDTH];
+    Case *c = case_new(x);
+    random_walk(c, 4);
+    int plain;
+    ck_assert_int_ge(compare(c, x, &plain), 20);
+    case_free(c);
+}
+END_TEST
+
+/* -- Anything -- */
+
+/* Loops over random bodies: operands are numbers, inputs, elements and what this or an earlier iteration made. */
+static void random_loop(Case *c, uint64_t seed) {
+    enum { BODY = 12 };
+    static const Op ops[] = {OP_ADD, OP_SUB, OP_MUL, OP_DIV, OP_NEG, OP_EXP, OP_SQUARE, OP_TANH, OP_MAX, OP_SOFTPLUS};
+    Var made[2][BODY], array = op1(c->t, OP_COS, vector(c, 100, 200));
+    int body[BODY][5];
+    for (int k = 0; k < BODY; k++)
+        for (int j = 0; j < 5; j++) {
+            seed = seed * 6364136223846793005u + 1442695040888963407u;
+            body[k][j] = (int)(seed >> 40);
+        }
+    for (int k = 0; k < BODY; k++) made[1][k] = scalar(c, k);
+    int steps = 8 + body[0][4] % 40;
+    for (int t = 0; t < steps; t++) {
+        Var *now = made[t % 2], *before = made[(t + 1) % 2];
+        for (int k = 0; k < BODY; k++) {
+            Var in[2];
+            for (int j = 0; j < 2; j++) {
+                int which = body[k][1 + 2 * j], at = body[k][2 + 2 * j];
+                switch (which % 6) {
+                case 0: in[j] = number(c, (real)(at % 3)); break;
+                case 1: in[j] = number(c, (real)cos(at + t)); break;
+                case 2: in[j] = scalar(c, at % 50 + t); break;
+                case 3: in[j] = op_reshape(c->t, op_slice(c->t, array, 0, at % 50 + 2 * t, 1, 1), SHAPE_SCALAR); break;
+                case 4: in[j] = before[at % BODY]; break;
+                default: in[j] = k ? now[at % k] : before[0];
+                }
+            }
+            Op op = ops[(size_t)body[k][0] % (sizeof ops / sizeof *ops)];
+            now[k] = op_apply(c->t, op, op_info(op)->arity, in, NULL);
+        }
+        for (int k = 0; k < BODY; k += 1 + body[k][0] % 3) give(c, now[k]);
+    }
+    Var y = op_total(c->t, c->n, c->outputs), wrt[2] = {array, scalar(c, 3)}, g[2];
+    tape_grad(c->t, y, NULL, 2, wrt, g);
+    give(c, g[0]);
+    give(c, g[1]);
+}
+
+START_TEST(test_random_loops_keep_their_bits) {
+    static real x[WIDTH];
+    for (int k = 0; k < 10; k++) {
+        Case *c = case_new(x);
+        random_loop(c, (uint64_t)(10 * _i + k + 1));
+        int plain;
+        compare(c, x, &plain);
+        case_free(c);
+    }
+}
+END_TEST
+
+int main(void) {
+    Suite *s = suite_create("optimise");
+    TCase *passes = tcase_create("passes");
+    tcase_add_loop_test(passes, test_identities, 0, (int)(sizeof identities / sizeof *identities));
+    tcase_add_test(passes, test_equal_constants_are_one_number);
+    tcase_add_loop_test(passes, test_loops_become_arrays, 0, (int)(sizeof loops / sizeof *loops));
+    tcase_add_test(passes, test_few_steps_stay_as_they_are);
+    tcase_add_loop_test(passes, test_random_loops_keep_their_bits, 0, 10);
+    suite_add_tcase(s, passes);
+    SRunner *r = srunner_create(s);
+    srunner_run_all(r, CK_ENV);
+    int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed != 0;
+}
