@@ -143,7 +143,8 @@ def main():
             for name, few in STEPS.items():
                 if wanted('svi ' + name):
                     files = Files(name, folder)
-                    measure('svi step ' + name, [svi_of(files, few)] + found.svi(files, few), max(3, rounds // 3), seconds, 0.02, 'svi')
+                    measure('svi step ' + name, [svi_of(files, few)] + found.svi(files, few), max(3, rounds // 3), seconds,
+                            0.03, 'svi')
             if not o.quick and wanted('epoch'):
                 measure('epoch of a VAE', found.vae(), 3, 1, 0.1, 'svi')
         if o.growth or not (o.quick or o.no_growth or o.only):
