@@ -131,6 +131,10 @@ static bool show_optimizer(const char *name) {
     printf("%s: an optimizer, for infer(..., optimizer = %s(lr = ...))\n  %s\n", o->name, o->name, o->help);
     for (int k = 0; k < o->noptions; k++)
         printf("  %-14s %g by default: %s\n", o->options[k].name, o->options[k].value, o->options[k].help);
+    puts("  schedule       how the rate changes: cosine(), exponential(), linear(1, 0.1, 1000), warmup(100);\n"
+         "                 cosine(warmup = 100) does both");
+    puts("  clip           the most that the norm of the whole gradient may be");
+    puts("  `rates` of infer gives parameters a rate or an optimizer by path");
     return true;
 }
 

@@ -84,4 +84,6 @@ double held_out_value(HeldOut *h) {
     return sum / (double)samples;
 }
 
+bool held_out_by_element(const HeldOut *h) { return h->elements > 1; }
+
 void held_out_forget(HeldOut *h) { recorder_forget(&h->recorder); }

@@ -20,7 +20,8 @@ KEEP(keep_refine, RefineOptions)
 /* Objects are shown with all that they say: checkpoints tell runs apart by it. */
 static void show_objective(Interp *in, void *data, Buf *out) {
     const Objective *o = data;
-    buf_printf(out, "ELBO(particles = %d, kl_weight = %s)", o->particles, schedule_text(&o->kl_weight, in->arena));
+    buf_printf(out, "%s of order %g, %d particles, KL weight %s%s", o->name, o->order, o->particles,
+               schedule_text(&o->kl_weight, in->arena), o->closed ? ", analytic" : "");
 }
 
 static void show_optimizer(Interp *in, void *data, Buf *out) {

@@ -197,6 +197,7 @@ static const char *stop_text(const char *stop) {
     static const struct { const char *stop, *text; } words[] = {
         {"converged", "converged"},           {"steps", "all steps done"},
         {"interrupted", "interrupted: this is what was reached"}, {"exact", "exact"},
+        {"held-out", "stopped: held-out data no longer improved"},
     };
     for (size_t k = 0; k < sizeof words / sizeof *words; k++)
         if (strcmp(stop, words[k].stop) == 0) return words[k].text;

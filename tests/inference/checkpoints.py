@@ -110,6 +110,7 @@ def refused():
     check('a short run', code == 0, err)
     for before, after, words in [
         ('adam(0.01)', 'adam(0.02)', 'it was written with `optimizer`: adam(lr = 0.01'),
+        ('batch = {', 'method = svi(IWAE(1)), batch = {', 'it was written with `method`: as it is by default; here it is svi(IWAE'),
         ('i: 64', 'i: 32', 'it was written with `batch`: {i: 64}; here it is {i: 32}'),
         ('epochs = 3', 'epochs = 3, seed = 2', 'the seed: 1'),
         ('tanh(', 'sin(', 'the function `encoder` has changed'),

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "infer/batch.h"
 #include "infer/builtins.h"
 #include "infer/draws.h"
 #include "infer/handlers.h"
@@ -224,6 +225,47 @@ START_TEST(sums_lose_nothing) {
 }
 END_TEST
 
+/* -- Batches -- */
+
+START_TEST(permutations_are_bijections) {
+    static const uint64_t sizes[] = {1, 2, 3, 7, 64, 65, 1000, 4097};
+    for (size_t k = 0; k < sizeof sizes / sizeof *sizes; k++) {
+        uint64_t n = sizes[k], moved = 0;
+        bool *seen = calloc(n, sizeof *seen);
+        for (uint64_t i = 0; i < n; i++) {
+            uint64_t to = permuted(17, n, i);
+            ck_assert(to < n && !seen[to]);
+            seen[to] = true;
+            moved += to != i;
+        }
+        ck_assert(n < 64 || moved > n / 2);
+        free(seen);
+    }
+}
+END_TEST
+
+/* 23 elements from 5 on in batches of 6: three of 6 and one of 5; epochs differ. */
+START_TEST(an_epoch_has_every_element_once) {
+    const char *names[] = {"i"};
+    Value sizes[] = {value_number(6)};
+    BatchPlan *b = batch_plan_new(in, in->arena, value_record(in, 1, names, sizes), SPAN_NONE);
+    b->plates.list[0].population = 23, b->plates.list[0].first = 5;
+    ck_assert_int_eq(batch_epoch(b), 4);
+    real first[4];
+    for (uint32_t epoch = 0; epoch < 4; epoch++) {
+        int seen[28] = {0};
+        for (uint32_t k = 1; k <= 4; k++) {
+            batch_prepare(b, 4 * epoch + k);
+            ck_assert_int_eq(b->plates.list[0].now, k < 4 ? 6 : 5);
+            for (int i = 0; i < b->plates.list[0].now; i++) seen[(int)b->elements[i]]++;
+            if (k == 1) first[epoch] = b->elements[0] * 100 + b->elements[1];
+        }
+        for (int i = 0; i < 28; i++) ck_assert_int_eq(seen[i], i >= 5);
+    }
+    ck_assert(first[0] != first[1] || first[1] != first[2] || first[2] != first[3]);
+}
+END_TEST
+
 static Suite *suite(void) {
     Suite *s = suite_create("infer");
     TCase *c = tcase_create("parts");
@@ -236,6 +278,8 @@ static Suite *suite(void) {
     tcase_add_test(c, values_are_found_however_the_plate_ran);
     tcase_add_test(c, names_with_dots_nest);
     tcase_add_test(c, sums_lose_nothing);
+    tcase_add_test(c, permutations_are_bijections);
+    tcase_add_test(c, an_epoch_has_every_element_once);
     suite_add_tcase(s, c);
     return s;
 }
