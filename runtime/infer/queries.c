@@ -123,18 +123,31 @@ void query_chunk(const Pair *p, int64_t k) {
 
 /* -- Estimates -- */
 
-/* Of one element: the mean of the weights, and their sum on the log scale. */
+/* Of one element: the log weights' mean; the sums of the weights and of their squares, over the largest and its square. */
 typedef struct Estimate {
     OnlineMoments mean;
-    double largest, sum;
+    double largest, sum, squares;
 } Estimate;
 
 static void estimate_add(Estimate *e, double x) {
     moments_add(&e->mean, x);
-    if (x > e->largest)
-        e->sum = e->sum * exp(e->largest - x) + 1, e->largest = x;
-    else if (e->largest > -INFINITY)
-        e->sum += exp(x - e->largest);
+    if (x > e->largest) {
+        double factor = exp(e->largest - x);
+        e->sum = e->sum * factor + 1, e->squares = e->squares * factor * factor + 1, e->largest = x;
+    } else if (e->largest > -INFINITY) {
+        double w = exp(x - e->largest);
+        e->sum += w, e->squares += w * w;
+    }
+}
+
+/* The logarithm of the mean weight, and its error by the delta method: the sd of the mean over the mean. */
+static double estimate_value(const Estimate *e, bool evidence, double n) {
+    return evidence ? e->largest + log(e->sum / n) : e->mean.mean;
+}
+static double estimate_error(const Estimate *e, bool evidence, double n) {
+    if (n < 2) return NAN;
+    double spread = evidence ? fmax(n * e->squares / (e->sum * e->sum) - 1, 0) * n / (n - 1) : moments_var(&e->mean);
+    return sqrt(spread / n);
 }
 
 static void estimate_chunk(Weight *w, long samples, Estimate *out) {
@@ -182,10 +195,15 @@ static void query_body(void *self) {
     w->recorder.batches = w->pair->batches;
     Estimate *e;
     int64_t n = estimate(q, w, samples, &e);
-    Tensor *t = tensor_new(in->ctx, in->arena, w->elements ? shape1(n) : SHAPE_SCALAR);
-    for (int64_t i = 0; i < n; i++)
-        t->data[i] = (real)(q->evidence ? e[i].largest + log(e[i].sum / (double)samples) : e[i].mean.mean);
-    q->result = value_tensor(in, t);
+    Shape shape = w->elements ? shape1(n) : SHAPE_SCALAR;
+    Tensor *t = tensor_new(in->ctx, in->arena, shape), *error = tensor_new(in->ctx, in->arena, shape);
+    for (int64_t i = 0; i < n; i++) {
+        t->data[i] = (real)estimate_value(&e[i], q->evidence, (double)samples);
+        error->data[i] = (real)estimate_error(&e[i], q->evidence, (double)samples);
+    }
+    Value both[2] = {value_tensor(in, t), value_tensor(in, error)};
+    bool wanted = a->values[5].kind != VALUE_NONE && value_to_bool(in, a->values[5], a->spans[5], "`error`");
+    q->result = wanted ? value_list(in, VALUE_TUPLE, 2, both) : both[0];
 }
 
 static Value run_query(Interp *in, const Args *a, bool evidence) {
@@ -208,9 +226,9 @@ static Value call_summary(Interp *in, const Args *a) {
 }
 
 const Builtin builtins_queries[] = {
-    {"elbo", "(fit, m = , q = , samples = , refine = )", call_elbo,
-     "the ELBO on given data, one per element of the outermost plate where possible", 0},
-    {"log_evidence", "(fit, m = , q = , samples = , refine = )", call_log_evidence,
+    {"elbo", "(fit, m = , q = , samples = , refine = , error = )", call_elbo,
+     "the ELBO on given data, one per element of the outermost plate where possible; error = true: (ELBO, its error)", 0},
+    {"log_evidence", "(fit, m = , q = , samples = , refine = , error = )", call_log_evidence,
      "the importance-weighted estimate of log p(data), likewise", 0},
     {"summary", "(fit)", call_summary, "what print(fit) shows, as text", 0},
     {0},

@@ -257,6 +257,31 @@ write("out.json", {{elbo: elbo(fit, m(x), q(x), samples = 4000), evidence: log_e
             check(f'{name}: ELBO {k}', exact - 3 < out['elbo'][k] < exact + 0.02, f'{out["elbo"][k]} {exact}')
 
 
-for test in [per_element, minimal, linear_vae, beta_vae, density_ratio, conditional, neural_process, statistician, decoders]:
+def errors():
+    """error = true: the spread of repeated estimates, by element."""
+    out = answer('errors', '''model m(x) { plate i in 1..len(x) { z[i] ~ Normal(0, 1); x[i] ~ Normal(z[i], 1) } }
+guide q(x) for m { param u = 0; plate i in 1..len(x) { z[i] ~ Normal(u, 1) } }
+x = [0.5, -1, 2]
+fit = infer(m(x), q(x), steps = 1, optimizer = sgd(0.000001))
+for k in 1..300 {
+    (v, e) = log_evidence(fit, m(x), q(x), samples = 200, error = true)
+    f[k] = v
+    g[k] = e
+    (v, e) = elbo(fit, m(x), q(x), samples = 20, error = true)
+    a[k] = v
+    b[k] = e
+}
+write("out.json", {f: f, g: g, a: a, b: b})
+''')
+    for what, values, errors in [('evidence', 'f', 'g'), ('ELBO', 'a', 'b')] if out else []:
+        for i in range(3):
+            v = [row[i] for row in out[values]]
+            mean = sum(v) / len(v)
+            spread = math.sqrt(sum((x - mean) ** 2 for x in v) / (len(v) - 1))
+            said = math.sqrt(sum(row[i] ** 2 for row in out[errors]) / len(v))
+            check(f'error of the {what}, {i}', 0.8 < spread / said < 1.25, f'{spread} {said}')
+
+
+for test in [per_element, minimal, linear_vae, beta_vae, density_ratio, conditional, neural_process, statistician, decoders, errors]:
     test()
 finish()
