@@ -131,10 +131,10 @@ build/lang/lexer.c: lang/lexer.l
 	@echo flex $<
 	@flex --header-file=build/lang/lexer.h -o $@ $<
 
-build/stdlib.c: stdlib/embed.awk $(STDLIB) stdlib
+build/stdlib.c: stdlib/embed.awk $(STDLIB) stdlib/reference.txt stdlib
 	@mkdir -p $(@D)
 	@echo embed stdlib
-	@LC_ALL=C awk -f stdlib/embed.awk $(STDLIB) > $@
+	@LC_ALL=C awk -f stdlib/embed.awk $(STDLIB) stdlib/reference.txt > $@
 
 -include $(OBJECTS:.o=.d) $(SINGLE_OBJECTS:.o=.d) $(ASAN_OBJECTS:.o=.d) $(UNIT:=.d)
 

@@ -1,5 +1,5 @@
 # The files of the library as C (runtime/interp/stdlib.h): their texts, and where each definition stands, sorted by name.
-# usage: LC_ALL=C awk -f stdlib/embed.awk stdlib/*.ppl
+# usage: LC_ALL=C awk -f stdlib/embed.awk stdlib/*.ppl stdlib/reference.txt
 #
 # A definition is `dist|fn|net|model|guide NAME ...` or `NAME = value`. It begins in the first column; its other lines are
 # indented or begin with the bracket that ends it. Nothing else stands in the first column but comments.
@@ -22,7 +22,12 @@ BEGIN {
     nfiles = 0
 }
 
-FNR == 1 {
+FNR == 1 && FILENAME ~ /\.txt$/ { # the last: what `ppl help` says, a text only
+    print "    ;\nconst char stdlib_reference[] ="
+    reference = 1
+    last = n
+}
+FNR == 1 && !reference {
     if (nfiles) print "    ;"
     print "static const char text" nfiles "[] ="
     base = FILENAME
@@ -32,21 +37,21 @@ FNR == 1 {
     last = n
 }
 
-/^(dist|fn|net|model|guide) / {
+!reference && /^(dist|fn|net|model|guide) / {
     name = $2
     sub(/[^A-Za-z0-9_\200-\377].*/, "", name)
     if (name == "") wrong("a name was expected behind " $1)
     begin_definition(name)
 }
-/^[A-Za-z_\200-\377][A-Za-z0-9_\200-\377]* *=[^=]/ {
+!reference && /^[A-Za-z_\200-\377][A-Za-z0-9_\200-\377]* *=[^=]/ {
     name = $0
     sub(/ *=.*/, "", name)
     begin_definition(name)
 }
-/^[^ #})\]]/ && !/^(dist|fn|net|model|guide) / && !/^[A-Za-z_\200-\377][A-Za-z0-9_\200-\377]* *=[^=]/ {
+!reference && /^[^ #})\]]/ && !/^(dist|fn|net|model|guide) / && !/^[A-Za-z_\200-\377][A-Za-z0-9_\200-\377]* *=[^=]/ {
     wrong("only definitions (dist, fn, net, model, guide, or NAME = value) stand in the first column of the library")
 }
-/^[ })\]]/ && n == last && !/^ *(#|$)/ { wrong("no definition has begun here") }
+!reference && /^[ })\]]/ && n == last && !/^ *(#|$)/ { wrong("no definition has begun here") }
 
 {
     bytes = length($0) + 1

@@ -7,6 +7,7 @@
 #include "cli/commands.h"
 #include "cli/program.h"
 #include "infer/optimizer.h"
+#include "interp/stdlib.h"
 
 typedef struct Form {
     const char *name, *form, *meaning;
@@ -18,6 +19,67 @@ static const Form forms[] = {
 };
 #undef FORM
 enum { NFORMS = sizeof forms / sizeof *forms };
+
+/* -- Texts and examples: stdlib/reference.txt -- */
+
+typedef struct Reference {
+    const char *name;
+    const char *text;     /* NULL: none is written */
+    int length;
+    const char *examples; /* indented lines, up to one that is not; NULL: there is no entry */
+} Reference;
+
+static Reference reference_find(const char *name) {
+    size_t n = strlen(name);
+    for (const char *line = stdlib_reference, *next; *line; line = next) {
+        size_t length = strcspn(line, "\n"), names = strcspn(line, ":\n");
+        next = line + length + (line[length] != 0);
+        if (*line == '#' || *line == ' ') continue;
+        bool text = line[names] == ':' && names + 2 < length;
+        for (const char *word = line; word < line + names; word += strspn(word, " ")) {
+            size_t m = strcspn(word, " :\n");
+            if (m == n && strncmp(word, name, n) == 0)
+                return (Reference){name, text ? line + names + 2 : NULL, text ? (int)(length - names - 2) : 0, next};
+            word += m;
+        }
+    }
+    return (Reference){0};
+}
+
+static bool in_name(char c) { return c == '_' || (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z'); }
+
+static bool mentions(const char *line, size_t length, const char *name) {
+    size_t n = strlen(name);
+    for (size_t k = 0; k + n <= length; k++)
+        if (strncmp(line + k, name, n) == 0 && !in_name(line[k + n]) && (k == 0 || !in_name(line[k - 1]))) return true;
+    return false;
+}
+
+/* Where every line shows a value by itself, those that mention the name are enough. */
+static bool stands_alone(const Reference *r) {
+    bool found = false;
+    for (const char *line = r->examples; *line == ' ';) {
+        size_t n = strcspn(line, "\n");
+        const char *shown = strstr(line, "  # => ");
+        if (!shown || shown > line + n) return false;
+        found |= mentions(line, n, r->name);
+        line += n + (line[n] != 0);
+    }
+    return found;
+}
+
+static void show_reference(const char *name) {
+    Reference r = reference_find(name);
+    if (r.text) printf("  %.*s\n", r.length, r.text);
+    if (!r.examples || *r.examples != ' ') return;
+    puts("  for example");
+    bool some = stands_alone(&r);
+    for (const char *line = r.examples; *line == ' ';) {
+        size_t n = strcspn(line, "\n");
+        if (!some || mentions(line, n, name)) printf("%.*s\n", (int)n, line);
+        line += n + (line[n] != 0);
+    }
+}
 
 /* -- Without a name: the commands -- */
 
@@ -54,6 +116,7 @@ static bool show_form(const char *name) {
     for (int k = 0; k < NFORMS; k++)
         if (strcmp(forms[k].name, name) == 0) {
             printf("%s\n  %s\n", forms[k].form, forms[k].meaning);
+            show_reference(name);
             return true;
         }
     return false;
@@ -135,6 +198,7 @@ static bool show_optimizer(const char *name) {
          "                 cosine(warmup = 100) does both");
     puts("  clip           the most that the norm of the whole gradient may be");
     puts("  `rates` of infer gives parameters a rate or an optimizer by path");
+    show_reference(name);
     return true;
 }
 
@@ -161,8 +225,11 @@ static bool show_library_name(Session *s, const char *name) {
         show_function(s, g->function);
     else if (b)
         show_builtin(b);
+    else if (g)
+        puts(g->name);
     else
         return false;
+    show_reference(name);
     return true;
 }
 

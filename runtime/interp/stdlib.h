@@ -16,6 +16,7 @@ extern const StdlibFile stdlib_files[]; /* in alphabetical order of the names */
 extern const int stdlib_nfiles;
 extern const LibraryEntry stdlib_entries[]; /* the definitions in them, sorted by name */
 extern const int stdlib_nentries;
+extern const char stdlib_reference[]; /* stdlib/reference.txt: what `ppl help` says beyond the comments */
 
 /* The library's sources are the first of a context: does this stand in one of them? */
 static inline bool stdlib_holds(Span span) { return span.file >= 0 && span.file < stdlib_nfiles; }

@@ -1,0 +1,103 @@
+#!/usr/bin/env python3
+"""What `ppl help` says: every name of the language has a text and an example (stdlib/reference.txt), and every example
+gives what stands behind its `# =>`.
+"""
+import os, re, subprocess, sys, tempfile
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.dirname(os.path.dirname(HERE))
+PPL = os.environ.get('PPL', os.path.join(ROOT, 'ppl'))
+FORMS = os.path.join(ROOT, 'runtime', 'cli', 'forms.def')
+NUMBER = re.compile(r'(?<![\w.])-?(?:\d+\.?\d*(?:e[-+]?\d+)?)(?![\w.])')
+
+
+def entries():
+    """(names, text, example lines) of each entry."""
+    names, text, lines = [], '', []
+    with open(os.path.join(ROOT, 'stdlib', 'reference.txt'), encoding='utf-8') as f:
+        for line in f.read().split('\n'):
+            if line.startswith('    '):
+                lines.append(line[4:])
+                continue
+            if names:
+                yield names, text, lines
+            head, _, text = line.partition(': ')
+            names, lines = [] if line.startswith('#') else head.split(), []
+    if names:
+        yield names, text, lines
+
+
+def same(have, want):
+    if have == want:
+        return True
+    if NUMBER.sub('#', have) != NUMBER.sub('#', want):
+        return False
+    pairs = zip(map(float, NUMBER.findall(have)), map(float, NUMBER.findall(want)))
+    return all(abs(a - b) <= 1e-5 * max(abs(a), abs(b)) for a, b in pairs)
+
+
+def run(lines):
+    program, wanted = [], []
+    for line in lines:
+        code, shown, value = line.partition('  # => ')
+        wanted += [value] if shown else []
+        program.append(f'print({code})' if shown and not code.startswith('print(') else code)
+    if not wanted:
+        return 'shows nothing'
+    with tempfile.TemporaryDirectory() as folder:
+        done = subprocess.run([PPL, 'run', '--quiet', '-'], input='\n'.join(program), capture_output=True, text=True,
+                              timeout=60, cwd=folder, check=False)
+    output = done.stdout.splitlines()
+    if done.returncode or len(output) != len(wanted):
+        return f'exit {done.returncode}, {len(output)} of {len(wanted)} lines: {done.stderr}'
+    return '; '.join(f'{want!r} expected, {have!r} came' for have, want in zip(output, wanted) if not same(have, want))
+
+
+def help_on(name):
+    return subprocess.run([PPL, 'help', name], capture_output=True, text=True, timeout=60, check=False).stdout
+
+
+def all_names():
+    for group in ('functions', 'distributions'):
+        for line in help_on(group).splitlines()[:-1]:
+            yield from line.split()
+
+
+def problem_of_name(name, explained):
+    said = help_on(name).splitlines()
+    if any('not there yet' in line for line in said):
+        return None
+    if name not in explained:
+        return 'has no entry'
+    second = said[1].strip() if len(said) > 1 else ''
+    own_text = second not in ('', 'elementwise', 'for example') and not second.startswith('members:')
+    if not own_text and not explained[name]:
+        return 'has no text'
+    return None if '  for example' in said else 'its help shows no example'
+
+
+def main():
+    passed = failed = 0
+    results, explained = [], {}
+    for names, text, lines in entries():
+        results.append((' '.join(names), run(lines)))
+        words = set(re.findall(r'\w+', text + ' ' + ' '.join(lines)))
+        for name in names:
+            if name in explained:
+                results.append((name, 'has two entries'))
+            if name not in words:
+                results.append((name, 'does not stand in its examples'))
+            explained[name] = text
+    statements = re.findall(r'^FORM\("(\w+)"', open(FORMS, encoding='utf-8').read(), re.M)
+    known = set(all_names()) | {'pi'} | set(statements) - {'import'}  # import needs a second file
+    results += [(name, problem_of_name(name, explained)) for name in sorted(known)]
+    results += [(name, 'is not a name of the language') for name in sorted(set(explained) - known)]
+    for name, problem in results:
+        passed, failed = passed + (not problem), failed + bool(problem)
+        if problem:
+            print(f'FAIL {name}: {problem}')
+    print(f'{passed} passed, {failed} failed')
+    return 1 if failed else 0
+
+
+sys.exit(main())
