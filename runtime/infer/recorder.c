@@ -175,26 +175,40 @@ static void *record_anew(Recorder *r, uint32_t step, uint32_t particle, uint64_t
     return data;
 }
 
-void *recorder_run(Recorder *r, uint32_t step, uint32_t particle) {
-    RunInputs inputs = {.step = step, .particle = particle};
+/* The batches of a step, and what programs read. Gives the size of the batches. */
+static uint64_t prepare_inputs(Recorder *r, uint32_t step, uint32_t particle) {
     uint64_t shape = 0;
     if (r->batches) {
         shape = batch_prepare(r->batches, step);
         mappings_trim(r->in->ctx); /* data that lie in files */
         r->slots[SLOT_BATCH] = r->batches->elements;
     }
-    memcpy(inputs.slots, r->slots, sizeof inputs.slots);
-    r->last = inputs;
+    r->last.step = step, r->last.particle = particle;
+    memcpy(r->last.slots, r->slots, sizeof r->last.slots);
+    return shape;
+}
+
+static Recording *run_recorded(Recorder *r, uint64_t shape) {
     for (int k = 0; k < r->n; k++) {
         Recording *one = r->list[k];
-        if (one->shape != shape || program_run(one->program, &inputs) != RUN_DONE) continue;
+        if (one->shape != shape || program_run(one->program, &r->last) != RUN_DONE) continue;
         if (k > 0) {
             memmove(r->list + 1, r->list, sizeof *r->list * (size_t)k);
             r->list[0] = one;
         }
-        return one->data;
+        return one;
     }
-    return record_anew(r, step, particle, shape);
+    return NULL;
+}
+
+bool recorder_replay(Recorder *r, uint32_t step, uint32_t particle) {
+    return run_recorded(r, prepare_inputs(r, step, particle)) != NULL;
+}
+
+void *recorder_run(Recorder *r, uint32_t step, uint32_t particle) {
+    uint64_t shape = prepare_inputs(r, step, particle);
+    const Recording *one = run_recorded(r, shape);
+    return one ? one->data : record_anew(r, step, particle, shape);
 }
 
 const char *recorder_first_nonfinite(Recorder *r, Arena *a, Span *at) {

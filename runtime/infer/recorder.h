@@ -70,6 +70,8 @@ void recorder_init(Recorder *r, Interp *in, Arena *keep, uint64_t seed, void *(*
 /* Within record: place[0..size of var) is to hold this, row by row; it lives as long as `keep`. */
 void recorder_output(Recorder *r, Var var, real *place);
 void *recorder_run(Recorder *r, uint32_t step, uint32_t particle);
+/* The same by a program that there is already; false: none holds. Raises nothing, walks nothing. */
+bool recorder_replay(Recorder *r, uint32_t step, uint32_t particle);
 /* Operations of the matrix products of the costliest program. */
 double recorder_flops(const Recorder *r);
 /* Forget all programs (the vectors they write to have moved). */
