@@ -14,6 +14,17 @@ void reduce_plan(const Tensor *in, int reduced, int64_t *length, int64_t *stride
     }
 }
 
+/* Short lines of logsumexp wait until there are enough for full lanes. */
+typedef struct ShortLines {
+    const real *row[SUM_BLOCK];
+    int n;
+} ShortLines;
+
+static void short_lines_flush(ShortLines *w, const Lines *lines, int64_t length, int64_t stride, real *end) {
+    lines->logsumexp_rows(w->n, w->row, length, stride, end - w->n);
+    w->n = 0;
+}
+
 /* The operand comes with the reduced dimensions last, and these make one line (kernel_operand). */
 bool kernel_reduce(const KernelCall *call) {
     const Tensor *in = call->in[0];
@@ -27,8 +38,14 @@ bool kernel_reduce(const KernelCall *call) {
     int64_t width = 1;
     int last = kept - 1;
     bool columns = call->op == OP_SUM && kept > 0 && in->stride[last] == 1 && stride != 1 && length > 1;
+    bool together = call->op == OP_LOGSUMEXP && length > 0 && length <= SUM_BLOCK / 4 && count > 1;
+    ShortLines waiting;
+    waiting.n = 0;
     while (count > 0) {
-        if (columns) {
+        if (together) {
+            waiting.row[waiting.n++] = p;
+            if ((waiting.n + 1) * length > SUM_BLOCK) short_lines_flush(&waiting, lines, length, stride, out + 1);
+        } else if (columns) {
             width = in->shape.dim[last] - index[last];
             if (width > SUM_TILE) width = SUM_TILE;
             lines->sum_columns(length, (int)width, p, stride, out);
@@ -44,6 +61,7 @@ bool kernel_reduce(const KernelCall *call) {
             index[d] = 0;
         }
     }
+    if (waiting.n > 0) short_lines_flush(&waiting, lines, length, stride, out);
     return true;
 }
 

@@ -16,6 +16,9 @@ typedef void RowFn(int64_t n, real *out, const real *const in[], const int64_t s
 enum { SUM_TILE = 16 };
 typedef void SumColumnsFn(int64_t n, int width, const real *x, int64_t stride, real *out);
 
+/* log sum exp of `count` lines of n, count * n <= SUM_BLOCK: the bits of line by line. */
+typedef void LogsumexpRowsFn(int count, const real *const *rows, int64_t n, int64_t stride, real *out);
+
 /* The sum of a line is sums_total of those of its blocks of SUM_BLOCK (the last may be shorter). */
 enum { SUM_BLOCK = 256 };
 typedef double SumBlockFn(int n, const real *x);
@@ -36,6 +39,7 @@ typedef struct Lines {
     Rows rows[OP_COUNT];
     SumColumnsFn *sum_columns;
     SumBlockFn *sum_block;
+    LogsumexpRowsFn *logsumexp_rows;
     MatrixVectorFn *matrix_vector; /* NULL where BLAS is as good */
 } Lines;
 

@@ -225,6 +225,7 @@ static inline void row_groups(GroupsFn *groups, int arity, int64_t n, real *rest
 #undef OP
 SumColumnsFn ISA_NAME(sum_columns);
 SumBlockFn ISA_NAME(sum_block);
+LogsumexpRowsFn ISA_NAME(logsumexp_rows);
 MatrixVectorFn ISA_NAME(matrix_vector);
 
 #define KINDS_1(name) .one = one_##name, .dense = {v_##name}
@@ -246,6 +247,7 @@ const Lines ISA_NAME(lines) = {
         },
     .sum_columns = ISA_NAME(sum_columns),
     .sum_block = ISA_NAME(sum_block),
+    .logsumexp_rows = ISA_NAME(logsumexp_rows),
 #ifdef __AVX512F__
     .matrix_vector = ISA_NAME(matrix_vector),
 #endif

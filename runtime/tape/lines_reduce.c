@@ -137,3 +137,16 @@ void ISA_NAME(line_logsumexp)(int64_t n, real *out, const real *const in[], cons
     }
     *out = m + (real)log_of(pairs_total(&p));
 }
+
+/* Short lines together, so that the exponentials of several fill the lanes. */
+void ISA_NAME(logsumexp_rows)(int count, const real *const *rows, int64_t n, int64_t stride, real *out) {
+    real e[BLOCK], m[BLOCK];
+    int at = 0;
+    for (int r = 0; r < count; r++) {
+        m[r] = largest(n, rows[r], stride);
+        for (int64_t j = 0; j < n; j++) e[at++] = isfinite(m[r]) ? rows[r][j * stride] - m[r] : 0;
+    }
+    exp_groups(at, e);
+    for (int r = 0; r < count; r++)
+        out[r] = isfinite(m[r]) ? m[r] + (real)log_of(block_sum((int)n, e + r * n, 1)) : m[r];
+}

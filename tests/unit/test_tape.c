@@ -198,6 +198,29 @@ START_TEST(test_sums_have_the_bits_of_their_terms) {
 }
 END_TEST
 
+/* Many short lines are taken together: the bits of one by one. */
+START_TEST(test_short_lines_have_the_bits_of_long_ones) {
+    Bench b = bench_new(false);
+    Tape *t = b.t;
+    for (int64_t n = 1; n < 80; n += n < 10 ? 1 : 17) {
+        Tensor *m = tensor_new(b.ctx, b.arena, shape2(101, n));
+        for (int64_t i = 0; i < 101 * n; i++) m->data[i] = 5 * sin((double)(i * i));
+        m->data[3 * n] = INFINITY, m->data[5 * n] = NAN;
+        for (int64_t j = 0; j < n; j++) m->data[7 * n + j] = -INFINITY;
+        Var whole = op_reduce(t, OP_LOGSUMEXP, var_constant(m), 2);
+        Var columns = op_reduce(t, OP_LOGSUMEXP, op_permute(t, op_reshape(t, op_transpose(t, var_constant(m)),
+                                                                         shape2(n, 101)), (int[]){1, 0}), 2);
+        for (int64_t i = 0; i < 101; i++) {
+            Var line = op_reduce(t, OP_LOGSUMEXP, op_slice(t, var_constant(m), 0, i, 1, 1), 2);
+            real one = tensor_item(line.value, 0);
+            ck_assert_msg(same_bits(tensor_item(whole.value, i), one), "line %d of %d", (int)i, (int)n);
+            ck_assert_msg(same_bits(tensor_item(columns.value, i), one), "line %d of %d, by columns", (int)i, (int)n);
+        }
+    }
+    bench_free(b);
+}
+END_TEST
+
 START_TEST(test_reduction_of_dimensions_apart) {
     Bench b = bench_new(false);
     real x[24], expected[3] = {0};
@@ -671,6 +694,7 @@ int main(void) {
     tcase_add_test(operations, test_reductions);
     tcase_add_test(operations, test_sums_have_the_bits_of_their_terms);
     tcase_add_test(operations, test_reduction_of_dimensions_apart);
+    tcase_add_test(operations, test_short_lines_have_the_bits_of_long_ones);
     tcase_add_test(operations, test_layout);
     tcase_add_test(operations, test_products_and_factors);
     tcase_add_loop_test(operations, test_refusals_say_why, 0, 7);
