@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "infer/diagnostics.h"
+#include "infer/local.h"
 #include "infer/report.h"
 
 /* -- Making one -- */
@@ -297,6 +298,16 @@ static bool is_lost(const DrawRun *d, int64_t size) {
 }
 
 enum { BATCH_RUNS = 400 }; /* to estimate the ELBO, where no draws are wanted */
+static const double MOST_LOCAL = 2e7; /* numbers drawn of all elements of plates that were learned in batches */
+
+/* Is the step on all data at once: no plate runs in batches, or their latents have a guide and are few enough to be drawn? */
+static bool runs_whole(const Job *job, long ndraws) {
+    const Pair *p = job->pair;
+    if (!p->batches) return true;
+    double numbers = 0;
+    if (p->automatic.kind != VALUE_NONE) numbers = local_numbers(p->latents);
+    return numbers > 0 && numbers * (double)ndraws <= MOST_LOCAL;
+}
 
 void fit_take_draws(Job *job, long ndraws) {
     Fit *f = job->fit;
@@ -308,7 +319,8 @@ void fit_take_draws(Job *job, long ndraws) {
     if (size) d->u = ARENA_ARRAY(f->arena, real, size), d->spread = ARENA_ARRAY(f->arena, OnlineMoments, size);
     Recorder *r = ARENA_NEW(f->arena, Recorder);
     recorder_init(r, job->in, f->arena, job->seed, record_draw, d);
-    r->batches = job->pair->batches;
+    bool whole = runs_whole(job, ndraws);
+    if (!whole) r->batches = job->pair->batches;
     r->slots[SLOT_PARAMS] = job->pair->params->values;
     OnlineMoments m = {0};
     long finite = 0;
@@ -319,7 +331,7 @@ void fit_take_draws(Job *job, long ndraws) {
         moments_add(&m, *d->elbo);
         finite += isfinite(*d->elbo);
         for (int64_t i = 0; i < size; i++) moments_add(&d->spread[i], (double)d->u[i]);
-        if (k == 0 && job->pair->batches && f->draws.n == 0 && ndraws > BATCH_RUNS) ndraws = f->draws.ndraws = BATCH_RUNS;
+        if (k == 0 && !whole && f->draws.n == 0 && ndraws > BATCH_RUNS) ndraws = f->draws.ndraws = BATCH_RUNS;
     }
     recorder_forget(r);
     f->report.elbo = m.mean;
@@ -336,7 +348,7 @@ void fit_take_draws(Job *job, long ndraws) {
         f->report.verdict = "not to be trusted: the guide is narrower than numbers can tell apart, the training has diverged; a smaller rate may help";
         return;
     }
-    if (job->pair->batches) { /* the spread is that of batches */
+    if (!whole) { /* the spread is that of batches */
         f->report.verdict = f->report.interrupted ? "interrupted" : "learned on batches; log_evidence(fit, m, q) on some data tells how tight the bound is";
         return;
     }

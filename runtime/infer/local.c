@@ -11,6 +11,17 @@ bool local_any(const Latents *l) {
     return false;
 }
 
+double local_numbers(const Latents *l) {
+    double n = 0;
+    for (int k = 0; l && k < l->n; k++) {
+        const LatentSite *s = &l->list[k];
+        double size = (double)shape_size(s->event);
+        for (int i = 0; i < s->naxes; i++) size *= (double)s->axes[i]->population;
+        if (s->local) n += size;
+    }
+    return n;
+}
+
 /* The particles, if any, then the plates of the site as they are in this run: the last batch is smaller. */
 static int axes_now(const Pass *p, Interp *in, const LatentSite *site, const Axis **axes) {
     int n = 0;

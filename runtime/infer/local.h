@@ -12,5 +12,6 @@
 /* Gives site k of the layout, a local one, its value and its log density; adds log q. */
 void local_answer(Pass *p, Interp *in, int k, Site *s, Entry *e);
 bool local_any(const Latents *l);
+double local_numbers(const Latents *l); /* of all elements, in a draw */
 
 #endif

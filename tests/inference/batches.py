@@ -32,6 +32,7 @@ model m { mu ~ Normal(0, 10)
 fit = infer(m, guide = GUIDE, batch = {i: 48}, epochs = 400, optimizer = adam(0.03, schedule = cosine()))
 p = fit.params.GUIDENAME.z
 print(max(abs(p.loc - (x - mean(fit.mu)) / 2)), max(abs(p.scale - sqrt(0.5))), abs(mean(fit.mu) - mean(x)))
+print(shape(fit.z), max(abs(p.loc - sum(fit.z, 1) / 4000)))
 '''
 
 
@@ -43,6 +44,7 @@ def conjugate():
             loc, scale, mu = map(float, prints[0].split())
             check(guide + ': locations', loc < 0.03, loc), check(guide + ': scales', scale < 0.03, scale)
             check(guide + ': mu', mu < 0.03, mu)
+            check(guide + ': draws of all elements', prints[1].startswith('[4000, 250] ') and float(prints[1].split()[2]) < 0.06, prints[1])
         check(guide + ': note', ('have independent normals' in out) == (guide != 'auto_normal'), out[:400])
 
 
