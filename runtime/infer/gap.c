@@ -74,6 +74,8 @@ static void pass_at(void *self) {
 
 /* The elements' log p - log q with this noise, in g->scratch. */
 static void run_at(Gap *g, Pass *p, Interp *in, const Refined *now, uint64_t number) {
+    if (in->ctx->interrupted && *in->ctx->interrupted)
+        ctx_raise(in->ctx, ERROR_INTERRUPT, g->query.args->span, NULL, "interrupted");
     Scope saved;
     scope_save(in, &saved);
     Arena *arena = in->arena, *work = ctx_arena(in->ctx);

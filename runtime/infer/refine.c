@@ -151,6 +151,7 @@ static void make_constant(Run *u) {
 
 static void one_step(Run *u, double weight) {
     Pass *p = u->r->pass;
+    poll_interrupt(u->in);
     read_targets(u);
     Look l = {.p = p,
               .in = u->in,

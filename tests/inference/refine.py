@@ -637,6 +637,9 @@ def mistakes():
             ('gradient outside', plain + 'print(gradient(1))', 'refine'),
             ('no refine', plain + 'print(refinement(infer(lin(x), q(x), steps = 2), lin(x), q(x)))', 'no `refine`'),
             ('option without refine', plain + 'infer(lin(x), q(x), steps = 2, refine = 3)', 'has no `refine`'),
+            ('gap without refine', plain + 'gap(infer(lin(x), q(x), steps = 2), lin(x), q(x))', 'for t in 1..0'),
+            ('gap of two', start.replace('BODY', 'l = l + 0.1 * gradient(l)').replace('z[i] ~ Normal(l, 1)', 'refine l for t in 1..2 { }; z[i] ~ Normal(l, 1)') +
+             'gap(infer(lin(x), q(x), steps = 2), lin(x), q(x))', 'one `refine`'),
             ('loss', fitted + 'infer(lin(x), q(x), refine = refine(loss = "first"))', '"mean" or "last"'),
             ('steps', fitted + 'refinement(f, lin(x), q(x), refine = -1)', 'at least 0'),
             ('what', fitted + 'refinement(f, lin(x), q(x), refine = adam(1))', 'refine(steps = 20)'),
