@@ -55,6 +55,7 @@ struct Ctx {
     int nsources;
     Span span;        /* the statement at work; what ctx_raise_here blames */
     uint64_t seed;    /* of the run: --seed, 1 by default */
+    struct Profile *profile; /* --profile: tape/profile.h; NULL: nothing is measured. Belongs to the one who made it */
     struct Team *team; /* --threads: team.h; NULL: one thread. Belongs to the one who made it */
     int max_depth;    /* of recursion in programs, 1000 by default */
     size_t max_bytes; /* of one array or file, 0: no limit */

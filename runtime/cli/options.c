@@ -79,12 +79,8 @@ FLAG(strict)
 FLAG(sites)
 FLAG(check)
 FLAG(tree)
+FLAG(profile)
 #undef FLAG
-
-static const char *set_profile(Options *o, const char *value) {
-    (void)o, (void)value;
-    return "to be left out: profiles are not there yet";
-}
 
 const OptionRow option_rows[] = {
     {"--data", "[NAME=]FILE", FOR_RUN | FOR_REPL, set_data,
@@ -98,7 +94,7 @@ const OptionRow option_rows[] = {
     {"--quiet", NULL, FOR_RUN, set_quiet, "no progress and no warnings"},
     {"--silence", "CODE", FOR_RUN | FOR_CHECK | FOR_REPL, set_silence, "no warnings of this kind; a warning ends in its code"},
     {"--strict", NULL, FOR_RUN, set_strict, "exit 3 when a fit is not to be trusted"},
-    {"--profile", NULL, FOR_RUN, set_profile, "where the time goes; not there yet"},
+    {"--profile", NULL, FOR_RUN, set_profile, "where the time goes: operations by time, with their lines"},
     {"--tree", NULL, FOR_CHECK, set_tree, "show the tree of the program"},
     {"--check", NULL, FOR_FMT, set_check, "change nothing; exit 1 when the layout is another"},
     {"--sites", NULL, FOR_CHECK, set_sites, "list the random variables, and how discrete ones are inferred"},

@@ -21,7 +21,7 @@ typedef struct Options {
     uint64_t seed;
     int threads;
     bool single; /* precision */
-    bool json, quiet, strict, sites, tree, check;
+    bool json, quiet, strict, sites, tree, check, profile;
     bool silent[WARNING_COUNT]; /* --silence */
     const char *out; /* NULL: draws are not written */
 } Options;

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "base/team.h"
+#include "cli/profile.h"
 #include "cli/program.h"
 
 static void show_warning(void *self, const Error *warning) { screen_show(self, SEVERITY_WARNING, warning); }
@@ -59,11 +60,13 @@ static size_t memory_of_machine(void) {
 }
 
 int session_run(const Options *o, void *self, int (*body)(Session *s)) {
+    double start = profile_clock();
     Session s = {.options = o, .ctx = ctx_new(), .self = self};
     s.arena = ctx_arena(s.ctx);
     screen_open(&s.screen, s.ctx, s.arena, o->quiet, o->json);
     s.screen.silent = o->silent;
     s.ctx->seed = o->seed;
+    if (o->profile) s.ctx->profile = profile_new();
     s.ctx->team = team_new(o->threads);
     openblas_set_num_threads(1); /* its sums depend on the number of threads; ours must not */
     s.ctx->max_bytes = memory_of_machine();
@@ -78,6 +81,8 @@ int session_run(const Options *o, void *self, int (*body)(Session *s)) {
         infer_detach(s.interp);
         interp_free(s.interp);
     }
+    if (s.ctx->profile) profile_print(s.ctx, s.ctx->profile, profile_clock() - start);
+    profile_free(s.ctx->profile);
     arena_free(s.arena);
     team_free(s.ctx->team);
     ctx_free(s.ctx);

@@ -233,6 +233,8 @@ static void sweep(Tape *t, Var y, const Var *seed, int n, const Var *wrt, Var *o
     Sweep s = {.t = t};
     NodeId last = y.node;
     Span span = t->ctx->span;
+    bool backward = t->backward;
+    t->backward = true;
     if (var_is_taped(y)) {
         s.needed = ARENA_ARRAY(t->arena, bool, last + 1);
         s.gradient = ARENA_ARRAY(t->arena, Var, last + 1);
@@ -252,6 +254,7 @@ static void sweep(Tape *t, Var y, const Var *seed, int n, const Var *wrt, Var *o
         bool reached = var_is_taped(y) && var_is_taped(wrt[k]) && wrt[k].node <= last && s.gradient[wrt[k].node].value;
         out[k] = reached ? s.gradient[wrt[k].node] : filled(t, 0, wrt[k].value->shape);
     }
+    t->backward = backward;
 }
 
 void tape_grad(Tape *t, Var y, const Var *seed, int n, const Var *wrt, Var *out) {

@@ -15,6 +15,7 @@ NodeId graph_append(Graph *g, Op op, Span span, int n, const NodeId *inputs, con
     }
     t->nodes[t->nnodes] = (Node){.op = op,
                                  .span = span,
+                                 .backward = g->backward,
                                  .ninputs = n,
                                  .inputs = n ? arena_copy(t->arena, inputs, (size_t)n * sizeof *inputs) : NULL,
                                  .attr = (OpAttr *)attr,

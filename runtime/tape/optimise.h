@@ -16,6 +16,7 @@
 /* Nodes in an order in which operands come first. Their `value` tells the shape; numbers count for constants and
  * guards only. */
 typedef struct Graph {
+    bool backward; /* what is appended belongs to a derivative */
     Tape tape; /* `nodes`, `nnodes`, `ctx`, `arena` count */
     int noutputs;
     Var *outputs;

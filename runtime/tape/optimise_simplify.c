@@ -300,6 +300,7 @@ static bool is_fixed(const Simplify *s, const Node *node) {
 }
 
 static NodeId simplify_node(Simplify *s, const Node *node) {
+    s->g->backward = node->backward;
     if (is_fixed(s, node)) return intern(s, OP_CONSTANT, SPAN_NONE, 0, NULL, NULL, node->value);
     if (node->op == OP_VARIABLE || node->op == OP_STOP_GRADIENT) /* mean something to tape_grad alone */
         return s->same[node->inputs[0]];

@@ -205,6 +205,7 @@ static OpAttr *rolled_attr(Roll *r, const Group *group, Shape shape) {
 
 void roll_emit_group(Roll *r, Group *group) {
     const Node *first = old_node(r, group->members[0]);
+    r->g->backward = first->backward;
     NodeId *in = ARENA_ARRAY(r->g->tape.arena, NodeId, first->ninputs + 1);
     Shape shape = with_first(group->n, first->value->shape);
     for (int k = 0; k < first->ninputs; k++) in[k] = operand(r, group, k);
@@ -240,6 +241,7 @@ static void emit_concat(Roll *r, NodeId id) {
 
 void roll_emit_single(Roll *r, NodeId id) {
     const Node *node = old_node(r, id);
+    r->g->backward = node->backward;
     if (node->op == OP_CONCAT) {
         emit_concat(r, id);
         return;

@@ -178,6 +178,7 @@ static int add_operation(Plan *p, const Operands *o, const Node *node, int *in) 
             if (copy) in[k] = add_copy(p, in[k], node->span);
         }
     Step *s = step_add(p, node->op, node->span, o->n);
+    s->backward = node->backward;
     memcpy(s->in, in, (size_t)o->n * sizeof *in);
     s->attr = o->attr;
     return step_output(p, s, node->value->shape);

@@ -29,6 +29,7 @@ enum { PLAN_FOREVER = INT32_MAX };
 typedef struct Step {
     Op op; /* OP_GUARD: in[0] must equal `expected` */
     Span span;
+    bool backward; /* made by differentiation */
     int n;
     int *in; /* values */
     int out; /* a value; -1 for a guard */

@@ -5,9 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/strings.h"
 #include "tape/blocks.h"
 #include "tape/optimise.h"
 #include "tape/plan.h"
+#include "tape/profile.h"
 
 enum { ALIGNMENT = 64, SLOTS = 8 };
 
@@ -37,8 +39,17 @@ typedef struct Patch {
     int64_t offset;
 } Patch;
 
+/* Of a program that is measured. */
+typedef struct Timing {
+    double *seconds; /* by instruction, in the runs that were measured one by one */
+    double total;    /* of all runs */
+    long runs;
+    double cost; /* of reading the clock */
+} Timing;
+
 struct Program {
     Arena *arena;
+    Timing *timing; /* NULL: not measured */
     Instr *instrs;
     int ninstrs;
     char *buffer;
@@ -251,11 +262,32 @@ Program *program_new(Tape *t, int n, const Var *outputs, real *const *place) {
         else
             emit(p, &p->instrs[k], &p->plan.steps[u->first]);
     }
+    if (t->ctx->profile) {
+        p->timing = ARENA_NEW(arena, Timing);
+        *p->timing = (Timing){.seconds = ARENA_ARRAY(arena, double, p->ninstrs + 1), .cost = profile_clock_cost()};
+    }
     return p;
+}
+
+/* What is known of an instruction's time goes to the row of its statement. */
+static void report_timing(const Program *p) {
+    const Timing *m = p->timing;
+    double measured = 0;
+    for (int k = 0; k < p->ninstrs; k++) measured += m->seconds[k];
+    for (int k = 0; k < p->ninstrs && measured > 0; k++) {
+        const Unit *u = &p->plan.units[k];
+        const Step *s = &p->plan.steps[u->first];
+        Buf what = {0};
+        for (int j = 0; j < u->count || j == 0; j++) buf_printf(&what, "%s%s", j ? " " : "", op_info(s[j].op)->name);
+        profile_add(p->plan.ctx->profile, what.text, s->span, s->backward, (double)m->runs,
+                    m->total * m->seconds[k] / measured);
+        buf_free(&what);
+    }
 }
 
 void program_free(Program *p) {
     if (!p) return;
+    if (p->timing && p->plan.ctx->profile) report_timing(p);
     free(p->buffer);
     arena_free(p->arena);
 }
@@ -275,12 +307,40 @@ static inline bool instr_run(const Instr *i) {
     return i->work->run(i->work);
 }
 
-RunStatus program_run(Program *p, const RunInputs *in) {
-    p->env.step = in->step, p->env.particle = in->particle;
-    if (memcmp(p->slots, in->slots, sizeof p->slots) != 0) patch_inputs(p, in);
+static RunStatus run_all(const Program *p) {
     for (const Instr *i = p->instrs, *end = i + p->ninstrs; i < end; i++)
         if (!instr_run(i)) return RUN_GUARD_FAILED;
     return RUN_DONE;
+}
+
+static RunStatus run_one_by_one(Program *p) {
+    Timing *m = p->timing;
+    double last = profile_clock();
+    for (int k = 0; k < p->ninstrs; k++) {
+        if (!instr_run(&p->instrs[k])) return RUN_GUARD_FAILED;
+        double now = profile_clock(), took = now - last - m->cost;
+        m->seconds[k] += took > 0 ? took : 0;
+        m->total += took > 0 ? took : 0;
+        last = now;
+    }
+    return RUN_DONE;
+}
+
+static RunStatus run_timed(Program *p) {
+    Timing *m = p->timing;
+    long run = m->runs++;
+    if (run < PROFILE_FIRST || run % PROFILE_EVERY == 0) return run_one_by_one(p);
+    double start = profile_clock();
+    RunStatus status = run_all(p);
+    double took = profile_clock() - start - m->cost;
+    m->total += took > 0 ? took : 0;
+    return status;
+}
+
+RunStatus program_run(Program *p, const RunInputs *in) {
+    p->env.step = in->step, p->env.particle = in->particle;
+    if (memcmp(p->slots, in->slots, sizeof p->slots) != 0) patch_inputs(p, in);
+    return p->timing ? run_timed(p) : run_all(p);
 }
 
 const real *program_output(const Program *p, int k) {

@@ -41,6 +41,7 @@ void tape_truncate(Tape *t, int nnodes) {
     for (NodeId id = nnodes; id < t->nnodes; id++)
         if (t->nodes[id].op == OP_GUARD) t->more->guarded[t->nodes[id].inputs[0]] = false;
     t->nnodes = nnodes;
+    t->backward = false;
 }
 
 static void *resized(Tape *t, void *block, size_t bytes) {
@@ -68,6 +69,7 @@ static NodeId node_append(Tape *t, Op op, int n, const NodeId *inputs, const OpA
     t->more->guarded[id] = false;
     t->nodes[id] = (Node){.op = op,
                           .span = t->ctx->span,
+                          .backward = t->backward,
                           .ninputs = n,
                           .inputs = n ? arena_copy(t->arena, inputs, (size_t)n * sizeof *inputs) : NULL,
                           .attr = attr ? attr_copy(t->arena, attr) : NULL,

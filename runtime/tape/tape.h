@@ -70,6 +70,7 @@ enum { TRI_UPPER = 1, TRI_TRANSPOSED = 2 };
 typedef struct Node {
     Op op;
     Span span;      /* of the statement that recorded it */
+    bool backward;  /* made by differentiation */
     int ninputs;
     NodeId *inputs; /* constants are nodes too (OP_CONSTANT), each tensor once */
     OpAttr *attr;   /* NULL where the operation needs none */
@@ -80,6 +81,7 @@ typedef struct Tape {
     Ctx *ctx;
     Arena *arena;   /* of everything computed on this tape; owned by the caller */
     bool recording; /* false: compute only */
+    bool backward;  /* while tape_grad appends */
     uint32_t step, particle; /* for random streams */
     const real *inputs[8];   /* the vectors INPUT reads now, by slot */
     Node *nodes;

@@ -95,7 +95,8 @@ COMMANDS = [
     ("run m.ppl --sede 3", 2, ["--seed"], []),
     ("run m.ppl --seed x", 2, ["whole number", "'x'"], []),
     ("run m.ppl --out draws.xls", 2, [".csv"], []),
-    ("run m.ppl --profile", 2, ["profile"], []),
+    ("run m.ppl --profile=1", 2, ["takes no value"], []),
+    ("run m.ppl --data y.json --profile", 0, ["recorded operations", "backward", "m.ppl:"], ["mu"]),
     ("run m.ppl --precision half", 2, ["double"], []),
 ]
 

@@ -1,0 +1,71 @@
+#include "tape/profile.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+struct Profile {
+    Arena *arena;
+    ProfileRow *rows;
+    int n, room;
+};
+
+Profile *profile_new(void) {
+    Arena *arena = arena_new();
+    Profile *p = ARENA_NEW(arena, Profile);
+    p->arena = arena;
+    return p;
+}
+
+void profile_free(Profile *p) {
+    if (p) arena_free(p->arena);
+}
+
+static bool is_row(const ProfileRow *r, const char *what, Span span, bool backward) {
+    return r->span.file == span.file && r->span.line == span.line && r->backward == backward &&
+           strcmp(r->what, what) == 0;
+}
+
+void profile_add(Profile *p, const char *what, Span span, bool backward, double calls, double seconds) {
+    int at = 0;
+    while (at < p->n && !is_row(&p->rows[at], what, span, backward)) at++;
+    if (at == p->n) {
+        if (p->n == p->room) {
+            int room = p->room ? 2 * p->room : 64;
+            ProfileRow *more = ARENA_ARRAY(p->arena, ProfileRow, room);
+            if (p->n) memcpy(more, p->rows, sizeof *more * (size_t)p->n);
+            p->rows = more;
+            p->room = room;
+        }
+        p->rows[p->n++] = (ProfileRow){arena_strdup(p->arena, what), span, backward, 0, 0};
+    }
+    p->rows[at].calls += calls;
+    p->rows[at].seconds += seconds;
+}
+
+static int by_time(const void *x, const void *y) {
+    const ProfileRow *a = x, *b = y;
+    return a->seconds > b->seconds ? -1 : a->seconds < b->seconds;
+}
+
+const ProfileRow *profile_rows(Profile *p, int *n) {
+    if (p->n) qsort(p->rows, (size_t)p->n, sizeof *p->rows, by_time);
+    *n = p->n;
+    return p->rows;
+}
+
+double profile_clock(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+double profile_clock_cost(void) {
+    enum { TIMES = 64 };
+    double least = 1;
+    for (int k = 0; k < TIMES; k++) {
+        double start = profile_clock(), took = profile_clock() - start;
+        if (took < least) least = took;
+    }
+    return least;
+}
