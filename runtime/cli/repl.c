@@ -2,7 +2,6 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "cli/commands.h"
@@ -105,19 +104,13 @@ bool repl_evaluate(Repl *r, const char *text, Value *value) {
 
 /* -- The session -- */
 
-static int terminal_width(void) {
-    struct winsize size;
-    bool known = ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col >= 20;
-    return known ? size.ws_col : 80;
-}
-
 static void begin(Repl *r) {
     Interp *in = r->session->interp;
     in->hooks.self = r;
     in->hooks.print = on_print;
     in->hooks.fit_finished = on_fit;
     in->full_print = !isatty(STDOUT_FILENO);
-    r->width = terminal_width();
+    r->width = in->width = screen_width();
     repl_run_text(r, "_ = 0");
     r->last = lang_global_find(in->names, "_");
     buf_free(&r->entered);
@@ -136,7 +129,7 @@ static int repl_session(Session *s) {
     for (bool going = true; going;) {
         Buf text = {0};
         LinesResult got = lines_read(&r, &text);
-        r.width = terminal_width();
+        r.width = s->interp->width = screen_width();
         if (got == LINES_END)
             going = false;
         else if (got == LINES_TEXT && text.text[0] == ':')

@@ -157,6 +157,11 @@ static void time_it(void *self) {
     printf("%.3g s\n", seconds_now() - start);
 }
 
+static void plot_it(void *self) {
+    Action *a = self;
+    repl_run_text(a->repl, arena_printf(a->repl->session->arena, "plot(%s)", a->argument));
+}
+
 /* -- Help -- */
 
 static void show_doc(void *self) {
@@ -187,6 +192,7 @@ static const ReplCommand table[] = {
     {":params", "", show_params, "what the latest fit has learned"},
     {":why", "", show_why, "the last error, with the values of the names in its line"},
     {":time", "EXPR", time_it, "run and say how long it took"},
+    {":plot", "EXPR", plot_it, "a picture: of numbers, of a fit, of x, y"},
     {":save", "FILE", save_session, "what was entered, as a program"},
     {":quit", "", NULL, "leave; so does the end of the input"},
 };

@@ -88,6 +88,7 @@ static int run_session(Session *s) {
     s->interp->hooks.self = run;
     s->interp->hooks.print = on_print;
     s->interp->hooks.fit_finished = on_fit;
+    s->interp->width = screen_width();
     s->interp->full_print = s->options->json || !isatty(STDOUT_FILENO);
     Error caught;
     bool done = ctx_protect(s->ctx, run_program, s, &caught);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "cli/options.h"
@@ -138,6 +139,12 @@ void screen_progress(void *screen, const Progress *p) {
     fflush(stderr);
     s->line_shown = s->terminal;
     buf_free(&b);
+}
+
+int screen_width(void) {
+    struct winsize size;
+    bool known = ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col >= 20;
+    return known ? size.ws_col : 80;
 }
 
 /* -- Interrupts -- */

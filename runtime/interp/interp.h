@@ -85,6 +85,7 @@ struct Interp {
     int nbuiltins;
     Hooks hooks;
     bool training;           /* parameters are being learned: dropout is at work */
+    int width;               /* characters of a line where output goes; 0: unknown */
     bool full_print;         /* print never abbreviates: --json, or not a terminal */
     struct RefineStep *refining; /* the step of a `refine` at work (infer/refine.c), for gradient(v) */
     Batches *batches;        /* NULL: all plates run whole */
