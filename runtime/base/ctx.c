@@ -86,12 +86,35 @@ _Noreturn void ctx_reraise(Ctx *c, const Error *e) {
     longjmp(catch->place, 1);
 }
 
+enum { PLACES_SHOWN = 8 };
+
+/* The lines of Error.notes; NULL: nothing is at work. */
+static const char *places_text(Ctx *c, ErrorKind kind) {
+    if (!c->place || (kind != ERROR_PROGRAM && kind != ERROR_NUMERIC)) return NULL;
+    Buf b = {0};
+    int n = 0;
+    for (const CtxPlace *p = c->place; p; p = p->outer) {
+        if (n++ >= PLACES_SHOWN) continue;
+        buf_printf(&b, "  in the %s `%s`", p->kind, p->name);
+        if (p->detail) buf_printf(&b, " (%s)", p->detail);
+        if (p->element) buf_printf(&b, ", element %lld", (long long)*p->element);
+        if (p->at.file >= 0)
+            buf_printf(&b, ", %s %s:%d:%d", p->called ? "called at" : "at", ctx_source_name(c, p->at.file), p->at.line, p->at.column);
+        buf_add(&b, "\n");
+    }
+    if (n > PLACES_SHOWN) buf_printf(&b, "  and %d more\n", n - PLACES_SHOWN);
+    const char *text = arena_strdup(c->session, b.text);
+    buf_free(&b);
+    return text;
+}
+
 _Noreturn void ctx_raise(Ctx *c, ErrorKind kind, Span at, const char *hint, const char *format, ...) {
     va_list args;
     va_start(args, format);
     Error e = {.kind = kind, .span = at, .message = format_message(c->session, format, args)};
     va_end(args);
     e.hint = hint ? arena_strdup(c->session, hint) : NULL;
+    e.notes = places_text(c, kind);
     ctx_reraise(c, &e);
 }
 
@@ -100,11 +123,13 @@ _Noreturn void ctx_raise_here(Ctx *c, ErrorKind kind, const char *format, ...) {
     va_start(args, format);
     Error e = {.kind = kind, .span = c->span, .message = format_message(c->session, format, args)};
     va_end(args);
+    e.notes = places_text(c, kind);
     ctx_reraise(c, &e);
 }
 
 bool ctx_protect(Ctx *c, void (*body)(void *), void *arg, Error *caught) {
     const Span before = c->span;
+    const CtxPlace *place = c->place;
     CtxCatch catch = {.outer = c->innermost};
     c->innermost = &catch;
     bool done = setjmp(catch.place) == 0;
@@ -112,6 +137,7 @@ bool ctx_protect(Ctx *c, void (*body)(void *), void *arg, Error *caught) {
     c->innermost = catch.outer;
     if (!done) {
         c->span = before;
+        c->place = place;
         *caught = catch.error;
     }
     return done;

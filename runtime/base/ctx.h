@@ -48,12 +48,24 @@ typedef struct Source {
     size_t length;
 } Source;
 
+/* What is at work: a call, a plate. Errors tell of it in their notes, the innermost first. Belongs to the stack of the
+ * function that sets Ctx.place and sets it back; ctx_protect sets it back too. */
+typedef struct CtxPlace {
+    const struct CtxPlace *outer;
+    const char *kind, *name;  /* "model", "inner" */
+    const char *detail;       /* in brackets behind the name; NULL: nothing */
+    const int64_t *element;   /* of a plate that runs element by element; NULL: elsewhere */
+    bool called;
+    Span at;                  /* where it is called, or stands */
+} CtxPlace;
+
 typedef struct Ctx Ctx;
 struct Ctx {
     Arena *session;   /* programs, symbols, messages: lives as long as the context */
     Source *sources;
     int nsources;
     Span span;        /* the statement at work; what ctx_raise_here blames */
+    const CtxPlace *place; /* NULL: the top level */
     uint64_t seed;    /* of the run: --seed, 1 by default */
     struct Profile *profile; /* --profile: tape/profile.h; NULL: nothing is measured. Belongs to the one who made it */
     struct Team *team; /* --threads: team.h; NULL: one thread. Belongs to the one who made it */

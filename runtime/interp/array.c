@@ -14,6 +14,21 @@ bool axis_before(const Axis *a, const Axis *b) {
     return names ? names < 0 : a < b;
 }
 
+const char *array_place_text(Interp *in, const Array *a, int64_t flat) {
+    Shape shape = a->var.value->shape;
+    int64_t at[MAX_RANK];
+    for (int d = shape.rank - 1; d >= 0; d--) at[d] = flat % shape.dim[d], flat /= shape.dim[d];
+    Buf b = {0};
+    for (int k = 0; k < a->naxes; k++)
+        if (a->axes[k]->kind == AXIS_PLATE && !axis_is_subset(a->axes[k]))
+            buf_printf(&b, "%s%s = %lld", b.length ? ", " : "", a->axes[k]->name, (long long)(a->axes[k]->first + at[k]));
+    for (int d = a->naxes; d < shape.rank; d++)
+        buf_printf(&b, "%s%lld", d > a->naxes ? ", " : b.length ? ", element " : "element ", (long long)(at[d] + 1));
+    const char *text = b.length ? arena_printf(in->arena, " (%s)", b.text) : "";
+    buf_free(&b);
+    return text;
+}
+
 int axes_find(int n, const Axis *const *axes, const Axis *axis) {
     for (int k = 0; k < n; k++)
         if (axes[k] == axis) return k;

@@ -13,6 +13,8 @@ bool axis_before(const Axis *a, const Axis *b); /* a total order: by Axis.order,
 int axes_union(Interp *in, int na, const Axis *const *a, int nb, const Axis *const *b, const Axis **out);
 /* "`z` (line 3, 7 of them), `k` (line 5)": the summed-out variables among the axes, for messages */
 const char *axes_summed_text(Interp *in, int n, const Axis *const *axes);
+/* Where the flat-th number of an array stands, in brackets: " (i = 2)", " (i = 2, element 3)"; "" for the only one. */
+const char *array_place_text(Interp *in, const Array *a, int64_t flat);
 int axes_find(int n, const Axis *const *axes, const Axis *axis); /* its place, or -1 */
 
 /* -- One array -- */

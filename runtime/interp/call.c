@@ -186,28 +186,17 @@ static Value run_any_body(Interp *in, Frame *f, const Function *fn, Span at) {
     return v;
 }
 
-static void run_net_entry(void *self) {
-    Entry *e = self;
-    e->result = run_any_body(e->in, e->frame, e->function, e->at);
-}
-
-/* What goes wrong inside nets is told with the path of their calls. */
-static Value run_net(Interp *in, Frame *f, const Function *fn, Span at) {
-    enum { LONGEST = 2000 };
-    Entry e = {in, f, fn, at, value_nothing()};
-    Error caught;
-    if (ctx_protect(in->ctx, run_net_entry, &e, &caught)) return e.result;
-    bool told = caught.kind == ERROR_PROGRAM || caught.kind == ERROR_NUMERIC;
-    const char *notes = caught.notes ? caught.notes : "";
-    if (told && strlen(notes) < LONGEST && !is_library(at) && at.file >= 0)
-        caught.notes = arena_printf(in->ctx->session, "%s  in the net `%s` (%s), called at %s:%d:%d\n", notes, fn->name, f->param_path,
-                                    ctx_source_name(in->ctx, at.file), at.line, at.column);
-    ctx_reraise(in->ctx, &caught);
-}
-
 /* The value of a function's body in a frame whose parameters are bound. */
 Value run_body(Interp *in, Frame *f, const Function *fn, Span at) {
-    return fn->kind == FUNCTION_NET ? run_net(in, f, fn, at) : run_any_body(in, f, fn, at);
+    static const char *const kinds[] = {"function", "net", "model", "guide", "function", "member"};
+    bool net = fn->kind == FUNCTION_NET;
+    if (at.file < 0 || is_library(at) || fn->kind == FUNCTION_LAMBDA || (!net && is_library(fn->span)))
+        return run_any_body(in, f, fn, at);
+    CtxPlace here = {in->ctx->place, kinds[fn->kind], fn->name, net ? f->param_path : in->address ? in->address->name : NULL, NULL, true, at};
+    in->ctx->place = &here;
+    Value v = run_any_body(in, f, fn, at);
+    in->ctx->place = here.outer;
+    return v;
 }
 
 /* A model or guide with its arguments: nothing runs yet. */

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "dist/constraint.h"
+#include "interp/array.h"
 #include "interp/internal.h"
 #include "interp/session.h"
 
@@ -178,8 +179,8 @@ static void check_param(Interp *in, const Dist *d, Frame *f, int k, Span at) {
     for (int64_t i = 0; i < n; i++) {
         double x = tensor_item(t, i);
         if (!within(&b, x))
-            ctx_raise(in->ctx, ERROR_PROGRAM, at, NULL, "%s: `%s` must be %s, element %ld of it is %g", d->family->decl->name, p->name, b.text,
-                      (long)(i + 1), x);
+            ctx_raise(in->ctx, ERROR_PROGRAM, at, NULL, "%s: `%s` must be %s, it is %g%s", d->family->decl->name, p->name, b.text, x,
+                      array_place_text(in, v.u.array, i));
     }
 }
 
@@ -451,7 +452,7 @@ static void check_data(Interp *in, const Site *s, Value x) {
         worst = tensor_item(x.u.array->var.value, element);
     }
     ctx_raise(in->ctx, ERROR_PROGRAM, s->span, NULL, "%s is observed as %g%s, but %s draws %s", site_text(in, s), worst,
-              x.kind == VALUE_ARRAY ? arena_printf(in->arena, " (element %ld)", (long)(element + 1)) : "", s->dist->family->decl->name,
+              x.kind == VALUE_ARRAY ? array_place_text(in, x.u.array, element) : "", s->dist->family->decl->name,
               support_text(in, &support));
 }
 

@@ -25,7 +25,8 @@ typedef struct Indexing {
     const Axis *used[MAX_AXES]; /* axes that picks before this one bring in */
 } Indexing;
 
-static _Noreturn void raise_outside(const Indexing *x, double k, int dim, Span at) {
+/* `place`: which of several indices it is; "": the only one. */
+static _Noreturn void raise_outside(const Indexing *x, double k, int dim, const char *place, Span at) {
     const char *shape = shape_text(x->in->arena, x->event);
     const char *where = x->event.rank > 1 ? arena_printf(x->in->arena, " in dimension %d", dim + 1) : "";
     const char *hint = k == 0 ? "indices count from 1" : NULL;
@@ -35,28 +36,34 @@ static _Noreturn void raise_outside(const Indexing *x, double k, int dim, Span a
                             x->summed->name, x->summed->line, (long long)x->summed->first,
                             (long long)(x->summed->first + x->summed->size - 1));
     if (x->event.dim[dim] == 0)
-        ctx_raise(x->in->ctx, ERROR_PROGRAM, at, NULL, "index %.15g%s of an array of shape %s, which is empty there", k,
-                  where, shape);
-    ctx_raise(x->in->ctx, ERROR_PROGRAM, at, hint, "index %.15g is outside 1..%lld%s of an array of shape %s", k,
-              (long long)x->event.dim[dim], where, shape);
+        ctx_raise(x->in->ctx, ERROR_PROGRAM, at, NULL, "index %.15g%s of an array of shape %s, which is empty there%s", k,
+                  where, shape, place);
+    ctx_raise(x->in->ctx, ERROR_PROGRAM, at, hint, "index %.15g is outside 1..%lld%s of an array of shape %s%s", k,
+              (long long)x->event.dim[dim], where, shape, place);
 }
 
-static void check_one(const Indexing *x, double k, int dim, Span at) {
-    if (isnan(k)) ctx_raise(x->in->ctx, ERROR_PROGRAM, at, NULL, "an index is missing (nan)");
-    if (k != floor(k)) ctx_raise(x->in->ctx, ERROR_PROGRAM, at, NULL, "an index must be a whole number, not %.15g", k);
-    if (!(k >= 1 && k <= (double)x->event.dim[dim])) raise_outside(x, k, dim, at);
+static bool index_is_good(const Indexing *x, double k, int dim) {
+    return k == floor(k) && k >= 1 && k <= (double)x->event.dim[dim];
 }
 
-static void check_all(const Indexing *x, const Tensor *index, int dim, Span at) {
-    const Tensor *dense = tensor_dense(x->in->ctx, x->in->arena, index);
+static void check_one(const Indexing *x, double k, int dim, const char *place, Span at) {
+    if (index_is_good(x, k, dim)) return;
+    if (isnan(k)) ctx_raise(x->in->ctx, ERROR_PROGRAM, at, NULL, "an index is missing (nan)%s", place);
+    if (k != floor(k)) ctx_raise(x->in->ctx, ERROR_PROGRAM, at, NULL, "an index must be a whole number, not %.15g%s", k, place);
+    raise_outside(x, k, dim, place, at);
+}
+
+static void check_all(const Indexing *x, const Array *index, int dim, Span at) {
+    const Tensor *dense = tensor_dense(x->in->ctx, x->in->arena, index->var.value);
     int64_t n = shape_size(dense->shape);
-    for (int64_t k = 0; k < n; k++) check_one(x, dense->data[k], dim, at);
+    for (int64_t k = 0; k < n; k++)
+        if (!index_is_good(x, dense->data[k], dim)) check_one(x, dense->data[k], dim, array_place_text(x->in, index, k), at);
 }
 
 static Pick pick_range(const Indexing *x, const Range *r, int dim, Span at) {
     if (r->last < r->first) return (Pick){PICK_SLICE};
-    if (r->first < 1) raise_outside(x, (double)r->first, dim, at);
-    if (r->last > x->event.dim[dim]) raise_outside(x, (double)r->last, dim, at);
+    if (r->first < 1) raise_outside(x, (double)r->first, dim, "", at);
+    if (r->last > x->event.dim[dim]) raise_outside(x, (double)r->last, dim, "", at);
     return (Pick){PICK_SLICE, .start = r->first - 1, .count = r->last - r->first + 1};
 }
 
@@ -94,13 +101,13 @@ static Pick pick_array(Indexing *x, const Array *a, int dim, Span at) {
     for (int k = 0; k < a->naxes; k++)
         if (a->axes[k]->kind == AXIS_ENUM) x->summed = a->axes[k];
     if (axis && !axis_is_subset(axis) && shape.rank == 0 && axis_is_new(x, axis)) {
-        if (axis->size > 0 && axis->first < 1) raise_outside(x, (double)axis->first, dim, at);
+        if (axis->size > 0 && axis->first < 1) raise_outside(x, (double)axis->first, dim, "", at);
         if (axis->size > 0 && axis->first + axis->size - 1 > size)
-            raise_outside(x, (double)(axis->first + axis->size - 1), dim, at);
+            raise_outside(x, (double)(axis->first + axis->size - 1), dim, "", at);
         x->used[x->nused++] = axis;
         return (Pick){PICK_AXIS, .start = axis->size ? axis->first - 1 : 0, .count = axis->size, .axis = axis};
     }
-    check_all(x, a->var.value, dim, at);
+    check_all(x, a, dim, at);
     return (Pick){PICK_GATHER, .index = *a};
 }
 
@@ -109,7 +116,7 @@ static Pick pick(Indexing *x, Value v, int dim, Span at) {
     case VALUE_NONE: return (Pick){PICK_SLICE, .count = x->event.dim[dim]};
     case VALUE_RANGE: return pick_range(x, v.u.range, dim, at);
     case VALUE_NUMBER:
-        check_one(x, v.u.number, dim, at);
+        check_one(x, v.u.number, dim, "", at);
         return (Pick){PICK_ONE, .start = (int64_t)v.u.number - 1, .count = 1};
     default: break;
     }

@@ -139,12 +139,17 @@ static void leave_axis(PlateRun *r, const Axis *axis) {
 }
 
 static void run_one_by_one(PlateRun *r, int64_t first, int64_t last) {
+    const PlateRange *p = &r->s->u.plate.ranges[r->range];
+    int64_t i = first;
+    CtxPlace here = {r->in->ctx->place, "plate", p->name, NULL, &i, false, p->span};
+    r->in->ctx->place = &here;
     if (r->f) r->f->rounds++;
-    for (int64_t i = first; i <= last; i++) {
+    for (; i <= last; i++) {
         *index_slot(r) = value_number((double)i);
         run_inside(r);
     }
     if (r->f) r->f->rounds--;
+    r->in->ctx->place = here.outer;
 }
 
 /* The plate's axis: all elements, or those of the batch at work. */
@@ -221,7 +226,11 @@ static void run_range(PlateRun *r) {
     in->plates[in->nplates++] = axis;
     *index_slot(r) = index_value(in, axis);
     Error e;
-    if (ctx_protect(in->ctx, run_at_once, r, &e)) {
+    CtxPlace here = {in->ctx->place, "plate", p->name, NULL, NULL, false, p->span};
+    in->ctx->place = &here;
+    bool done = ctx_protect(in->ctx, run_at_once, r, &e);
+    in->ctx->place = here.outer;
+    if (done) {
         in->nplates--;
         leave_axis(r, axis);
     } else if (e.kind == ERROR_ELEMENTWISE && in->split == axis && axis_is_subset(axis)) {
