@@ -188,5 +188,6 @@ static void write_out(void *self) {
 void checkpoint_write(Checkpoint *k) {
     buf_printf(&k->out, "end %016llx\n", (unsigned long long)hash_bytes(k->out.text, k->out.length, 0));
     Error e;
-    if (!ctx_protect(k->ctx, write_out, k, &e)) ctx_warn(k->ctx, WARNING_CHECKPOINT, k->at, "the training goes on", "%s", e.message);
+    if (!ctx_protect(k->ctx, write_out, k, &e))
+        ctx_warn(k->ctx, WARNING_CHECKPOINT, k->at, "the training goes on", "%s", e.message);
 }

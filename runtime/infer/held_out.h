@@ -11,7 +11,8 @@ typedef struct HeldOut HeldOut;
 void held_out_read(Job *job, Value v, Span at);
 HeldOut *held_out_new(Job *job);
 double held_out_value(HeldOut *h);
-bool held_out_by_element(const HeldOut *h); /* after the first value; false: it is of all, there is no plate around all */
+bool held_out_by_element(
+    const HeldOut *h); /* after the first value; false: it is of all, there is no plate around all */
 void held_out_forget(HeldOut *h);
 
 #endif

@@ -34,8 +34,8 @@ static int axes_now(const Pass *p, Interp *in, const LatentSite *site, const Axi
 }
 
 /* A parameter per element, that begins alike for all. */
-static Value element_param(Pass *p, Interp *in, const LatentSite *site, const char *name, TypeKind kind, const real *init,
-                           int nplates, const Axis *const *plates) {
+static Value element_param(Pass *p, Interp *in, const LatentSite *site, const char *name, TypeKind kind,
+                           const real *init, int nplates, const Axis *const *plates) {
     ParamSite one = {.name = arena_printf(in->arena, "%s.%s.%s", p->pair->guide_name, site->name, name),
                      .kind = kind,
                      .low = -INFINITY,

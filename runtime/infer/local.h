@@ -1,8 +1,8 @@
 /* Automatic guides inside plates that run in batches.
  *
- * The latents of such a plate are no part of the point that an automatic guide draws: each element has a location and a scale of
- * its own for every number in unconstrained space (parameters of the plate, of which a step reads those of its batch), and is drawn
- * from independent normals. The rest is the automatic guide's.
+ * The latents of such a plate are no part of the point that an automatic guide draws: each element has a location and a
+ * scale of its own for every number in unconstrained space (parameters of the plate, of which a step reads those of its
+ * batch), and is drawn from independent normals. The rest is the automatic guide's.
  */
 #ifndef INFER_LOCAL_H
 #define INFER_LOCAL_H

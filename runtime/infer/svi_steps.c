@@ -139,8 +139,8 @@ static void settle(Training *t) {
     Fit *f = s->job->fit;
     if (t->held_out && isfinite(t->best_value)) {
         if (t->size) memcpy(s->pair->params->values, t->best, sizeof(real) * (size_t)t->size);
-        fit_note(f, "the parameters are those after step %ld, where the held-out ELBO%s was highest: %.6g", t->best_step,
-                 held_out_by_element(t->held_out) ? " per element" : "", t->best_value);
+        fit_note(f, "the parameters are those after step %ld, where the held-out ELBO%s was highest: %.6g",
+                 t->best_step, held_out_by_element(t->held_out) ? " per element" : "", t->best_value);
     } else if (t->count > 0 && s->size == t->size && t->size > 0) {
         reals_from_doubles(s->pair->params->values, t->mean, t->size);
         fit_note(f, "the parameters are the mean of the last %ld steps", t->count);

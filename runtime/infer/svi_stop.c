@@ -113,8 +113,9 @@ static void set_window(Search *h, long window) {
 
 static void write_checkpoint(Search *h) {
     Checkpoint *c = h->s->job->checkpoint;
-    if (!c || (!h->s->job->every && h->stalls < STALLS && clock_seconds() - h->last_written < SECONDS_BETWEEN_CHECKPOINTS))
-        return;
+    bool due = h->s->job->every || h->stalls >= STALLS ||
+               clock_seconds() - h->last_written >= SECONDS_BETWEEN_CHECKPOINTS;
+    if (!c || !due) return;
     checkpoint_begin(c);
     checkpoint_put(c, "search", (const double[]){(double)h->window, (double)h->steps, h->rate, h->stalls, h->noise}, 5);
     checkpoint_put_reals(c, "best parameters", h->best, h->size);

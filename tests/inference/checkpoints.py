@@ -65,7 +65,7 @@ fit = infer(m, guide = auto_normal(), draws = 10CHECK)''' + END,
 data x = 1 + draw(Normal(0, 2)[250])
 model m { s ~ Exponential(1)
     plate i in 1..250 { z[i] ~ Normal(1, s); x[i] ~ Normal(z[i], 1) } }
-fit = infer(m, batch = {i: 48}, epochs = 800, draws = 10CHECK)''' + END,
+fit = infer(m, batch = {i: 48}, epochs = 300, draws = 10CHECK)''' + END,
     'moving baselines': '''
 data y = [3, 5, 4, 2]
 model m { l ~ Exponential(0.3); plate i in 1..4 { k[i] ~ Poisson(l); y[i] ~ Normal(k[i], 1) } }
