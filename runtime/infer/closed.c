@@ -27,7 +27,7 @@ static bool is_independent(const Pass *p, Interp *in, const Entry *q, const Entr
     Dependence draw, *followed = NULL;
     if (q->value.kind == VALUE_ARRAY && var_is_taped(q->value.u.array->var)) {
         Var v = q->value.u.array->var;
-        draw = depends_follow(in->tape, v, DEPENDS_MIXED, arena_alloc(in->arena, (size_t)(in->tape->nnodes - v.node)));
+        draw = depends_follow(in->tape, v, DEPENDS_MIXED, in->arena);
         followed = &draw;
     }
     return is_free_of(q->dist, followed) && is_free_of(prior->dist, followed) && is_plain(in, q->dist, p->pair->span) &&

@@ -6,13 +6,14 @@ static int through_broadcast(Shape in, Shape out, int d) {
     return in.dim[d] == out.dim[to] ? to : DEPENDS_MIXED;
 }
 
-/* The numbers before it and its size are the same: row by row, it is the same dimension. */
-static int through_reshape(Shape in, Shape out, int d) {
-    int64_t before = 1, reached = 1;
-    for (int k = 0; k < d; k++) before *= in.dim[k];
-    for (int k = 0; k < out.rank && reached <= before; k++) {
-        if (reached == before && out.dim[k] == in.dim[d]) return k;
-        reached *= out.dim[k];
+/* Row by row the elements are where they were: places `inner` apart from one another in one dimension, or in none. */
+static int through_reshape(Shape in, Shape out, int d, int64_t size, int64_t *inner) {
+    int64_t apart = *inner, behind = 1;
+    for (int k = in.rank - 1; k > d; k--) apart *= in.dim[k];
+    for (int k = out.rank - 1; k >= 0 && behind > 0 && behind <= apart; behind *= out.dim[k--]) {
+        if (apart % behind || out.dim[k] % (apart / behind * size)) continue;
+        *inner = apart / behind;
+        return k;
     }
     return DEPENDS_MIXED;
 }
@@ -44,7 +45,7 @@ static int through_matmul(Shape in, Shape out, int operand, int d) {
 }
 
 /* Where the elements along dimension d of an operand are in the result. */
-static int through(const Tape *t, const Node *n, int operand, int d) {
+static int through(const Tape *t, const Node *n, int operand, int d, int64_t size, int64_t *inner) {
     Shape in = t->nodes[n->inputs[operand]].value->shape, out = n->value->shape;
     if (op_info(n->op)->elementwise) return through_broadcast(in, out, d);
     switch (n->op) {
@@ -59,7 +60,7 @@ static int through(const Tape *t, const Node *n, int operand, int d) {
     case OP_VARIABLE:
     case OP_STOP_GRADIENT: return d;
     case OP_EXPAND: return through_broadcast(in, out, d);
-    case OP_RESHAPE: return through_reshape(in, out, d);
+    case OP_RESHAPE: return through_reshape(in, out, d, size, inner);
     case OP_PERMUTE: return through_permutation(n->attr->perm, in.rank, d);
     case OP_SUM:
     case OP_PROD:
@@ -84,26 +85,35 @@ static int through(const Tape *t, const Node *n, int operand, int d) {
     }
 }
 
-static int state_of(const Dependence *d, const Tape *t, const Node *n) {
+static int state_of(const Dependence *d, const Tape *t, const Node *n, int64_t *inner) {
     int state = DEPENDS_NOT;
     for (int k = 0; k < n->ninputs; k++) {
         if (n->inputs[k] < d->draw) continue;
-        int from = d->states[n->inputs[k] - d->draw];
+        int64_t place = n->inputs[k] - d->draw, apart = d->inner[place];
+        int from = d->states[place];
         if (from == DEPENDS_NOT) continue;
-        int here = from == DEPENDS_MIXED ? DEPENDS_MIXED : through(t, n, k, from);
-        state = state == DEPENDS_NOT || state == here ? here : DEPENDS_MIXED;
+        int here = from == DEPENDS_MIXED ? DEPENDS_MIXED : through(t, n, k, from, d->size, &apart);
+        if (state == DEPENDS_NOT)
+            state = here, *inner = apart;
+        else if (state != here || *inner != apart)
+            state = DEPENDS_MIXED;
         if (state == DEPENDS_MIXED) return state;
     }
     return state;
 }
 
-Dependence depends_follow(const Tape *t, Var draw, int dim, int8_t *states) {
-    Dependence d = {.draw = draw.node, .states = states};
-    states[0] = (int8_t)dim;
+Dependence depends_follow(const Tape *t, Var draw, int dim, Arena *arena) {
+    int64_t nodes = t->nnodes - draw.node;
+    Dependence d = {.draw = draw.node,
+                    .states = arena_alloc(arena, (size_t)nodes),
+                    .inner = ARENA_ARRAY(arena, int64_t, nodes),
+                    .size = dim >= 0 ? draw.value->shape.dim[dim] : 1};
+    d.states[0] = (int8_t)dim, d.inner[0] = 1;
     for (NodeId id = draw.node + 1; id < t->nnodes; id++) {
         const Node *n = &t->nodes[id];
-        states[id - draw.node] = (int8_t)state_of(&d, t, n);
-        d.steers |= n->op == OP_GUARD && states[id - draw.node] != DEPENDS_NOT;
+        int state = state_of(&d, t, n, &d.inner[id - draw.node]);
+        d.states[id - draw.node] = (int8_t)state;
+        d.steers |= n->op == OP_GUARD && state != DEPENDS_NOT;
     }
     return d;
 }

@@ -11,15 +11,20 @@ enum { DEPENDS_NOT = -1, DEPENDS_MIXED = -2 };
 typedef struct Dependence {
     NodeId draw;
     int8_t *states; /* of the nodes from `draw` on */
+    int64_t *inner; /* a dimension may be joined with others: place k along it belongs to element k / inner % size */
+    int64_t size;
     bool steers;    /* a guard depends on the draw: it decides which way the program takes */
 } Dependence;
 
-/* Follow a draw through the tape, element by element along its dimension `dim` (DEPENDS_MIXED: as a whole). `states`
- * has room for all nodes of the tape. Operations that are not known to keep elements apart count as mixing them. */
-Dependence depends_follow(const Tape *t, Var draw, int dim, int8_t *states);
+/* Follow a draw through the tape, element by element along its dimension `dim` (DEPENDS_MIXED: as a whole).
+ * Operations that are not known to keep elements apart count as mixing them. */
+Dependence depends_follow(const Tape *t, Var draw, int dim, Arena *arena);
 
 static inline int depends_state(const Dependence *d, Var v) {
-    return v.node < d->draw ? DEPENDS_NOT : d->states[v.node - d->draw];
+    if (v.node < d->draw) return DEPENDS_NOT;
+    int dim = d->states[v.node - d->draw];
+    bool joined = dim >= 0 && (d->inner[v.node - d->draw] != 1 || v.value->shape.dim[dim] != d->size);
+    return joined ? DEPENDS_MIXED : dim;
 }
 
 #endif

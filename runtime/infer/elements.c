@@ -48,7 +48,7 @@ static bool follow_draws(Splitter *s, const Trace *t) {
         int64_t nodes = tape->nnodes - draw.node;
         int place = place_of(e->value, s->plate);
         if (place < 0 || (double)nodes * (s->n + 1) > MOST_WORK) return false;
-        Dependence d = depends_follow(tape, draw, place, arena_alloc(s->in->arena, (size_t)nodes));
+        Dependence d = depends_follow(tape, draw, place, s->in->arena);
         if (d.steers) return false;
         s->followed[s->n++] = d;
     }
@@ -111,6 +111,8 @@ void elements_split(Elements *e, const Pass *p, Interp *in) {
                     .rest = var_number(in->tape, 0)};
 }
 
-Var elements_elbos(const Elements *e, Interp *in) {
-    return op_expand(in->tape, op2(in->tape, OP_SUB, e->log_p, e->log_q), shape1(e->plate->size));
+Var elements_elbos(const Elements *e, const Pass *p, Interp *in) {
+    int64_t n = e->plate->size;
+    Shape shape = p->particles ? shape2(p->particles->size, n) : shape1(n);
+    return op_expand(in->tape, op2(in->tape, OP_SUB, e->log_p, e->log_q), shape);
 }

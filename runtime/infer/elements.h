@@ -20,7 +20,7 @@ typedef struct Elements {
 void elements_split(Elements *e, const Pass *p, Interp *in);
 /* The plate, where all terms are inside; else NULL. */
 static inline const Axis *elements_only(const Elements *e) { return e->any_rest ? NULL : e->plate; }
-/* log p - log q by element, of a run without particles: [elements]. */
-Var elements_elbos(const Elements *e, Interp *in);
+/* log p - log q by element: [particles, elements], or [elements]. */
+Var elements_elbos(const Elements *e, const Pass *p, Interp *in);
 
 #endif

@@ -62,7 +62,7 @@ static void pass_at(void *self) {
     Elements e;
     elements_split(&e, &nested, a->in);
     const Axis *plate = elements_only(&e);
-    Var elbo = plate ? elements_elbos(&e, a->in) : pass_elbo(&nested, a->in, 1);
+    Var elbo = plate ? elements_elbos(&e, &nested, a->in) : pass_elbo(&nested, a->in, 1);
     g->in_plate = plate != NULL;
     g->n = plate ? plate->size : 1;
     if (!g->scratch || g->n > g->elements) {

@@ -11,6 +11,8 @@
 #include "infer/fit.h"
 #include "infer/report.h"
 
+static const double MOST_SAMPLES = 8, MOST_NUMBERS = 2e7; /* in one run */
+
 /* log p - log q of one run: per element of the outermost plate, or one number. */
 typedef struct Weight {
     Interp *in;
@@ -18,26 +20,62 @@ typedef struct Weight {
     Recorder recorder;
     real *values;
     int64_t n; /* elements; 0: not recorded yet */
+    int samples; /* in one run, along an axis: what they have in common (an encoder's work) is done once */
     bool elements;
+    bool apart;     /* the guide refines: each sample has its own */
+    double numbers; /* on the tape of one sample */
 } Weight;
 
-static void *record_weight(Recorder *r, void *self) {
-    Weight *w = self;
+static void record_samples(Weight *w, Recorder *r, int samples) {
     Pass p;
     Interp *in = r->in;
-    pass_run(&p, w->pair, in, NULL, PASS_TERMS);
+    const Axis *axis = samples > 1 ? axis_intern(in, AXIS_PARTICLE, "particle", 1, samples, 0) : NULL;
+    if (axis) in->plates[in->nplates++] = axis;
+    pass_run(&p, w->pair, in, axis, PASS_TERMS);
+    if (axis) in->nplates--;
     Elements e;
     elements_split(&e, &p, in);
-    const Axis *axis = elements_only(&e);
-    Var total = axis ? elements_elbos(&e, in) : pass_elbo(&p, in, 1);
-    int64_t n = shape_size(total.value->shape);
+    const Axis *plate = elements_only(&e);
+    Var total = plate ? elements_elbos(&e, &p, in) : op_expand(in->tape, pass_elbo(&p, in, 1), shape1(samples));
+    int64_t n = plate ? plate->size : 1;
     if (!w->values) {
-        w->elements = axis != NULL;
-        w->values = ARENA_ARRAY(r->keep, real, n + 1); /* the first chunk is the largest */
+        w->elements = plate != NULL;
+        w->apart = p.refinement.n > 0;
+        w->values = ARENA_ARRAY(r->keep, real, samples * n + 1); /* the first chunk is the largest */
+        w->numbers = 0;
+        for (int k = 0; k < in->tape->nnodes; k++) w->numbers += (double)shape_size(in->tape->nodes[k].value->shape);
     }
     if (w->n == 0) w->n = n;
     if (n != w->n) ctx_raise_here(in->ctx, ERROR_PROGRAM, "the number of elements differs between runs");
     recorder_output(r, total, w->values);
+}
+
+typedef struct Attempt {
+    Weight *w;
+    Recorder *r;
+} Attempt;
+
+static void try_samples(void *self) {
+    Attempt *a = self;
+    record_samples(a->w, a->r, a->w->samples);
+}
+
+static void *record_weight(Recorder *r, void *self) {
+    Weight *w = self;
+    if (w->samples > 1) {
+        Attempt a = {w, r};
+        Scope saved;
+        Error e;
+        scope_save(r->in, &saved);
+        if (ctx_protect(r->in->ctx, try_samples, &a, &e)) return w;
+        if (e.kind != ERROR_ELEMENTWISE || !r->in->split || r->in->split->kind != AXIS_PARTICLE)
+            ctx_reraise(r->in->ctx, &e);
+        scope_leave(r->in, &saved); /* something needs one plain value: one sample after the other */
+        tape_truncate(r->in->tape, 0);
+        r->noutputs = 0;
+        w->samples = 1;
+    }
+    record_samples(w, r, 1);
     return w;
 }
 
@@ -152,27 +190,33 @@ static double estimate_error(const Estimate *e, bool evidence, double n) {
 
 static void estimate_chunk(Weight *w, long samples, Estimate *out) {
     w->n = w->pair->batches ? 0 : w->n;
-    for (long k = 0; k < samples; k++) {
+    for (long k = 0; k < samples; k += w->samples) {
         recorder_run(&w->recorder, (uint32_t)(STEP_FRESH + k), 0);
         if (w->pair->batches) w->n = w->elements ? w->pair->batches->plates.list[0].now : 1;
-        for (int64_t i = 0; i < w->n; i++) {
-            if (k == 0) out[i] = (Estimate){.largest = -INFINITY};
-            estimate_add(&out[i], w->values[i]);
-        }
+        for (int64_t i = 0; i < w->n && k == 0; i++) out[i] = (Estimate){.largest = -INFINITY};
+        for (long j = 0; j < w->samples && k + j < samples; j++)
+            for (int64_t i = 0; i < w->n; i++) estimate_add(&out[i], w->values[j * w->n + i]);
     }
+}
+
+/* The first run, of one sample: tells how many go into one. */
+static void first_run(Weight *w, int samples) {
+    recorder_forget(&w->recorder);
+    w->values = NULL, w->n = 0, w->samples = samples;
+    recorder_run(&w->recorder, STEP_FRESH, 0);
 }
 
 /* Gives the number of elements. */
 static int64_t estimate(Query *q, Weight *w, long samples, Estimate **out) {
     query_chunk(w->pair, 0);
-    recorder_run(&w->recorder, STEP_FRESH, 0);
+    first_run(w, 1);
     if (w->pair->batches && !w->elements) { /* something does not belong to one element: all at once */
         query_whole(w->pair);
-        recorder_forget(&w->recorder);
         w->recorder.batches = NULL;
-        w->values = NULL, w->n = 0;
-        recorder_run(&w->recorder, STEP_FRESH, 0);
+        first_run(w, 1);
     }
+    double room = fmin((double)samples, fmin(MOST_SAMPLES, MOST_NUMBERS / w->numbers));
+    if (room >= 2 && !w->apart) first_run(w, (int)room);
     int64_t n = w->pair->batches ? query_population(w->pair) : w->n, chunks = query_chunks(w->pair), at = 0;
     *out = ARENA_ARRAY(q->arena, Estimate, n + 1);
     for (int64_t k = 0; k < chunks; k++, at += w->n) {

@@ -99,7 +99,7 @@ static bool follow(Costs *c, const Array *draw, Follower *f) {
     if (c->work > MOST_WORK) return false;
     for (int k = 0; k < f->n; k++) {
         int dim = f->axes[k] ? axes_find(draw->naxes, draw->axes, f->axes[k]) : DEPENDS_MIXED;
-        f->list[k] = depends_follow(in->tape, draw->var, dim, arena_alloc(in->arena, (size_t)nodes));
+        f->list[k] = depends_follow(in->tape, draw->var, dim, in->arena);
         if (f->list[k].steers) return false;
     }
     return true;

@@ -224,6 +224,33 @@ write("out.json", {{f: f, kl: mean(d), error: sd(d) / sqrt(2000)}})
             near(f'{name}, {times}', out['f'][0], value, 5 * times * out['error'])
 
 
+def by_element():
+    """Layers and convolutions keep elements apart, whatever is joined on the way; neighbours, and latents of all, do not."""
+    text = '''x = draw(Normal(0, 1)[6, 4])
+net decoder(z) = z |> dense(5) |> tanh |> dense(4)
+net images(z) = flatten(conv2d(reshape(z, 2, 2, 1), 1, padding = 1))[1..4]
+fn order(i) = (i % 6) + 1
+model m(x) {
+    PRIOR
+    plate i in 1..nrow(x) { z[i] ~ Normal(0, 1)[4] }
+    plate i in 1..nrow(x) { x[i] ~ Normal(MEAN, 1) }
+}
+guide q(x) for m {
+    GUIDE
+    plate i in 1..nrow(x) { h = dense(x[i], 8); z[i] ~ Normal(h[1..4], exp(h[5..8])) }
+}
+fit = infer(m(x), q(x), steps = 2, method = svi(IWAE(3)))
+print(summary(fit))
+'''
+    for name, prior, mean, guide, apart in [
+            ('layers', '', 'decoder(z[i])', '', True), ('convolution', '', 'images(z[i])', '', True),
+            ('neighbours', '', 'z[order(i)]', '', False),
+            ('a latent of all', 'w ~ Normal(0, 1)', 'w * z[i]', 'param u = 0; w ~ Normal(u, 1)', False)]:
+        code, _, prints, err = run(text.replace('PRIOR', prior).replace('MEAN', mean).replace('GUIDE', guide))
+        note = 'for each element of the plate i' if apart else 'of everything together'
+        check(f'by element: {name}', code == 0 and f'IWAE weighs 3 draws {note}' in prints[0], f'{prints} {err}')
+
+
 def diverged():
     """A guide so narrow that its draws are all rounding: log q at them is none, and no ELBO is reported."""
     code, _, prints, err = run('''data y = [1.0, 2.0]
@@ -234,6 +261,6 @@ print(fit.elbo, summary(fit))
     check('diverged', code == 3 and prints[0].startswith('nan') and 'diverged' in prints[0], f'{code} {prints} {err}')
 
 
-for test in [gradients, closed_forms, diverged]:
+for test in [gradients, closed_forms, by_element, diverged]:
     test()
 finish()
