@@ -112,11 +112,17 @@ double special_digamma(double x) {
     if (isnan(x) || x == -INFINITY) return NAN;
     if (x == INFINITY) return x;
     if (x == 0) return copysign(INFINITY, -x);
-    if (x >= 1 && x <= 2) return digamma_1_2(x);
     if (fabs(x) < 1e-17) return -1 / x;
-    if (x < 0 && x == floor(x)) return NAN;
-    gsl_sf_result r;
-    return gsl_sf_psi_e(x, &r) == GSL_SUCCESS ? r.val : NAN;
+    if (x < 0) {
+        gsl_sf_result r;
+        return x != floor(x) && gsl_sf_psi_e(x, &r) == GSL_SUCCESS ? r.val : NAN;
+    }
+    if (x >= 10) return log(x) + special_digamma_minus_log(x);
+    if (x < 1) return digamma_1_2(x + 1) - 1 / x;
+    /* psi(y + 1) = psi(y) + 1 / y, down to [1, 2]: the sum of the reciprocals as one fraction */
+    double over = 0, under = 1;
+    for (; x > 2; over = over * x + under, under *= x) x -= 1;
+    return digamma_1_2(x) + over / under;
 }
 
 double special_trigamma(double x) {

@@ -16,7 +16,6 @@
 #undef tanh
 #undef erf
 #undef erfc
-#undef lgamma
 #undef pow
 #undef atan2
 
@@ -43,7 +42,6 @@ VECTOR_1(atan)
 VECTOR_1(tanh)
 VECTOR_1(erf)
 VECTOR_1(erfc)
-VECTOR_1(lgamma)
 VECTOR_2(pow)
 VECTOR_2(atan2)
 
@@ -60,6 +58,5 @@ VECTOR_2(atan2)
 #define tanh(x) vector_tanh(x)
 #define erf(x) vector_erf(x)
 #define erfc(x) vector_erfc(x)
-#define lgamma(x) vector_lgamma(x)
 #define pow(x, y) vector_pow(x, y)
 #define atan2(x, y) vector_atan2(x, y)
