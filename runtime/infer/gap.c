@@ -3,8 +3,8 @@
  *     log p(x) - ELBO(amortised) = (log p(x) - ELBO(best)) + (ELBO(best) - ELBO(amortised))
  *                                   approximation gap         amortisation gap        (Cremer, Li, Duvenaud 2018)
  *
- * where the best of the family is found for each element by itself: Adam on the refined values, with fresh noise, in rounds
- * whose second halves are averaged, until a round gains nothing. All ELBOs are compared on the same draws.
+ * where the best of the family is found for each element by itself: Adam on the refined values, with fresh noise, in
+ * rounds whose second halves are averaged, until a round gains nothing. All ELBOs are compared on the same draws.
  */
 #include <math.h>
 #include <stdlib.h>
@@ -39,8 +39,8 @@ typedef struct Gap {
     int nsteps;       /* before and after steps: K + 1 */
     Estimates step[MAX_STEPS + 1], best;
     double *evidence, *evidence_error;
-    double *scratch;  /* of one pass: [n] */
-    int rounds;       /* most of any chunk */
+    double *scratch; /* of one pass: [n] */
+    int rounds;      /* most of any chunk */
     bool converged;
 } Gap;
 
@@ -102,7 +102,7 @@ static void estimate(Gap *g, Pass *p, Interp *in, const Refined *now, Estimates 
 /* log of the mean weight; its error by the delta method. */
 static void estimate_evidence(Gap *g, Pass *p, Interp *in, const Refined *now) {
     long n = g->evidence_samples;
-    double *w = ARENA_ARRAY(g->query.arena, double, g->n * n);
+    double *w = ARENA_ARRAY(g->query.arena, double, g->n *n);
     for (long k = 0; k < n; k++) {
         run_at(g, p, in, now, NOISE_EVIDENCE + (uint64_t)k);
         for (int64_t i = 0; i < g->n; i++) w[i * n + k] = g->scratch[i];
@@ -190,11 +190,8 @@ static void optimise_round(Gap *g, Pass *p, Interp *in, Adam *a, Refined *now, i
     step.gradients = ARENA_ARRAY(in->arena, Value, step.n + 1);
     a->averaged = 0;
     for (int k = 0; k < ROUND; k++) {
-        Look l = {.p = p,
-                  .in = in,
-                  .step = &step,
-                  .now = now,
-                  .number = NOISE_OPTIMISE + (uint64_t)(round * ROUND + k)};
+        Look l = {
+            .p = p, .in = in, .step = &step, .now = now, .number = NOISE_OPTIMISE + (uint64_t)(round * ROUND + k)};
         refine_look(&l);
         Leaves gradient = {0};
         for (int i = 0; i < step.n; i++) leaves_of(in, step.gradients[i], &gradient, now->stmt->span);
@@ -204,7 +201,8 @@ static void optimise_round(Gap *g, Pass *p, Interp *in, Adam *a, Refined *now, i
     set_leaves(a, in, now, a->mean);
 }
 
-/* Mean over elements and draws of a difference of estimates (b NULL: of a), over this stretch, and its Monte Carlo error. */
+/* Mean over elements and draws of a difference of estimates (b NULL: of a), over this stretch, and its Monte Carlo
+ * error. */
 static double mean_over(const Gap *g, const Estimates *a, const Estimates *b, int64_t first, int64_t n, double *mcse) {
     double sum = 0, variance = 0;
     for (int64_t i = first; i < first + n; i++) {
@@ -246,7 +244,8 @@ static void see(RefineWatch *w, Pass *p, Interp *in, const Refined *now, int64_t
     Gap *g = (Gap *)w;
     if (p->refinement.n > 0 || t > MAX_STEPS)
         ctx_raise(in->ctx, ERROR_PROGRAM, now->stmt->span, NULL,
-                  t > MAX_STEPS ? "gap(fit, m, q) follows at most %d steps" : "gap(fit, m, q) wants one `refine` in the guide",
+                  t > MAX_STEPS ? "gap(fit, m, q) follows at most %d steps"
+                                : "gap(fit, m, q) wants one `refine` in the guide",
                   MAX_STEPS);
     estimate(g, p, in, now, &g->step[t]);
     if (!last) return;
@@ -389,6 +388,7 @@ static Value call_gap(Interp *in, const Args *a) {
 
 const Builtin builtins_gap[] = {
     {"gap", "(fit, m, q, samples = , evidence = , rate = , refine = )", call_gap,
-     "a record: ELBOs after the steps of `refine` and at each element's best values, evidence, and the gaps between", 0},
+     "a record: ELBOs after the steps of `refine` and at each element's best values, evidence, and the gaps between",
+     0},
     {0},
 };

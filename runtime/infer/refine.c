@@ -130,23 +130,23 @@ static void run_body(void *self) {
 static void share_look(Run *u, const Look *l, double weight) {
     int64_t t = u->now.steps;
     for (int k = 0; k < l->leaves.n && (t == 0 || weight != 0); k++)
-        refine_share(u->r, u->in, (Share){.kind = SHARE_STEP,
-                                          .gradient = l->gradient[k],
-                                          .learned = l->leaves.list[k].var,
-                                          .weight = t == 0 ? 1 : weight});
+        refine_share(u->r, u->in,
+                     (Share){.kind = SHARE_STEP,
+                             .gradient = l->gradient[k],
+                             .learned = l->leaves.list[k].var,
+                             .weight = t == 0 ? 1 : weight});
     for (int k = 0; k < l->nparams && t > 0; k++)
         if (var_is_taped(l->param_gradient[k]))
-            refine_share(u->r, u->in, (Share){.kind = SHARE_PASS,
-                                              .gradient = l->param_gradient[k],
-                                              .learned = l->params[k],
-                                              .weight = weight});
+            refine_share(
+                u->r, u->in,
+                (Share){
+                    .kind = SHARE_PASS, .gradient = l->param_gradient[k], .learned = l->params[k], .weight = weight});
 }
 
 static void make_constant(Run *u) {
     Interp *in = u->in;
     for (int k = 0; k < u->step.n; k++) u->now.values[k] = leaves_constant(in, u->now.values[k]);
-    for (int k = 0; k < u->now.ncarried; k++)
-        u->now.carried_values[k] = leaves_constant(in, u->now.carried_values[k]);
+    for (int k = 0; k < u->now.ncarried; k++) u->now.carried_values[k] = leaves_constant(in, u->now.carried_values[k]);
 }
 
 static void one_step(Run *u, double weight) {
@@ -263,7 +263,8 @@ static Value make_refine(Interp *in, const Args *a) {
     RefineOptions o = {.given = true, .has_steps = a->values[0].kind != VALUE_NONE, .span = a->span};
     o.steps = argument_count(in, a, 0, 0, 0, "the number of steps");
     if (a->values[1].kind != VALUE_NONE) o.through = value_to_bool(in, a->values[1], a->spans[1], "`through`");
-    const char *loss = a->values[2].kind == VALUE_NONE ? "mean" : value_to_string(in, a->values[2], a->spans[2], "the loss");
+    const char *loss =
+        a->values[2].kind == VALUE_NONE ? "mean" : value_to_string(in, a->values[2], a->spans[2], "the loss");
     o.loss = strcmp(loss, "last") == 0 ? REFINE_LAST : REFINE_MEAN;
     if (o.loss == REFINE_MEAN && strcmp(loss, "mean") != 0)
         ctx_raise(in->ctx, ERROR_PROGRAM, a->spans[2],

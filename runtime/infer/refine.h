@@ -1,9 +1,9 @@
 /* Iterative refinement (Marino, Yue, Mandt 2018): `refine v for t in 1..K { ... }` in a guide.
  *
- * Before each step the guide and the model are run once more, inside the run at work, with v held at its value so far and
- * fresh noise: a nested pass, whose ELBO gives gradient(v) and error(site) and, from the second step on, enters the loss.
- * The guide's parameters follow the average of the ELBOs after the steps, the model's that of the last: in nested passes
- * they are constants.
+ * Before each step the guide and the model are run once more, inside the run at work, with v held at its value so far
+ * and fresh noise: a nested pass, whose ELBO gives gradient(v) and error(site) and, from the second step on, enters the
+ * loss. The guide's parameters follow the average of the ELBOs after the steps, the model's that of the last: in nested
+ * passes they are constants.
  *
  * v enters the next step as a constant, and so does what else the body carries on. So the ELBO of a pass reaches the
  * guide's parameters through the one step that made its v, and along no other way but those of the guide around the
@@ -48,9 +48,9 @@ typedef struct Refined {
 
 /* A derivative of one pass's ELBO, on its way to the parameters. */
 typedef enum ShareKind {
-    SHARE_STEP,  /* with respect to the values that a step has made, `learned` */
-    SHARE_PASS,  /* with respect to the parameter `learned`, which the nested pass reads itself */
-    SHARE_LAST   /* of the ELBO after the last step with respect to its values: it arrives at `at` */
+    SHARE_STEP, /* with respect to the values that a step has made, `learned` */
+    SHARE_PASS, /* with respect to the parameter `learned`, which the nested pass reads itself */
+    SHARE_LAST  /* of the ELBO after the last step with respect to its values: it arrives at `at` */
 } ShareKind;
 typedef struct Share {
     ShareKind kind;
@@ -114,9 +114,9 @@ typedef struct Look {
     Interp *in;
     RefineStep *step;
     const Refined *now;
-    uint64_t number;   /* chooses the noise */
-    bool learning;     /* derivatives with respect to parameters are wanted too */
-    bool apart;        /* the tape at work does not record: derivatives have one of their own, and memory for one pass */
+    uint64_t number; /* chooses the noise */
+    bool learning;   /* derivatives with respect to parameters are wanted too */
+    bool apart;      /* the tape at work does not record: derivatives have one of their own, and memory for one pass */
     Leaves leaves;
     Var elbo, *gradient; /* by leaf: of that number */
     int nparams;
@@ -129,8 +129,8 @@ void refine_pass(struct Pass *nested, struct Pass *p, Interp *in, const Refined 
 
 /* -- Learning (refine_learn.c) -- */
 void refine_share(Refinement *r, Interp *in, Share one);
-/* d y / d params, for the optimizer. y: the ELBO after the last step, one number, perhaps with scores of draws. Where the
- * guide refines, its own parameters (not of_model) follow what the options say. */
+/* d y / d params, for the optimizer. y: the ELBO after the last step, one number, perhaps with scores of draws. Where
+ * the guide refines, its own parameters (not of_model) follow what the options say. */
 void refine_gradients(struct Pass *p, Interp *in, Var y, int n, const Var *params, const bool *of_model, Var *out);
 
 #endif

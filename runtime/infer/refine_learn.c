@@ -1,8 +1,8 @@
 /* What the parameters of a guide that refines follow.
  *
- * Each pass's ELBO was differentiated down to the values it was given (SHARE_STEP: g), which a step has made of constants.
- * Their share of the parameters' gradient is that of sum(g * values), with g held fixed: the same number as that of the
- * ELBO, but the pass itself is done with.
+ * Each pass's ELBO was differentiated down to the values it was given (SHARE_STEP: g), which a step has made of
+ * constants. Their share of the parameters' gradient is that of sum(g * values), with g held fixed: the same number as
+ * that of the ELBO, but the pass itself is done with.
  */
 #include <string.h>
 

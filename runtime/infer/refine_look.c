@@ -107,8 +107,9 @@ Value refine_error(Interp *in, const char *name, int nindex, const Index *index,
         ctx_raise(in->ctx, ERROR_PROGRAM, at, "error(x) wants an observed or latent variable of the model",
                   "the model has no variable `%s`", name);
     if (n != 1)
-        ctx_raise(in->ctx, ERROR_PROGRAM, at, arena_printf(in->arena, "name one of them, such as error(%s)",
-                  address_text(in, name, s->errors[0].index, s->errors[0].nindex)),
+        ctx_raise(in->ctx, ERROR_PROGRAM, at,
+                  arena_printf(in->arena, "name one of them, such as error(%s)",
+                               address_text(in, name, s->errors[0].index, s->errors[0].nindex)),
                   n ? "`%s` is drawn %d times in the model" : "`%s` is not drawn at these indices", name, n);
     if (found->value.kind == VALUE_NONE)
         ctx_raise(in->ctx, ERROR_PROGRAM, at, "Bernoulli(logits = ...) and Normal(loc, scale) have one",

@@ -8,10 +8,10 @@ typedef struct Steps {
     Query query;
     Pair *pair;
     Recorder recorder;
-    int n;               /* of ELBOs; 0: not recorded yet */
-    real *values;        /* of the chunk: [n] */
-    bool elements;       /* they are means over elements */
-    double *sums;        /* of values, chunks weighed */
+    int n;         /* of ELBOs; 0: not recorded yet */
+    real *values;  /* of the chunk: [n] */
+    bool elements; /* they are means over elements */
+    double *sums;  /* of values, chunks weighed */
 } Steps;
 
 /* One run of the guide: the ELBOs before the steps and after the last. */

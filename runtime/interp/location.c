@@ -22,7 +22,8 @@ static Array spread(Interp *in, const Dist *d, int which, Value x, Span at) {
     for (int k = -1; k < d->family->decl->nparams; k++) {
         Value v = k < 0 ? x : d->params[k];
         if (v.kind != VALUE_ARRAY) continue;
-        naxes = axes_union(in, naxes, arena_copy(in->arena, axes, sizeof axes), v.u.array->naxes, v.u.array->axes, axes);
+        naxes =
+            axes_union(in, naxes, arena_copy(in->arena, axes, sizeof axes), v.u.array->naxes, v.u.array->axes, axes);
     }
     Array a = value_array(in, d->params[which], at, "a parameter"), xs = value_array(in, x, at, "a value");
     Shape own = array_shape(&a), target = array_shape(&xs);

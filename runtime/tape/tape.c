@@ -128,7 +128,9 @@ static NodeId node_of(Tape *t, Var v) { return var_is_taped(v) ? v.node : consta
 
 /* -- Shared nodes: an entry counts when its node still stands and is equal -- */
 
-static bool is_shared(const Tape *t, Op op, int n) { return t->more->shared && n > 0 && op_class(op) != CLASS_RANDOM && op != OP_COPY; }
+static bool is_shared(const Tape *t, Op op, int n) {
+    return t->more->shared && n > 0 && op_class(op) != CLASS_RANDOM && op != OP_COPY;
+}
 
 static uint64_t node_hash(Op op, int n, const NodeId *inputs, const OpAttr *attr) {
     uint64_t h = (uint64_t)op + 1;
