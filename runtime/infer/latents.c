@@ -21,15 +21,45 @@ static bool same_plate(const Axis *a, const Axis *b) {
                       strcmp(a->name, b->name) == 0);
 }
 
+static size_t address_hash(const char *name, const Index *index, int nindex) {
+    uint64_t h = (uint64_t)nindex;
+    for (; *name; name++) h = (h ^ (unsigned char)*name) * 0x100000001b3u;
+    for (int i = 0; i < nindex; i++) h = (h ^ (index[i].axis ? 1 : (uint64_t)index[i].at << 1)) * 0x9e3779b97f4a7c15u;
+    return (size_t)(h ^ h >> 32);
+}
+
+static bool is_site(const LatentSite *s, const char *name, const Index *index, int nindex) {
+    if (s->nindex != nindex || strcmp(s->name, name) != 0) return false;
+    for (int i = 0; i < nindex; i++)
+        if (!same_plate(s->index[i].axis, index[i].axis) || (!index[i].axis && s->index[i].at != index[i].at))
+            return false;
+    return true;
+}
+
 int latents_find(const Latents *l, const char *name, const Index *index, int nindex) {
-    for (int k = 0; k < l->n; k++) {
-        const LatentSite *s = &l->list[k];
-        bool same = s->nindex == nindex;
-        for (int i = 0; i < nindex && same; i++)
-            same = same_plate(s->index[i].axis, index[i].axis) && (index[i].axis || s->index[i].at == index[i].at);
-        if (same && strcmp(s->name, name) == 0) return k;
-    }
+    if (l->room == 0) return -1;
+    size_t mask = (size_t)l->room - 1, at = address_hash(name, index, nindex) & mask;
+    for (; l->places[at]; at = (at + 1) & mask)
+        if (is_site(&l->list[l->places[at] - 1], name, index, nindex)) return l->places[at] - 1;
     return -1;
+}
+
+static void add_place(Latents *l, int k) {
+    const LatentSite *s = &l->list[k];
+    size_t mask = (size_t)l->room - 1, at = address_hash(s->name, s->index, s->nindex) & mask;
+    while (l->places[at]) at = (at + 1) & mask;
+    l->places[at] = k + 1;
+}
+
+/* The last of the list can be found from now on. */
+static void place_last(Latents *l) {
+    if (2 * l->n <= l->room) {
+        add_place(l, l->n - 1);
+        return;
+    }
+    l->room = l->room ? 2 * l->room : 16;
+    l->places = ARENA_ARRAY(l->arena, int, l->room);
+    for (int k = 0; k < l->n; k++) add_place(l, k);
 }
 
 /* -- Constraints from supports -- */
@@ -134,7 +164,8 @@ static void begin_local(LatentSite *site, const real *drawn, Arena *a) {
     site->start = ARENA_ARRAY(a, real, size), site->spread = ARENA_ARRAY(a, real, size);
     for (int64_t k = 0; k < size; k++) {
         for (int64_t i = 0; i < elements; i++) column[i] = drawn[i * size + k];
-        double width = elements > 3 ? (quantile(a, column, elements, 0.75) - quantile(a, column, elements, 0.25)) / 1.349 : 1;
+        double width =
+            elements > 3 ? (quantile(a, column, elements, 0.75) - quantile(a, column, elements, 0.25)) / 1.349 : 1;
         site->start[k] = (real)quantile(a, column, elements, 0.5);
         site->spread[k] = (real)(BEGIN * (width > 0 && isfinite(width) ? width : 1));
         if (!isfinite(site->start[k])) site->start[k] = 0;
@@ -167,8 +198,8 @@ void latents_discover(Latents *l, Trace *t, Interp *in, Site *s, Entry *e) {
     const char *text = address_text(in, s->name, s->index, s->nindex);
     if (p.discrete || p.kind == TYPE_INT || p.kind == TYPE_BOOL)
         ctx_raise(in->ctx, ERROR_PROGRAM, s->span, "write a guide that draws it, or use importance(n)",
-                  "`%s` is discrete (%s) and has too many values to be summed out; it cannot be covered by %s either", text,
-                  s->dist->family->decl->name, l->method);
+                  "`%s` is discrete (%s) and has too many values to be summed out; it cannot be covered by %s either",
+                  text, s->dist->family->decl->name, l->method);
     s->value = without_summed(in, dist_draw_site(in, s->dist, s, false), s->span);
     if (t->score) e->log_density = dist_logpdf(in, s->dist, s->value, false, s->span);
     Array x = value_array(in, s->value, s->span, "a draw");
@@ -195,6 +226,7 @@ void latents_discover(Latents *l, Trace *t, Interp *in, Site *s, Entry *e) {
         l->list = more;
     }
     l->list[l->n++] = site;
+    place_last(l);
     l->size += site.size;
     if (!site.local) {
         append_drawn(l, in, l->n - 1, s->dist, s->value);

@@ -33,6 +33,7 @@ typedef struct Latents {
     Arena *arena;
     LatentSite *list;
     int n, capacity;
+    int *places, room; /* by name and numbers: 1 + the place in the list, 0: empty; open addressing */
     int64_t size;   /* of the whole point */
     bool noncentre; /* location-scale latents are represented as said above */
     bool jacobian;

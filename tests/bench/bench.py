@@ -82,7 +82,7 @@ def duration(s):
     return f'{s * 1e9:9.3g} ns'
 
 
-HEADER = f'{"work":26} {"side":20} {"median":>12} {"spread":>7} {"cpu":>5} {"memory":>9}  {"ppl is":14}'
+HEADER = f'{"work":26} {"side":20} {"median":>12} {"spread":>7} {"processor":>12} {"memory":>9}  {"ppl is":14}'
 
 
 def report(title, sides):
@@ -91,7 +91,7 @@ def report(title, sides):
         ratio = s.median() / ours
         compared = '' if s is sides[0] else f'{ratio:.4g} x faster' if ratio >= 1 else f'{1 / ratio:.3g} x slower'
         print(f'{title if s is sides[0] else "":26} {s.name:20} {duration(s.median())} {100 * s.spread():6.1f}% '
-              f'{s.threads():5.2f} {s.memory / 1e6:6.0f} MB  {compared}', flush=True)
+              f'{duration(s.processor_time())} {s.memory / 1e6:6.0f} MB  {compared}', flush=True)
 
 
 def measure(title, sides, rounds, seconds, tolerance, kind):
