@@ -251,6 +251,16 @@ print(summary(fit))
         check(f'by element: {name}', code == 0 and f'IWAE weighs 3 draws {note}' in prints[0], f'{prints} {err}')
 
 
+def tape_is_tree():
+    for name, objective in [(n, CASES[n][1]) for n in ('by element', 'two draws', 'a flow', 'coins by element', 'closed, a batch')]:
+        text = f'''{CASES[name][0]}
+fit = infer(m, q, steps = 20, method = svi({objective}))
+write("out.json", {{trace: fit.trace, w: fit.params.m.w, u: fit.params.q.u, e: log_evidence(fit, samples = 20)}})
+'''
+        one, two = run(text), run(text, walk=True)
+        check(f'{name}: tape and tree', one[0] == 0 and one[1] == two[1], f'{one} {two}')
+
+
 def diverged():
     """A guide so narrow that its draws are all rounding: log q at them is none, and no ELBO is reported."""
     code, _, prints, err = run('''data y = [1.0, 2.0]
@@ -261,6 +271,6 @@ print(fit.elbo, summary(fit))
     check('diverged', code == 3 and prints[0].startswith('nan') and 'diverged' in prints[0], f'{code} {prints} {err}')
 
 
-for test in [gradients, closed_forms, by_element, diverged]:
+for test in [gradients, closed_forms, by_element, tape_is_tree, diverged]:
     test()
 finish()
