@@ -125,7 +125,7 @@ SESSION = [
     (['fit.', 'Tab', 'Tab'], r'fit\.elbo .*fit\.'),
     (['C-c'], r'\^C\n> ?$'),
     ([':tra', 'Tab', 'm', 'Enter'], r'^log density of all: -'),
-    (['plot(fit.mu, width = 40, ascii = true)', 'Enter'], r'^ *#+[#|:. ]*$'),
+    (['plot(fit.mu, width = 40, ascii = true)', 'Enter'], r'#{20,}[\s\S]*\n> ?$'),
     (['while true { }', 'Enter'], r'^> while true \{ \}$'),
     (['C-c'], r'note: interrupted\n> ?$'),
     (['"still "', 'Enter'], r'^"still "$'),
