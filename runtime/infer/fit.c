@@ -353,5 +353,5 @@ void fit_take_draws(Job *job, long ndraws) {
         return;
     }
     fit_judge(f, psis_khat(f->arena, log_ratios, ndraws, NULL), ndraws, sqrt(moments_var(&m)),
-              "a richer guide, more steps, or importance(n) may help");
+              "a richer guide (auto_iaf() bends), more steps, or importance(n) may help");
 }
