@@ -139,7 +139,8 @@ class Steps(Side):
     def round(self, seconds):
         if not self.many: # as many steps as the time allows
             (a, b), _, _ = self.run([self.few, 3 * self.few])
-            step = max((b['seconds'] - a['seconds']) / (2 * self.few), 1e-8)
+            # a start that took long by chance must not make steps seem free
+            step = max((b['seconds'] - a['seconds']) / (2 * self.few), b['seconds'] / (30 * self.few))
             self.many = self.few + max(2 * self.few if self.few > 10 else 1, int(seconds / step))
         (a, b), threads, self.memory = self.run([self.few, self.many])
         self.seconds.append((b['seconds'] - a['seconds']) / (self.many - self.few) / self.unit)
