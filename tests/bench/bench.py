@@ -141,7 +141,7 @@ def main():
                     sides = [gradient_of(files)] + ([floor_of(files)] if name in FLOORS else []) + found.gradient(files)
                     measure('gradient ' + name, sides, rounds, seconds, 1e-8, 'gradient')
             for name, few in STEPS.items():
-                if wanted('svi ' + name):
+                if wanted('svi step ' + name):
                     files = Files(name, folder)
                     measure('svi step ' + name, [svi_of(files, few)] + found.svi(files, few), max(3, rounds // 3), seconds,
                             0.03, 'svi')
