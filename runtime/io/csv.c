@@ -120,9 +120,9 @@ typedef struct Table {
 
 /* Line ends tell how many rows there can be, bytes how many cells. */
 static void reserve_cells(Reader *r, Table *t) {
-    int64_t feeds = 0, returns = 0;
-    for (size_t i = 0; i < r->n; i++) feeds += r->bytes[i] == '\n', returns += r->bytes[i] == '\r';
-    int64_t rows = (feeds > returns ? feeds : returns) + 1, most = (int64_t)r->n + 1;
+    int64_t rows = 1, most = (int64_t)r->n + 1;
+    for (size_t i = 0; i < r->n; i++) /* \n, \r\n and \r, mixed as they may be */
+        rows += r->bytes[i] == '\n' || (r->bytes[i] == '\r' && (i + 1 == r->n || r->bytes[i + 1] != '\n'));
     if (rows > most / t->n) rows = most / t->n + 1;
     t->cells = tensor_new_or_spilled(r->ctx, r->arena, shape1(rows * t->n), rows * t->n);
     mappings_trim(r->ctx);

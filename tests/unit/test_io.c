@@ -262,6 +262,7 @@ START_TEST(csv_columns) {
     check_tensor(get(put("n.csv", "1,2\n3,4\n"), NULL).tensor, shape2(2, 2), NUMBERS(1, 2, 3, 4));
     check_tensor(get(put("h.csv", "x,y\n"), "y").tensor, shape1(0), NULL);
     check_tensor(get(put("q.csv", "x\n\"\"\n\n5"), "x").tensor, shape1(2), NUMBERS(NAN, 5));
+    check_tensor(get(put("mixed.csv", "x\n1\r2\r3\n4\r5"), "x").tensor, shape1(5), NUMBERS(1, 2, 3, 4, 5));
 }
 END_TEST
 
