@@ -1,6 +1,7 @@
 #include <stdio.h>
 
 #include "cli/commands.h"
+#include "cli/data.h"
 #include "cli/program.h"
 #include "cli/session.h"
 #include "infer/program_tree.h"
@@ -88,7 +89,9 @@ static void run_definitions(Session *s, const Module *m) {
                      t->kind == STMT_ASSIGN || t->kind == STMT_UNPACK;
         Block alone = {.statements = &t, .n = 1};
         if (!binds || tree_block_calls(&alone, "infer")) continue;
-        if (!ctx_protect(s->ctx, run_one, &one, &e) && e.kind == ERROR_INTERRUPT) ctx_reraise(s->ctx, &e);
+        if (ctx_protect(s->ctx, run_one, &one, &e)) continue;
+        bool given = t->kind == STMT_DATA && s->options->ndata > 0; /* then the data are checked too */
+        if (given || e.kind == ERROR_INTERRUPT) ctx_reraise(s->ctx, &e);
     }
 }
 
@@ -113,9 +116,10 @@ static int check_session(Session *s) {
         buf_free(&tree);
         return EXIT_DONE;
     }
+    data_supply(s);
+    if (s->options->ndata > 0 || s->options->sites) run_definitions(s, s->module);
     if (s->options->sites) {
         show_module_sites(s, s->module);
-        run_definitions(s, s->module);
         show_discrete(s, s->module);
     }
     if (!s->options->sites && !s->options->json) printf("%s: no mistakes found\n", s->options->file);

@@ -83,7 +83,7 @@ FLAG(profile)
 #undef FLAG
 
 const OptionRow option_rows[] = {
-    {"--data", "[NAME=]FILE", FOR_RUN | FOR_REPL, set_data,
+    {"--data", "[NAME=]FILE", FOR_RUN | FOR_REPL | FOR_CHECK, set_data,
      "data by name: a JSON object, CSV columns, safetensors; NAME=: one array"},
     {"--seed", "N", FOR_RUN | FOR_REPL, set_seed, "of all random numbers; 1 by default"},
     {"--threads", "N", FOR_RUN | FOR_REPL, set_threads, "1 by default; the numbers do not depend on it"},

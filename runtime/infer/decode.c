@@ -17,6 +17,11 @@ Value fit_site_value(Interp *in, const Fit *f, long draw, const Site *s) {
     return address_read(in, whole, s->index, s->nindex, s->span);
 }
 
+static bool fit_summed(const Fit *f, const char *name) {
+    const DrawVariable *v = draws_find(&f->draws, name);
+    return v && v->summed;
+}
+
 typedef struct Run {
     const Fit *fit;
     long draw;
@@ -33,6 +38,11 @@ static void latent(Trace *t, Interp *in, Site *s, Entry *e) {
                   address_text(in, s->name, s->index, s->nindex));
 }
 
+static bool partly(Trace *t, Interp *in, Site *s, Entry *e) {
+    Run *r = t->self;
+    return fit_summed(r->fit, s->name) && summing_answer(&r->summing, in, s, e, t->n);
+}
+
 void decode_draw(Interp *in, const Fit *f, long draw, bool best, uint64_t key, Decoded *out, Span at) {
     Run r = {.fit = f, .draw = draw};
     ParamReader reader;
@@ -41,6 +51,7 @@ void decode_draw(Interp *in, const Fit *f, long draw, bool best, uint64_t key, D
     reader.frozen = true;
     in->elementwise = f->pair->sums.plates, in->nelementwise = f->pair->sums.nplates;
     trace_init(&out->trace, in, true, latent, &r);
+    out->trace.partly = partly;
     trace_push(&out->trace);
     interp_run_call(in, f->pair->model, at);
     trace_pop(&out->trace);

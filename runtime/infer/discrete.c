@@ -56,6 +56,12 @@ static DiscreteChoice *find_choice(DiscreteChoices *d, const char *name) {
     return NULL;
 }
 
+bool discrete_chosen(Pair *pair, const char *name) {
+    DiscreteChoice *c = find_choice(&pair->discrete, name);
+    if (c) c->met = true;
+    return c && c->way != DISCRETE_SUM;
+}
+
 _Noreturn static void refuse_sum(Pass *p, Interp *in, const Site *s, const char *text) {
     const char *why = summing_excluded(&p->pair->sums, s->name);
     if (p->pair->prior) why = "importance sampling from the prior draws every variable";

@@ -33,6 +33,8 @@ struct Pair;
 void discrete_read(struct Pair *pair, Interp *in, Value option, bool density, Span at);
 /* A latent of the model; `guided`: the guide draws it. True: it has been answered as the option says. */
 bool discrete_answer(struct Pass *p, Interp *in, Site *s, Entry *e, bool guided);
+/* Does the option say something else than "sum" of it? */
+bool discrete_chosen(struct Pair *pair, const char *name);
 /* After the first run: notes, and whether every name of the option was met. */
 void discrete_checked(struct Pass *p, Interp *in);
 

@@ -91,6 +91,7 @@ static bool plan_entry(DrawStore *d, Interp *in, const Entry *e, DrawPiece *p, V
     if (p->variable < 0) return false;
     variable_widen(&d->list[p->variable].wanted, whole);
     d->list[p->variable].summed = e->summed;
+    if (e->summed) d->list[p->variable].first = e->summed->first;
     *var = a.var;
     return true;
 }

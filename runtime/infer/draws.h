@@ -17,7 +17,8 @@ typedef struct DrawVariable {
     int64_t present; /* in how many draws it was there */
     int64_t latest;  /* the last of these, counted from 1 */
     Shape wanted;    /* the widest so far: `shape` once all pieces of a run are known */
-    bool summed;     /* probabilities of a discrete variable that was summed out; the last dimension is its support */
+    bool summed;     /* probabilities of a discrete variable that was summed out; the last dimension is its support ... */
+    int64_t first;   /* ... from this value on */
 } DrawVariable;
 
 typedef struct DrawStore {

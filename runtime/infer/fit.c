@@ -141,6 +141,7 @@ static void summarise(Fit *f, const DrawVariable *v, FitVariable *out, double *c
     *out = (FitVariable){.name = v->name,
                          .shape = v->shape,
                          .summed_out = v->summed,
+                         .first = (long)v->first,
                          .mean = mean,
                          .sd = sd,
                          .q5 = q5,

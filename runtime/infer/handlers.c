@@ -155,7 +155,10 @@ static void trace_sample(Handler *h, Interp *in, Site *s) {
                .log_density = value_none(),
                .log_score = value_none()};
     memcpy(e.index, s->index, sizeof(Index) * (size_t)s->nindex);
-    if (s->observed)
+    if (s->partly) {
+        if (!t->partly || !t->partly(t, in, s, &e)) return;
+        s->partly = s->observed = false;
+    } else if (s->observed)
         (t->observed ? t->observed : keep_data)(t, in, s, &e);
     else
         (t->latent ? t->latent : trace_draw_forward)(t, in, s, &e);

@@ -20,7 +20,7 @@ typedef struct Entry {
     bool observed;
     bool branch;       /* in one branch of an `if` of which both ran: the other may draw it too */
     bool closed;       /* `log_density` is the divergence from the prior, which has none (closed.h) */
-    bool summed;       /* a discrete latent summed out (summing.h): `value` has its axis, or is its probabilities */
+    const Axis *summed; /* a discrete latent summed out (summing.h): `value` has this axis, or is its probabilities */
     Dist *dist;        /* ENTRY_SAMPLE */
     Value value;       /* what was drawn, given or recorded */
     Value log_density; /* what is left are axes; VALUE_NONE: not scored */
@@ -43,6 +43,8 @@ struct Trace {
     TracePolicy latent;   /* NULL: drawn forward from the model, scored if `score` */
     TracePolicy again;    /* an entry in its other branch; NULL: the same value, and the density there */
     void (*rolled_back)(Trace *t); /* entries were dropped; may be NULL */
+    bool (*partly)(Trace *t, Interp *in, Site *site, Entry *e); /* a latent of which some elements are known, as a whole;
+                                                                   NULL or false: element by element */
     TracePolicy observed; /* NULL: data keep their values (missing elements are drawn) */
     void *self;           /* of the policies */
 };

@@ -59,6 +59,7 @@ typedef struct FitVariable {
     bool summed_out;       /* a discrete variable: `mean` holds probabilities, last axis the support */
     const double *mean, *sd, *q5, *q50, *q95, *ess, *rhat; /* shape_size numbers each, row by row; NaN: not given */
     const real *draws;     /* [ndraws, shape...], or NULL */
+    long first;            /* summed_out: the first value of the support */
 } FitVariable;
 
 typedef struct FitReport {

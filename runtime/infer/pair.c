@@ -137,6 +137,12 @@ static void model_latent(Trace *t, Interp *in, Site *s, Entry *e) {
     if (p->mode != PASS_DRAW) e->log_density = dist_logpdf(in, s->dist, v, false, s->span);
 }
 
+static bool model_partly(Trace *t, Interp *in, Site *s, Entry *e) {
+    Pass *p = t->self;
+    if (p->pair->prior || (p->pair->guide && trace_find_name(&p->guide, s->name))) return false;
+    return !discrete_chosen(p->pair, s->name) && summing_answer(&p->summing, in, s, e, t->n);
+}
+
 /* In the other branch of an `if` that a summed variable decides. */
 static void model_latent_again(Trace *t, Interp *in, Site *s, Entry *e) {
     Pass *p = t->self;
@@ -202,6 +208,7 @@ static void run_once(Pass *p, Pair *pair, Interp *in) {
     if (drawn) point = draw_point(p, in);
     if (automatic) point_run_init(&p->point, pair->latents, in, drawn ? &point : NULL, p->particles);
     trace_init(&p->model, in, (p->mode != PASS_DRAW), model_latent, p);
+    p->model.partly = model_partly;
     p->reader.in_model = true;
     p->reader.constant = p->nested;
     p->model.again = model_latent_again;

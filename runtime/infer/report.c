@@ -279,7 +279,7 @@ static bool add_probabilities(const FitVariable *v, Arena *a, Buf *out, bool ful
     Table t = {.arena = a, .ncolumns = 1 + shown};
     const char **heading = table_row(&t);
     heading[0] = "probabilities";
-    for (int k = 0; k < shown; k++) heading[k + 1] = arena_printf(a, "value %d", k + 1);
+    for (int k = 0; k < shown; k++) heading[k + 1] = arena_printf(a, "%ld", v->first + k);
     for (int64_t i = 0; i < n; i = next_shown(i, n, full, &jumped)) {
         if (jumped) add_left_out(&t, n - SHOWN_FIRST - SHOWN_LAST);
         any = any || jumped;

@@ -87,8 +87,18 @@ static Value marker(Interp *in, const Axis *axis, Var *var) {
     return value_var(in, *var, n, axes);
 }
 
+/* 1 where the data (NaN: missing) do not speak against a value of the axis. */
+static Value allowed(Interp *in, Value data, Value values, Span at) {
+    Value same = array_binary(in, BINARY_EQ, values, data, at);
+    return array_binary(in, BINARY_OR, same, array_apply(in, OP_ISNAN, 1, &data, at), at);
+}
+
 static Value site_density(Summing *s, Interp *in, const Site *site, SummedSite *one) {
     Value lp = dist_logpdf(in, site->dist, site->value, false, site->span);
+    if (site->partly) {
+        Value args[3] = {allowed(in, site->data, site->value, site->span), lp, value_number(-INFINITY)};
+        lp = array_apply(in, OP_WHERE, 3, args, site->span);
+    }
     lp = array_expand_axes(in, lp, 1, &one->axis);
     if (one->axis->nwithin) lp = array_expand_axes(in, lp, one->axis->nwithin, one->axis->within);
     return s->markers ? array_binary(in, BINARY_ADD, lp, marker(in, one->axis, &one->marker), site->span) : lp;
@@ -99,9 +109,10 @@ bool summing_answer(Summing *s, Interp *in, Site *site, Entry *e, int entry) {
     if (!s->plan || !finite_support(in, site->dist, &low, &high, site->span) || summing_excluded(s->plan, site->name))
         return false;
     if (dist_event_shape(in, site->dist, site->span).rank > 0) {
-        exclude(s->plan, site->name, "it is drawn as a whole array: draw its elements one by one, in a plate");
+        if (!site->partly) exclude(s->plan, site->name, "it is drawn as a whole array: draw its elements one by one, in a plate");
         return false;
     }
+    if (site->partly) site_check_data(in, site);
     if (s->n == s->capacity) {
         s->capacity = s->capacity ? 2 * s->capacity : 16;
         SummedSite *more = ARENA_ARRAY(in->arena, SummedSite, s->capacity);
@@ -112,7 +123,7 @@ bool summing_answer(Summing *s, Interp *in, Site *site, Entry *e, int entry) {
     *one = (SummedSite){.entry = entry, .axis = new_axis(s, in, site, low, high)};
     site->value = all_values(in, one->axis);
     e->log_density = site_density(s, in, site, one);
-    e->summed = true;
+    e->summed = one->axis;
     s->n++;
     return true;
 }
@@ -169,7 +180,31 @@ void summing_finish(Summing *s, Interp *in, const Trace *model, Span at) {
     if (s->n > 0) s->elimination = eliminate_all(s, in, model, OP_LOGSUMEXP, at);
 }
 
+/* Elements of a summed variable that are known (z[3] in z = [missing, missing, 2]) belong to it: their values, or all
+ * probability on them. */
+static void known_elements(const Summing *s, Interp *in, Trace *model, bool probabilities) {
+    const Axis **names = ARENA_ARRAY(in->arena, const Axis *, s->n + 1);
+    int n = 0;
+    for (int k = 0; k < s->n; k++) {
+        int at = n - 1; /* the same name mostly comes in a row */
+        while (at >= 0 && strcmp(names[at]->name, s->list[k].axis->name) != 0) at--;
+        if (at < 0) names[n++] = s->list[k].axis;
+    }
+    for (int k = 0; k < model->n; k++) {
+        Entry *e = &model->entries[k];
+        if (e->kind != ENTRY_SAMPLE || !e->observed || !value_is_numeric(e->value)) continue;
+        int at = n - 1;
+        while (at >= 0 && strcmp(names[at]->name, e->name) != 0) at--;
+        if (at < 0) continue;
+        e->observed = false, e->summed = names[at];
+        if (!probabilities) continue;
+        Value same = array_binary(in, BINARY_EQ, all_values(in, names[at]), e->value, e->span);
+        e->value = array_axis_to_event(in, same, names[at]);
+    }
+}
+
 void summing_probabilities(const Summing *s, Interp *in, Trace *model, Var y) {
+    known_elements(s, in, model, true);
     Var *markers = ARENA_ARRAY(in->arena, Var, s->n + 1), *out = ARENA_ARRAY(in->arena, Var, s->n + 1);
     for (int k = 0; k < s->n; k++) markers[k] = s->list[k].marker;
     tape_grad(in->tape, y, NULL, s->n, markers, out);
@@ -179,10 +214,11 @@ void summing_probabilities(const Summing *s, Interp *in, Trace *model, Var y) {
     }
 }
 
-Elimination summing_decode(const Summing *s, Interp *in, const Trace *model, bool best, uint64_t key, Value *values,
+Elimination summing_decode(const Summing *s, Interp *in, Trace *model, bool best, uint64_t key, Value *values,
                            Span at) {
     Elimination e = eliminate_all(s, in, model, best ? OP_REDUCE_MAX : OP_LOGSUMEXP, at);
     eliminate_back(in, &e, s->n, best, key, values, at);
+    known_elements(s, in, model, false);
     return e;
 }
 

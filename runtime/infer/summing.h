@@ -60,8 +60,9 @@ bool has_summed_axis(Value v);
 /* After summing_finish, with markers: values of the trace's entries become probabilities [.., K] given the log joint y.
  */
 void summing_probabilities(const Summing *s, Interp *in, Trace *model, Var y);
-/* Joint draws, or the best joint assignment: the value of site k. Gives the elimination that was used. */
-Elimination summing_decode(const Summing *s, Interp *in, const Trace *model, bool best, uint64_t key, Value *values, Span at);
+/* Joint draws, or the best joint assignment: the value of site k; elements that are known count as summed too. Gives the
+ * elimination that was used. */
+Elimination summing_decode(const Summing *s, Interp *in, Trace *model, bool best, uint64_t key, Value *values, Span at);
 
 /* "k[n] summed out: 3 values x 200": one note per name; n notes into `notes`. */
 int summing_notes(const Summing *s, const Trace *model, Arena *a, const char ***notes);

@@ -475,6 +475,13 @@ static bool fill_missing(Interp *in, Value data, Value *filled, Value *mask, Spa
     return true;
 }
 
+void site_check_data(Interp *in, const Site *s) {
+    Value x = s->data, mask;
+    if (s->data.kind == VALUE_ARRAY && s->data.u.array->missing && !fill_missing(in, s->data, &x, &mask, s->span)) return;
+    check_shape(in, s, x);
+    check_data(in, s, x);
+}
+
 Value site_log_density(Interp *in, Site *s) {
     Value x = s->value, mask = value_none();
     bool missing = s->observed && s->data.kind == VALUE_ARRAY && s->data.u.array->missing;

@@ -31,6 +31,8 @@ typedef struct Site {
     const char *text;       /* for messages; NULL: its address (site_text) */
     Dist *dist;
     bool observed;
+    bool partly;            /* observed in part, and the rest is read elsewhere: a latent of which some elements are known.
+                               Who answers for it clears both this and `observed` */
     Value data;             /* observed: the data at this place (may have missing elements) */
     Value value;            /* the answer: the drawn or given value */
     Span span;              /* of the statement */
@@ -88,6 +90,8 @@ Value dist_logpdf(Interp *in, const Dist *d, Value x, bool elementwise, Span at)
 /* The site's log density at its value; elements where observed data are missing count 0. Checks that observed plain data
  * lie in the support (raises, naming site, value, family). */
 Value site_log_density(Interp *in, Site *s);
+/* Observed plain data that are impossible whatever is enumerated, or of the wrong shape, raise. */
+void site_check_data(Interp *in, const Site *s);
 Value dist_member(Interp *in, const Dist *d, const char *member, int n, const Value *args, Span at); /* mean, cdf, ...; raises
                           when the family has none */
 bool dist_has_member(const Dist *d, const char *member);

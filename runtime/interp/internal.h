@@ -45,8 +45,10 @@ Value lift_draw(Interp *in, Value lift, const Site *place); /* g ~ lift(f, prior
 void lift_enter(Lifted *g);
 void lift_leave(Lifted *g);
 
-/* missing.c: a site whose data are missing may have to be drawn, or its plate to run element by element. */
-void observe_missing(Interp *in, const Function *fn, const Target *t, Site *s);
+/* missing.c: a site whose data are missing may be a latent, or partly one (s->partly). */
+void missing_find(Interp *in, const Function *fn, const Target *t, Site *s);
+/* Nobody answered for a site that is partly latent: its plate runs element by element, or an error. */
+_Noreturn void missing_refuse(Interp *in, const Target *t, const Site *s);
 
 /* session.c: the value of a definition of the library. */
 Value *library_slot(Interp *in, int number);

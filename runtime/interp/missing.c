@@ -1,5 +1,6 @@
 /* Missing data. Elements of an observation that nothing else depends on drop out of the density; where the model reads
- * the data elsewhere (y[t - 1]), each missing element becomes a variable like any other.
+ * the data elsewhere (y[t - 1]), each missing element becomes a variable like any other. A handler that can (summing)
+ * answers for all elements of a plate at once; else the plate runs element by element.
  */
 #include <math.h>
 #include <string.h>
@@ -37,16 +38,21 @@ static bool is_read(const Function *fn, const Target *t) {
     return r.found;
 }
 
-void observe_missing(Interp *in, const Function *fn, const Target *t, Site *s) {
+void missing_find(Interp *in, const Function *fn, const Target *t, Site *s) {
+    (void)in;
     if (s->data.kind != VALUE_ARRAY || !s->data.u.array->missing || !is_read(fn, t)) return;
     const Tensor *x = s->data.u.array->var.value;
     int64_t n = shape_size(x->shape), missing = 0;
     for (int64_t i = 0; i < n; i++) missing += isnan(tensor_item(x, i));
-    if (missing == 0) return;
-    if (missing == n) {
+    if (var_is_taped(s->data.u.array->var)) /* of a subset: other elements the next time */
+        s->partly = true;
+    else if (missing == n)
         s->observed = false;
-        return;
-    }
+    else
+        s->partly = missing > 0;
+}
+
+void missing_refuse(Interp *in, const Target *t, const Site *s) {
     for (int k = s->nindex - 1; k >= 0; k--)
         if (s->index[k].axis) {
             in->split = s->index[k].axis;

@@ -168,9 +168,10 @@ void exec_sample(Interp *in, Frame *f, const Stmt *s) {
     if (data) {
         site->data = data_at(in, f, t);
         warn_unobserved(in, f, t, own);
-        observe_missing(in, f->function, t, site);
+        missing_find(in, f->function, t, site);
     }
     effect_sample(in, in->handler, site);
+    if (site->partly) missing_refuse(in, t, site);
     if (!data) cells_set(in, slot_of(in, f, t->ref), t->name, t->nindices, own, site->value, t->span);
     else if (!same_data(site->value, site->data)) hide_data(in, f, t, own, site->value);
 }

@@ -93,8 +93,8 @@ static const double draws1[] = {1, 2.5, -3}, draws6[] = {1, 2, 3, 4, 5, 6, 11, 1
 static const char *notes[] = {"z is summed out"};
 
 static FitReport some_report(FitVariable *v) {
-    v[0] = (FitVariable){"mu", SHAPE_SCALAR, false, mean1, sd1, low1, mid1, high1, ess1, rhat1, draws1};
-    v[1] = (FitVariable){"x", shape2(2, 3), false, mean6, sd6, NULL, NULL, NULL, NULL, NULL, draws6};
+    v[0] = (FitVariable){"mu", SHAPE_SCALAR, false, mean1, sd1, low1, mid1, high1, ess1, rhat1, draws1, 0};
+    v[1] = (FitVariable){"x", shape2(2, 3), false, mean6, sd6, NULL, NULL, NULL, NULL, NULL, draws6, 0};
     v[2] = (FitVariable){.name = "z", .shape = shape2(2, 2), .summed_out = true, .mean = probabilities};
     return (FitReport){.model = "schools", .method = "svi", .guide = "auto_mvn", .steps = 3400, .seconds = 0.214,
                        .stop = "converged", .elbo = -31.5237, .elbo_mcse = 0.0123, .khat = 0.31, .log_evidence = NAN,
@@ -121,9 +121,9 @@ START_TEST(a_report_is_aligned) {
         "x[2,2]      5.000  -       -     -     -        -  -\n"
         "x[2,3]      6e+10  1.000   -     -     -        -  -\n"
         "\n"
-        "probabilities  value 1  value 2\n"
-        "z[1]            0.2500   0.7500\n"
-        "z[2]            1.0000   0.0000\n"
+        "probabilities       0       1\n"
+        "z[1]           0.2500  0.7500\n"
+        "z[2]           1.0000  0.0000\n"
         "\n"
         "note: z is summed out\n"
         "it can be trusted");
