@@ -438,13 +438,22 @@ static Value bad_throughout(Interp *in, Value bad, Span at) {
     return bad;
 }
 
+/* Do the bounds of the support name parameters, in a run whose draws are plain numbers (a run of importance sampling)?
+ * Then what is observed may be impossible given what was drawn; its density is 0. */
+static bool may_be_drawn(Interp *in, const Type *support) {
+    const Expr *bounds[] = {support->low, support->high};
+    bool named = false;
+    for (int k = 0; k < 2; k++) named |= bounds[k] && bounds[k]->kind != EXPR_NUMBER && bounds[k]->kind != EXPR_UNARY;
+    return named && !in->tape->recording;
+}
+
 /* Observed plain data must be possible. */
 static void check_data(Interp *in, const Site *s, Value x) {
     Support support = dist_support(in, s->dist, s->span);
     Value inside, bad = outside(in, s->dist, &support, x, &inside, s->span);
     if (bad.kind == VALUE_NONE) return;
     bad = bad_throughout(in, bad, s->span);
-    if (!any_nonzero(in, bad, s->span)) return;
+    if (!any_nonzero(in, bad, s->span) || may_be_drawn(in, s->dist->family->decl->support)) return;
     double worst = x.kind == VALUE_NUMBER ? x.u.number : NAN;
     int64_t element = 0;
     if (x.kind == VALUE_ARRAY && bad.kind == VALUE_ARRAY && shape_equal(bad.u.array->var.value->shape, x.u.array->var.value->shape)) {

@@ -476,12 +476,36 @@ def cost():
     print(f"a chain of 100,000 steps: {seconds:.1f} s, {peak / 1e9:.2f} GB at its peak")
 
 
+def impossible_in_a_run():
+    """Importance sampling from the prior: a run whose hidden number is below a count weighs 0. The answer by sums over the
+    number and the Beta function over the probability."""
+    counts, total, mean = [3, 5, 2], 0, 0
+    for number in range(max(counts), 80):
+        a, b = sum(counts) + 2, len(counts) * number - sum(counts) + 2
+        weight = math.exp(number * math.log(6) - 6 - math.lgamma(number + 1) + math.log(6) + math.lgamma(a) +
+                          math.lgamma(b) - math.lgamma(a + b)) * math.prod(math.comb(number, k) for k in counts)
+        total, mean = total + weight, mean + weight * number
+    out = answer("impossible in a run", f"""
+data n = {counts!r}
+model m {{
+    N ~ Poisson(6)
+    p ~ Beta(2, 2)
+    plate i in 1..3 {{ n[i] ~ Binomial(N, p) }}
+}}
+fit = infer(m, method = importance(20000))
+write("out.json", {{evidence: fit.log_evidence, mean: mean(fit.N)}})
+""")
+    near("impossible in a run: evidence", out.get("evidence"), math.log(total), 0.01)
+    near("impossible in a run: the hidden number", out.get("mean"), mean / total, 0.01)
+
+
 def main():
     if sys.argv[1:]:
         first = int(sys.argv[1])
         random_models(range(first, int(sys.argv[2] if sys.argv[2:] else first) + 1), os.getcwd())
     else:
-        for test in (sparse_coding, em, coin, geometric, semi_supervised, impossible_values, support_depends):
+        for test in (sparse_coding, em, coin, geometric, semi_supervised, impossible_values, impossible_in_a_run,
+                     support_depends):
             test()
         features = random_models(range(1, MODELS + 1))
         check("the random models have all features", not set(FEATURES) - features, set(FEATURES) - features)
