@@ -4,38 +4,16 @@
 The models are linear and Gaussian, so that posteriors and evidences are known: z ~ N(0, 1), x | z ~ N(z, 1) has the posterior
 N(x / 2, 1 / 2) and the evidence N(x; 0, 2).
 """
-import json, math, os, subprocess, sys, tempfile
+import math, tempfile
 
-PPL = os.environ.get('PPL', os.path.join(os.path.dirname(__file__), '..', '..', 'ppl'))
-passed = failed = 0
-
-
-def check(name, ok, why=''):
-    global passed, failed
-    passed, failed = passed + bool(ok), failed + (not ok)
-    if not ok:
-        print(f'FAIL {name}: {why}')
-
-
-def near(name, value, target, within):
-    check(name, abs(value - target) <= within, f'{value} is not within {within} of {target}')
+import programs
+from programs import check, near, numbers
 
 
 def run(text, *args, walk=False):
-    """The numbers of each print, and standard error."""
-    with tempfile.NamedTemporaryFile('w', suffix='.ppl', delete=False) as f:
-        f.write(text)
-    env = dict(os.environ, PPL_WALK='1') if walk else dict(os.environ)
-    try:
-        done = subprocess.run([PPL, 'run', '--json', *args, f.name], text=True, capture_output=True, env=env, timeout=300)
-    finally:
-        os.unlink(f.name)
-    prints = [json.loads(l)['print'] for l in done.stdout.splitlines() if l.startswith('{"print"')]
-    return done.returncode, prints, done.stderr
-
-
-def numbers(text):
-    return [float(w) for w in text.replace('[', ' ').replace(']', ' ').replace(',', ' ').split() if w[-1].isdigit()]
+    """Exit code, each print, standard error."""
+    code, _, prints, err = programs.run(text, *args, walk=walk)
+    return code, prints, err
 
 
 LINEAR = '''
@@ -154,5 +132,4 @@ def mistakes():
 
 for test in [inference_network, batches_keep_the_posterior, parameters_of_elements, files, tape_is_tree, mistakes]:
     test()
-print(f'{passed} passed, {failed} failed')
-sys.exit(failed > 0)
+programs.finish()
