@@ -1,17 +1,9 @@
 #!/usr/bin/env python3
 """Automatic guides with latents in plates that run in batches: each element has its own location and scale, learned when it
 is in the batch; the answers are those of all data at once, and known. Nested plates, a smaller last batch."""
-import json, os, subprocess, sys, tempfile
+import json, os, subprocess, tempfile
 
-PPL = os.environ.get('PPL', os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', '..', 'ppl'))
-passed = failed = 0
-
-
-def check(name, ok, why=''):
-    global passed, failed
-    passed, failed = passed + bool(ok), failed + (not ok)
-    if not ok:
-        print(f'FAIL {name}: {why}')
+from programs import PPL, check, finish
 
 
 def run(name, text, walk=False):
@@ -102,5 +94,4 @@ print(abs(fit.params.q.l - mean(x)), max(abs(fit.params.q.z.loc - (x - fit.param
 
 
 conjugate(), nested(), same_bits(), mixed()
-print(f'{passed} passed, {failed} failed')
-sys.exit(failed > 0)
+finish()

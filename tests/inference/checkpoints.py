@@ -1,18 +1,11 @@
 #!/usr/bin/env python3
 """Checkpoints: a training killed at any moment and run again ends with the bits of one that was not; others are refused.
 Held-out data: early stopping, the best parameters. Interrupts."""
-import json, os, pty, random, re, signal, subprocess, sys, tempfile, time
+import json, os, pty, random, re, signal, subprocess, tempfile, time
 
-PPL = os.environ.get('PPL', os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', '..', 'ppl'))
-passed = failed = 0
+from programs import PPL, check, finish
+
 folder = tempfile.mkdtemp()
-
-
-def check(name, ok, why=''):
-    global passed, failed
-    passed, failed = passed + bool(ok), failed + (not ok)
-    if not ok:
-        print(f'FAIL {name}: {why}')
 
 
 def start(text, *args):
@@ -216,5 +209,4 @@ killed_and_continued(), refused(), held_out(), interrupted(), progress()
 for f in os.listdir(folder):
     os.unlink(os.path.join(folder, f))
 os.rmdir(folder)
-print(f'{passed} passed, {failed} failed')
-sys.exit(failed > 0)
+finish()

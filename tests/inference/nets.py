@@ -1,33 +1,9 @@
 #!/usr/bin/env python3
 """Layers and flows in inference: what layers compute from their learned parameters, worked out again here; addresses and
 shapes of parameters; flows as guide, prior and likelihood against answers that are known; what a wrong shape says."""
-import json, math, os, subprocess, sys, tempfile
+import math
 
-PPL = os.environ.get('PPL', os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', '..', 'ppl'))
-passed = failed = 0
-
-
-def check(name, ok, why=''):
-    global passed, failed
-    passed, failed = passed + bool(ok), failed + (not ok)
-    if not ok:
-        print(f'FAIL {name}: {why}')
-
-
-def run(text, walk=False):
-    """Exit code, what it wrote to out.json and params.json, prints, standard error."""
-    with tempfile.TemporaryDirectory() as folder:
-        with open(os.path.join(folder, 'p.ppl'), 'w') as f:
-            f.write(text)
-        env = dict(os.environ, PPL_WALK='1') if walk else dict(os.environ)
-        done = subprocess.run([PPL, 'run', '--json', 'p.ppl'], text=True, capture_output=True, env=env, timeout=300, cwd=folder)
-        out = {}
-        for path in (os.path.join(folder, 'out.json'), os.path.join(folder, 'params.json')):
-            if os.path.exists(path):
-                with open(path) as f:
-                    out.update(json.load(f))
-    prints = [l['print'] for l in map(json.loads, filter(str.strip, done.stdout.splitlines())) if 'print' in l]
-    return done.returncode, out, prints, done.stderr
+from programs import check, finish, run
 
 
 # -- Layers, on lists --
@@ -371,5 +347,4 @@ print(enc([1, 2, 3]))
 
 for test in [layers, addresses, initial_values, flow_guides, flow_likelihood, flow_amortised, flow_prior, lifted, wrong_shapes]:
     test()
-print(f'{passed} passed, {failed} failed')
-sys.exit(failed > 0)
+finish()

@@ -6,18 +6,11 @@ compared with the exact derivative of the ELBO (a sum over all values) at 5 stan
 baselines.
 The moving average is seen in several tiny steps, a minibatch in a whole epoch of them.
 """
-import itertools, json, math, os, subprocess, sys, tempfile
+import itertools, json, math, subprocess, sys, tempfile
 
-PPL = os.environ.get('PPL', os.path.join(os.path.dirname(__file__), '..', '..', 'ppl'))
+from programs import PPL, check, finish
+
 N, TINY = 1500, 1e-6
-passed = failed = 0
-
-
-def check(name, ok, why=''):
-    global passed, failed
-    passed, failed = passed + bool(ok), failed + (not ok)
-    if not ok:
-        print(f'FAIL {name}: {why}')
 
 
 def run(text):
@@ -340,5 +333,4 @@ for name, case in CASES.items():
 elements_of_a_plate()
 posteriors()
 choices()
-print(f'{passed} passed, {failed} failed')
-sys.exit(failed > 0)
+finish()

@@ -1,18 +1,11 @@
 #!/usr/bin/env python3
 """Data that stay in their file: the peak of the process is far below the size of the data, whatever the format. Memory is
 constant over epochs."""
-import array, gzip, json, os, random, resource, struct, subprocess, sys, tempfile
+import array, gzip, json, os, random, resource, struct, subprocess, tempfile
 
-PPL = os.environ.get('PPL', os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', '..', 'ppl'))
-passed = failed = 0
+from programs import PPL, check, finish
+
 D, BLOCK = 16, 8192
-
-
-def check(name, ok, why=''):
-    global passed, failed
-    passed, failed = passed + bool(ok), failed + (not ok)
-    if not ok:
-        print(f'FAIL {name}: {why}')
 
 
 def run(folder, text, *args, limit=None):
@@ -123,5 +116,4 @@ def constant_memory():
 
 
 streams(), constant_memory()
-print(f'{passed} passed, {failed} failed')
-sys.exit(failed > 0)
+finish()

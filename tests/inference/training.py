@@ -3,17 +3,9 @@
 
 `factor -(a^2 + b^2) / 2` has the gradient (a, b), so that first steps can be worked out by hand.
 """
-import json, math, os, subprocess, sys, tempfile
+import json, math, os, subprocess, tempfile
 
-PPL = os.environ.get('PPL', os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', '..', 'ppl'))
-passed = failed = 0
-
-
-def check(name, ok, why=''):
-    global passed, failed
-    passed, failed = passed + bool(ok), failed + (not ok)
-    if not ok:
-        print(f'FAIL {name}: {why}')
+from programs import PPL, check, finish
 
 
 def near(name, value, target, within=1e-9):
@@ -183,5 +175,4 @@ def messages():
 
 
 first_steps(), schedules(), many_steps(), kl_weights(), messages()
-print(f'{passed} passed, {failed} failed')
-sys.exit(failed > 0)
+finish()
