@@ -94,16 +94,21 @@ static void chunk_free(Chunk *k) {
 void arena_free(Arena *a) {
     if (!a) return;
     if (a->parent) leave_parent(a);
-    arena_reset(a);
-    for (Chunk *k = a->first, *next; k; k = next) {
-        next = k->next;
-        chunk_free(k);
-    }
+    arena_clear(a);
     free(a->deferred);
     free(a);
 }
 
 void arena_reset(Arena *a) { arena_rewind(a, (ArenaMark){0}); }
+
+void arena_clear(Arena *a) {
+    arena_reset(a);
+    for (Chunk *k = a->first, *next; k; k = next) {
+        next = k->next;
+        chunk_free(k);
+    }
+    a->first = NULL;
+}
 
 /* A chunk with room for `size` bytes: the next one that waits, or a fresh one in front of it. */
 static Chunk *arena_grow(Arena *a, size_t size) {

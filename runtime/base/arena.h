@@ -23,6 +23,7 @@ Arena *arena_new(void);
 Arena *arena_child(Arena *parent);
 void arena_free(Arena *a); /* runs the deferred releases; NULL is fine */
 void arena_reset(Arena *a);
+void arena_clear(Arena *a); /* arena_reset that gives the memory back to the system, where nothing of the size comes again */
 void arena_on_exhausted(Arena *a, void (*raise)(void *self, size_t size), void *self);
 
 /* Zeroed memory, aligned to 16 bytes. */

@@ -313,17 +313,9 @@ static void enter_batches(Pair *pair, Interp *in, uint32_t step) {
     in->tape->inputs[SLOT_BATCH] = pair->batches->elements;
 }
 
-static void release_held(void *self) {
-    Arena **held = self;
-    arena_free(*held);
-    *held = NULL;
-}
-
 /* On a tape that does not record, numbers that come of draws are plain: the checks of constants would meet them. */
 static void check_run(Pair *pair, Interp *in, uint64_t seed, bool recording) {
-    Arena *arena = ctx_arena(in->ctx), **held = ARENA_NEW(pair->arena, Arena *);
-    *held = arena;
-    arena_defer(pair->arena, release_held, held);
+    Arena *arena = arena_child(pair->arena);
     Tape *tape = tape_new(in->ctx, arena, recording);
     tape->step = STEP_CHECK;
     Scope saved;
@@ -345,7 +337,7 @@ static void check_run(Pair *pair, Interp *in, uint64_t seed, bool recording) {
     if (pair->guide)
         guide_check_invented(in, pair->guide_name, pair->model->closure->function->name, &p.guide, &p.model);
     scope_leave(in, &saved);
-    if (!pair->guide && (!pair->latents || pair->latents->n == 0)) release_held(held); /* nothing points into it */
+    arena_free(arena);
 }
 
 void pair_check(Pair *pair, Interp *in, uint64_t seed) { check_run(pair, in, seed, true); }
@@ -388,15 +380,15 @@ void pair_prior_median(Pair *pair, Interp *in, uint64_t seed, double *median, do
         double width = n > 3 ? (quantile(pair->arena, column, n, 0.75) - quantile(pair->arena, column, n, 0.25)) / 1.349 : 1;
         spread[i] = width > 1e-6 && isfinite(width) ? width : 1;
     }
-    arena_reset(arena);
-    arena_reset(work);
+    arena_clear(arena);
+    arena_clear(work);
 }
 
 bool pair_prior_point(Pair *pair, Interp *in, uint64_t seed, double *point) {
     Arena *arena = ctx_arena(in->ctx);
     arena_defer(pair->arena, (void (*)(void *))arena_free, arena);
     bool good = prior_point(pair, in, arena, seed, 0, point);
-    arena_reset(arena);
+    arena_clear(arena);
     return good;
 }
 

@@ -170,7 +170,7 @@ static void *record_anew(Recorder *r, uint32_t step, uint32_t particle, uint64_t
     /* A walked tape becomes a program too, unrun: it can say what was not finite. */
     if (r->walk) return data;
     keep_recording(r, make_program(r, tape), data, shape);
-    arena_reset(r->arena); /* all that was computed on the way: a program needs much less */
+    arena_clear(r->arena); /* all that was computed on the way: a program needs much less */
     r->noutputs = r->capacity = 0;
     return data;
 }

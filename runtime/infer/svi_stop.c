@@ -22,7 +22,7 @@ typedef struct Search {
     double *a, *b;
     double *watched; /* [nwatched, window]: the path of some parameters in this window */
     int64_t nwatched;
-    long window, steps;
+    long window, room, steps; /* watched has room for so long a window */
     int comparisons;
     double rate;
     int stalls;
@@ -98,6 +98,7 @@ static bool run_window(Search *h) {
 static void search_reserve(Search *h) {
     h->size = h->s->size;
     h->nwatched = h->size < WATCHED ? h->size : WATCHED;
+    h->room = 0;
     h->best = ARENA_ARRAY(h->s->arena, real, h->size + 1);
     h->mean = ARENA_ARRAY(h->s->arena, real, h->size + 1);
     h->average = ARENA_ARRAY(h->s->arena, double, h->size + 1);
@@ -105,8 +106,8 @@ static void search_reserve(Search *h) {
 }
 
 static void set_window(Search *h, long window) {
+    if (window > h->room) h->room = window, h->watched = ARENA_ARRAY(h->s->arena, double, h->nwatched * window);
     h->window = window;
-    h->watched = ARENA_ARRAY(h->s->arena, double, WATCHED *window);
 }
 
 /* -- Checkpoints, between windows -- */
@@ -152,6 +153,7 @@ void svi_until_done(Svi *s) {
         bool interrupted = run_window(&h);
         if (s->size != h.size) {
             search_reserve(&h);
+            set_window(&h, h.window);
             continue;
         }
         Verdict v = compare(&h);
