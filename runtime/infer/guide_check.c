@@ -174,18 +174,19 @@ static double numbers_in(Interp *in, const Entry *e, const char *plate) {
     return inside ? n : 0;
 }
 
-static void check_plate_counts(Interp *in, const Trace *model, const char *plate, Span at) {
+static void check_plate_counts(Interp *in, const Trace *guide, const Trace *model, const char *plate, Span at) {
     double latent = 0, observed = 0;
     for (int k = 0; k < model->n; k++) {
         const Entry *e = &model->entries[k];
-        if (e->kind == ENTRY_SAMPLE) *(e->observed ? &observed : &latent) += numbers_in(in, e, plate);
+        if (e->kind != ENTRY_SAMPLE || (!e->observed && trace_find_name(guide, e->name))) continue;
+        *(e->observed ? &observed : &latent) += numbers_in(in, e, plate);
     }
     if (observed > 0 && latent > observed)
         ctx_warn(in->ctx, WARNING_MORE_LATENTS, at, "the prior decides what the data cannot: is it what you mean?",
                  "the plate `%s` holds %g unknown numbers and %g observed ones", plate, latent, observed);
 }
 
-void guide_check_counts(Interp *in, const Trace *model, Span at) {
+void guide_check_counts(Interp *in, const Trace *guide, const Trace *model, Span at) {
     const char *seen[MAX_INDEX];
     int n = 0;
     for (int k = 0; k < model->n; k++)
@@ -195,7 +196,7 @@ void guide_check_counts(Interp *in, const Trace *model, Span at) {
             while (a && before < n && strcmp(seen[before], a->name) != 0) before++;
             if (!a || a->kind != AXIS_PLATE || before < n || n == MAX_INDEX) continue;
             seen[n++] = a->name;
-            check_plate_counts(in, model, a->name, at);
+            check_plate_counts(in, guide, model, a->name, at);
         }
 }
 

@@ -11,8 +11,9 @@ void guide_check_site(Interp *in, const char *guide_name, const Trace *guide, co
 /* Sites of the guide that the model does not have. */
 void guide_check_invented(Interp *in, const char *guide_name, const char *model_name, const Trace *guide,
                           const Trace *model);
-/* Warns of plates that hold more unknown numbers than observed ones. */
-void guide_check_counts(Interp *in, const Trace *model, Span at);
+/* Warns of plates that hold more unknown numbers than observed ones. Those that `guide` draws do not count: whoever writes
+ * a guide for them has meant them (deep models have more latents than data by design). */
+void guide_check_counts(Interp *in, const Trace *guide, const Trace *model, Span at);
 /* The model observes nothing: names the data that nobody read. */
 _Noreturn void guide_check_observes(Interp *in, const Call *model, Span at);
 

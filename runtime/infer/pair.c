@@ -333,7 +333,7 @@ static void check_run(Pair *pair, Interp *in, uint64_t seed, bool recording) {
                   pair->guide ? arena_printf(in->arena, "`%s`", pair->guide_name) : "this one");
     pair->nsum_notes = summing_notes(&p.summing, &p.model, pair->arena, &pair->sum_notes);
     if (!observes) guide_check_observes(in, pair->model, pair->span);
-    guide_check_counts(in, &p.model, pair->span);
+    guide_check_counts(in, &p.guide, &p.model, pair->span);
     if (pair->guide)
         guide_check_invented(in, pair->guide_name, pair->model->closure->function->name, &p.guide, &p.model);
     scope_leave(in, &saved);
