@@ -30,13 +30,13 @@ ISA_v1 := $(LINES_FLAGS) -DISA=v1
 ISA_v3 := $(LINES_FLAGS) -DISA=v3 -march=x86-64-v3
 ISA_v4 := $(LINES_FLAGS) -DISA=v4 -march=x86-64-v4 -mprefer-vector-width=512
 SANITIZE := -O1 -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
-LDLIBS := -lgsl -lopenblas -lgomp -ljansson -lz -lreadline -lsleefgnuabi -lm -lpthread
+LDLIBS := -lgsl -lopenblas -lgomp -ljansson -lpng -lz -lreadline -lsleefgnuabi -lm -lpthread
 # The program has its libraries within itself: looking up the 12,000 symbols of OpenBLAS takes the dynamic loader 2 ms.
-STATIC := -Wl,-O1 -Wl,-Bstatic -lgsl -lopenblas -lgomp -ljansson -lz -lreadline -ltinfo \
+STATIC := -Wl,-O1 -Wl,-Bstatic -lgsl -lopenblas -lgomp -ljansson -lpng -lz -lreadline -ltinfo \
           -Wl,-Bdynamic -lsleefgnuabi -lm -lpthread
 
 PACKAGES := build-essential flex bison libgsl-dev libopenblas-openmp-dev check libreadline-dev \
-            libjansson-dev zlib1g-dev libsleef-dev pkg-config python3
+            libjansson-dev libpng-dev zlib1g-dev libsleef-dev pkg-config python3
 
 # -- Sources: found by themselves; the parser and the embedded library are generated --
 GRAMMAR := $(patsubst lang/%.y,build/lang/%.c,$(wildcard lang/grammar.y))

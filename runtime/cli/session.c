@@ -6,6 +6,7 @@
 #include "base/team.h"
 #include "cli/profile.h"
 #include "cli/program.h"
+#include "pictures/pictures.h"
 
 static void show_warning(void *self, const Error *warning) { screen_show(self, SEVERITY_WARNING, warning); }
 
@@ -46,7 +47,7 @@ typedef struct Guarded {
 static void run_guarded(void *arg) {
     Guarded *g = arg;
     Session *s = g->session;
-    s->interp = interp_new(s->ctx, infer_builtins);
+    s->interp = interp_new(s->ctx, (const Builtin *const *const[]){infer_builtins, picture_builtins, NULL});
     InferSettings settings = {.self = &s->screen, .on_progress = screen_progress};
     infer_attach(s->interp, &settings);
     interp_load_stdlib(s->interp);

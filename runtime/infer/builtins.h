@@ -5,7 +5,7 @@
 #include "infer/infer.h"
 
 extern const Builtin builtins_methods[], builtins_objectives[], builtins_training[], builtins_queries[];
-extern const Builtin builtins_forward[], builtins_decode[], builtins_store[], builtins_refine[], builtins_steps[], builtins_gap[], builtins_points[], builtins_plot[];
+extern const Builtin builtins_forward[], builtins_decode[], builtins_store[], builtins_refine[], builtins_steps[], builtins_gap[], builtins_points[];
 
 Value infer_model_logpdf(Interp *in, const Call *call, Value record, Span at); /* points.c: logpdf(m, record) */
 

@@ -179,5 +179,4 @@ static const Builtin builtins_infer[] = {
 
 const Builtin *const infer_builtins[] = {builtins_infer,   builtins_methods, builtins_objectives, builtins_training,
                                          builtins_queries, builtins_forward, builtins_decode,     builtins_store,
-                                         builtins_refine,  builtins_steps,   builtins_gap,        builtins_points, builtins_plot,
-                                         NULL};
+                                         builtins_refine,  builtins_steps,   builtins_gap,        builtins_points, NULL};

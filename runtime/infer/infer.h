@@ -1,6 +1,6 @@
 /* Inference: what `infer(...)`, the methods and the functions on fits do.
  *
- *     interp = interp_new(ctx, infer_builtins);
+ *     interp = interp_new(ctx, (const Builtin *const *const[]){infer_builtins, NULL});
  *     infer_attach(interp, &settings);
  *     interp_run_module(interp, module);
  *     infer_default(interp, module);      // a file with one model and no infer

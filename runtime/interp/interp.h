@@ -100,8 +100,9 @@ struct Interp {
     void *infer;             /* the state of the layer above (latest fit, ...) */
 };
 
-/* `tables` ends with NULL; each table ends with a row without a name. The interpreter's own builtins are added. */
-Interp *interp_new(Ctx *c, const Builtin *const *tables);
+/* `layers`: the tables of each layer above. This list, each layer's list of tables end with NULL, a table with a row without
+ * a name. The interpreter's own builtins are added. */
+Interp *interp_new(Ctx *c, const Builtin *const *const *layers);
 void interp_free(Interp *in);
 /* Make the embedded standard library known, before any other source; its definitions are loaded when they are used (and
  * raise if they are wrong). */

@@ -67,7 +67,7 @@ static bool has_builtin(const Interp *in, const char *name) {
 }
 
 static void add_tables(Interp *in, const Builtin *const *tables) {
-    for (; tables && *tables; tables++)
+    for (; *tables; tables++)
         for (const Builtin *b = *tables; b->name; b++) {
             in->session->rows[in->nbuiltins] = *b;
             in->builtins[in->nbuiltins] = &in->session->rows[in->nbuiltins];
@@ -77,7 +77,7 @@ static void add_tables(Interp *in, const Builtin *const *tables) {
 
 static int count_tables(const Builtin *const *tables) {
     int n = 0;
-    for (; tables && *tables; tables++)
+    for (; *tables; tables++)
         for (const Builtin *b = *tables; b->name; b++) n++;
     return n;
 }
@@ -94,18 +94,19 @@ static void add_operations(Interp *in) {
     }
 }
 
-Interp *interp_new(Ctx *c, const Builtin *const *tables) {
+Interp *interp_new(Ctx *c, const Builtin *const *const *layers) {
     Interp *in = ARENA_NEW(c->session, Interp);
     in->ctx = c;
     in->keep = ctx_arena(c);
     in->arena = ctx_arena(c);
     in->tape = tape_new(c, in->arena, false);
     in->session = ARENA_NEW(in->keep, struct Session);
-    int most = count_tables(interp_builtin_tables) + count_tables(tables) + OP_COUNT;
+    int most = count_tables(interp_builtin_tables) + OP_COUNT;
+    for (int k = 0; layers[k]; k++) most += count_tables(layers[k]);
     in->builtins = ARENA_ARRAY(in->keep, const Builtin *, most);
     in->session->rows = ARENA_ARRAY(in->keep, Builtin, most);
     add_tables(in, interp_builtin_tables);
-    add_tables(in, tables);
+    for (int k = 0; layers[k]; k++) add_tables(in, layers[k]);
     add_operations(in);
     in->session->params = ARENA_ARRAY(in->keep, BuiltinParams, in->nbuiltins);
     BuiltinName *names = ARENA_ARRAY(in->keep, BuiltinName, in->nbuiltins);

@@ -18,6 +18,7 @@
 #include "cli/json.h"
 #include "cli/program.h"
 #include "infer/report.h"
+#include "pictures/pictures.h"
 #include "lang/dump.h"
 #include "interp/builtins.h"
 #include "interp/session.h"
@@ -147,7 +148,7 @@ static void on_fit(void *self, Value fit) {
 
 static void begin(void *self) {
     Session *s = self;
-    s->interp = interp_new(s->ctx, infer_builtins);
+    s->interp = interp_new(s->ctx, (const Builtin *const *const[]){infer_builtins, picture_builtins, NULL});
     static const InferSettings quiet;
     infer_attach(s->interp, &quiet);
     interp_load_stdlib(s->interp);

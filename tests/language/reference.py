@@ -48,7 +48,7 @@ def run(lines):
         done = subprocess.run([PPL, 'run', '--quiet', '-'], input='\n'.join(program), capture_output=True, text=True,
                               timeout=60, cwd=folder, check=False)
     output = done.stdout.splitlines()
-    if 'plot(' in ''.join(lines):  # pictures have their own test, plots.ppl
+    if re.search(r'\b(plot|show_images)\(', ''.join(lines)):  # pictures have their own tests: plots.ppl, pictures.py
         output = output[-len(wanted):]
     if done.returncode or len(output) != len(wanted):
         return f'exit {done.returncode}, {len(output)} of {len(wanted)} lines: {done.stderr}'

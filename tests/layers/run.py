@@ -20,7 +20,8 @@ MAY_SEE = {
     "dist": "base tensor tape",
     "interp": "base lang tensor io tape dist",
     "infer": "base lang tensor io tape dist interp",
-    "cli": "base lang tensor io tape dist interp infer",
+    "pictures": "base lang tensor io tape dist interp infer",
+    "cli": "base lang tensor io tape dist interp infer pictures",
 }
 FORBIDDEN = re.compile(r"\b(printf|vprintf|puts|putchar|perror|stdout|stderr|exit|_exit|quick_exit|abort|setjmp|longjmp"
                        r"|sigsetjmp|siglongjmp)\b")

@@ -15,7 +15,7 @@ static Interp *in;
 
 static void setup(void) {
     ctx = ctx_new();
-    in = interp_new(ctx, infer_builtins);
+    in = interp_new(ctx, (const Builtin *const *const[]){infer_builtins, NULL});
     infer_attach(in, NULL);
     in->tape = tape_new(ctx, in->arena, false);
 }

@@ -1,10 +1,10 @@
 /* plot(...): pictures of numbers, of points and of fits, as lines of text that are printed. */
 #include <string.h>
 
-#include "infer/builtins.h"
-#include "infer/chart.h"
 #include "infer/fit.h"
 #include "interp/builtins.h"
+#include "pictures/chart.h"
+#include "pictures/pictures.h"
 
 enum { MOST_ROWS = 24 };
 
@@ -81,8 +81,8 @@ static void plot_fit(Interp *in, const Chart *c, Value v) {
 
 static Chart chart_of(Interp *in, const Args *args, Buf *out) {
     int64_t width = arg_int(in, args, PLOT_WIDTH, in->width > 0 ? in->width : 80, "`width`");
-    if (width < CHART_NARROWEST || width > 1000)
-        builtin_fail(in, args, PLOT_WIDTH, "`width` is a number of characters from %d to 1000, not %lld", CHART_NARROWEST, (long long)width);
+    if (width < PICTURE_NARROWEST || width > 1000)
+        builtin_fail(in, args, PLOT_WIDTH, "`width` is a number of characters from %d to 1000, not %lld", PICTURE_NARROWEST, (long long)width);
     return (Chart){(int)width, arg_bool(in, args, PLOT_ASCII, false, "`ascii`"), out};
 }
 

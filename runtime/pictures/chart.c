@@ -1,4 +1,4 @@
-#include "infer/chart.h"
+#include "pictures/chart.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -1,15 +1,15 @@
 /* Pictures made of characters: blocks and braille dots, or plain ASCII. Whole lines, the last without its end. */
-#ifndef INFER_CHART_H
-#define INFER_CHART_H
+#ifndef PICTURES_CHART_H
+#define PICTURES_CHART_H
 
 #include "base/strings.h"
 
 typedef struct Chart {
-    int width; /* characters of a line, at least CHART_NARROWEST */
+    int width; /* characters of a line, 20 or more */
     bool ascii;
     Buf *out;
 } Chart;
-enum { CHART_NARROWEST = 20, CHART_ROWS = 8, CHART_CURVE_ROWS = 12 };
+enum { CHART_ROWS = 8, CHART_CURVE_ROWS = 12 };
 
 /* Numbers that are not finite are left out, and how many these are is said; x is reordered. Whole numbers in a short range
  * have a bar each. */
