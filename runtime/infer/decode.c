@@ -34,7 +34,7 @@ static void latent(Trace *t, Interp *in, Site *s, Entry *e) {
     if (s->value.kind != VALUE_NONE)
         e->log_density = dist_logpdf(in, s->dist, s->value, false, s->span);
     else if (!summing_answer(&r->summing, in, s, e, t->n))
-        ctx_raise(in->ctx, ERROR_PROGRAM, s->span, NULL, "the fit has no draws of `%s`",
+        ctx_raise(in->ctx, ERROR_PROGRAM, s->span, "fit it without `batch`", "the fit has no draws of `%s`",
                   address_text(in, s->name, s->index, s->nindex));
 }
 

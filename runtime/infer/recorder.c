@@ -7,6 +7,7 @@
 #include "base/mapping.h"
 #include "infer/batch.h"
 #include "interp/effects.h"
+#include "interp/stdlib.h"
 
 enum { MAX_RECORDINGS = 8 };
 
@@ -212,13 +213,15 @@ void *recorder_run(Recorder *r, uint32_t step, uint32_t particle) {
 }
 
 const char *recorder_first_nonfinite(Recorder *r, Arena *a, Span *at) {
+    Span found = *at;
     bool walk = r->walk;
     r->walk = false;
     if (r->n == 0) record_anew(r, r->last.step, r->last.particle, r->batches ? batch_prepare(r->batches, r->last.step) : 0);
     r->walk = walk;
     const char *what = NULL;
     if (program_run(r->list[0]->program, &r->last) == RUN_DONE)
-        what = program_first_nonfinite(r->list[0]->program, a, at);
+        what = program_first_nonfinite(r->list[0]->program, a, &found);
+    if (!stdlib_holds(found)) *at = found; /* a line of the user's */
     if (r->walk) recorder_forget(r);
     return what;
 }

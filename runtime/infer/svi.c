@@ -21,9 +21,10 @@ static _Noreturn void refuse_nonfinite(Svi *s, double value) {
     const char *what = recorder_first_nonfinite(&s->bound.run, s->in->arena, &at);
     const char *name = isfinite(value) ? "the gradient of the ELBO" : "the ELBO";
     if (!what)
-        ctx_raise(s->in->ctx, ERROR_NUMERIC, at, NULL, "%s is not finite at step %ld", name,
-                  s->job->fit->report.steps + 1);
-    ctx_raise(s->in->ctx, ERROR_NUMERIC, at, "keep its operands where it is defined",
+        ctx_raise(s->in->ctx, ERROR_NUMERIC, at, "bring data and priors to a scale of about 1, or take a smaller rate",
+                  "%s is not finite at step %ld", name, s->job->fit->report.steps + 1);
+    ctx_raise(s->in->ctx, ERROR_NUMERIC, at,
+              "keep its operands where it is defined; where they grow without end, take a smaller rate",
               "%s is not finite; it starts here: %s", name, what);
 }
 

@@ -1,6 +1,7 @@
 /* Arrays filled element by element. */
 #include "interp/cells.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "interp/array.h"
@@ -14,13 +15,14 @@ static Cells *cells_new(Interp *in, const Axis *axis, Value base) {
 static Value *cells_place(Interp *in, Cells *c, const char *name, Index index, Span at) {
     if (c->axis) {
         if (index.axis != c->axis)
-            ctx_raise(in->ctx, ERROR_PROGRAM, at, NULL, "`%s` is being filled by the plate `%s` for all its elements at once; this index is another",
-                      name, c->axis->name);
+            ctx_raise(in->ctx, ERROR_PROGRAM, at, "inside the plate set it at the plate's own index, under which nothing else goes",
+                      "`%s` is being filled by the plate `%s` for all its elements at once; this index is another", name, c->axis->name);
         return &c->items[0];
     }
     int64_t k = index.at;
     if (index.axis) /* a list so far, now a plate fills it: only where the plate continues nothing */
-        ctx_raise(in->ctx, ERROR_PROGRAM, at, NULL, "`%s` is filled both one by one and by the plate `%s`", name, index.axis->name);
+        ctx_raise(in->ctx, ERROR_PROGRAM, at, "fill it in one `for`, or give the parts names of their own and join them with concat",
+                  "`%s` is filled both one by one and by the plate `%s`", name, index.axis->name);
     if (k < 1 || (k > c->n + 1 && c->base.kind == VALUE_NONE))
         ctx_raise(in->ctx, ERROR_PROGRAM, at, "elements are set from 1 on, each after the last", "`%s` has %d element%s so far; index %ld is not the next",
                   name, c->n, c->n == 1 ? "" : "s", (long)k);
@@ -165,8 +167,7 @@ Value cells_whole(Interp *in, Cells *c, Span at) {
             Value i = value_number(k + 1);
             v = array_index(in, c->base, 1, &i, &at, at);
         }
-        if (v.kind == VALUE_NONE)
-            ctx_raise(in->ctx, ERROR_PROGRAM, at, NULL, "element %d of this array has not been set", k + 1);
+        assert(v.kind != VALUE_NONE);
         items[k] = v;
     }
     return c->whole = array_from_items(in, n, items, at);
