@@ -24,6 +24,7 @@ void scope_save(Interp *in, Scope *s) {
                  .overlay = in->overlay,
                  .batches = in->batches,
                  .training = in->training,
+                 .at_once = in->at_once,
                  .refining = in->refining,
                  .given = in->given,
                  .draw_count = in->draw_count,
@@ -42,7 +43,7 @@ void scope_enter(Interp *in, Scope *s, Arena *arena, Tape *tape, uint64_t seed) 
     in->split = NULL;
     in->overlay = NULL;
     in->batches = NULL;
-    in->training = false;
+    in->training = in->at_once = false;
     in->given = value_none();
     in->draw_count = 0;
     in->ctx->seed = seed;
@@ -62,6 +63,7 @@ void scope_leave(Interp *in, const Scope *s) {
     in->overlay = s->overlay;
     in->batches = s->batches;
     in->training = s->training;
+    in->at_once = s->at_once;
     in->refining = s->refining;
     in->given = s->given;
     in->draw_count = s->draw_count;

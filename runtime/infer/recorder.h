@@ -28,7 +28,7 @@ typedef struct Scope {
     const Axis *split;
     Value *overlay;
     Batches *batches;
-    bool training;
+    bool training, at_once;
     struct RefineStep *refining;
     Value given;
     uint64_t draw_count, seed;

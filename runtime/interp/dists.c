@@ -534,6 +534,7 @@ Value dist_draw_site(Interp *in, Dist *d, const Site *site, bool reparameterise)
         draw.count = 0;
     } else {
         draw.key = key_fold(key_fold(in->ctx->seed, hash_string("draw")), in->draw_count++);
+        loop_refuse(in, at, "draws are counted");
         for (int k = 0; k < in->nplates && draw.nindex < MAX_INDEX; k++)
             if (in->plates[k]->kind == AXIS_PLATE) draw.index[draw.nindex++] = (Index){.axis = in->plates[k]};
     }
