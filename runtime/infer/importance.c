@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "infer/blame.h"
 #include "infer/diagnostics.h"
 #include "infer/fit.h"
 
@@ -53,9 +54,10 @@ static bool weigh_runs(Weighing *w) {
         for (int i = 0; i < p.model.n; i++)
             if (p.model.entries[i].kind != ENTRY_FACTOR && !p.model.entries[i].observed)
                 key += sum_of(p.model.entries[i].value);
-        scope_leave(job->in, &saved);
         if (isnan(elbo) || elbo == INFINITY)
-            ctx_raise(job->in->ctx, ERROR_NUMERIC, job->span, NULL, "the weight of run %ld is not finite", k + 1);
+            blame_run(job->in, &p, arena_printf(job->in->arena, "the weight of run %ld is not finite", k + 1),
+                      "let the prior keep to where each operation is defined");
+        scope_leave(job->in, &saved);
         w->log_weights[k] = elbo;
         w->keys[k] = isfinite(key) ? key : 0;
         if (isfinite(elbo)) moments_add(&m, elbo);

@@ -450,20 +450,24 @@ static bool may_be_drawn(Interp *in, const Type *support) {
     return named && !in->tape->recording;
 }
 
+int64_t dist_outside(Interp *in, const Dist *d, const Support *s, Value x, Span at) {
+    Value inside, bad = outside(in, d, s, x, &inside, at);
+    if (bad.kind == VALUE_NONE) return -1;
+    bad = bad_throughout(in, bad, at);
+    if (!any_nonzero(in, bad, at)) return -1;
+    int64_t element = 0;
+    if (x.kind == VALUE_ARRAY && bad.kind == VALUE_ARRAY && shape_equal(bad.u.array->var.value->shape, x.u.array->var.value->shape))
+        while (tensor_item(bad.u.array->var.value, element) == 0) element++;
+    return element;
+}
+
 /* Observed plain data must be possible. */
 static void check_data(Interp *in, const Site *s, Value x) {
     Support support = dist_support(in, s->dist, s->span);
-    Value inside, bad = outside(in, s->dist, &support, x, &inside, s->span);
-    if (bad.kind == VALUE_NONE) return;
-    bad = bad_throughout(in, bad, s->span);
-    if (!any_nonzero(in, bad, s->span) || may_be_drawn(in, s->dist->family->decl->support)) return;
-    double worst = x.kind == VALUE_NUMBER ? x.u.number : NAN;
-    int64_t element = 0;
-    if (x.kind == VALUE_ARRAY && bad.kind == VALUE_ARRAY && shape_equal(bad.u.array->var.value->shape, x.u.array->var.value->shape)) {
-        while (tensor_item(bad.u.array->var.value, element) == 0) element++;
-        worst = tensor_item(x.u.array->var.value, element);
-    }
-    ctx_raise(in->ctx, ERROR_PROGRAM, s->span, NULL, "%s is observed as %g%s, but %s draws %s", site_text(in, s), worst,
+    int64_t element = dist_outside(in, s->dist, &support, x, s->span);
+    if (element < 0 || may_be_drawn(in, s->dist->family->decl->support)) return;
+    ctx_raise(in->ctx, ERROR_PROGRAM, s->span, NULL, "%s is observed as %g%s, but %s draws %s", site_text(in, s),
+              x.kind == VALUE_NUMBER ? x.u.number : tensor_item(x.u.array->var.value, element),
               x.kind == VALUE_ARRAY ? array_place_text(in, x.u.array, element) : "", s->dist->family->decl->name,
               support_text(in, &support));
 }
