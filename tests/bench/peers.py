@@ -66,16 +66,16 @@ class Peers:
                                      str(few)))
         return sides
 
-    def epochs(self, name, batch, count, few):
+    def epochs(self, name, batch, count, threads, few):
         """Epochs of works/<name>.ppl on `count` images, and the same in peers/torch_<name>.py."""
         images = os.path.join(self.folder, f'images_{count}.idx')
         if not os.path.exists(images):
             write_images(images, count)
         options = f'm(train), q(train), batch = {{i: {batch}}}, epochs = %d, optimizer = adam(1e-3), draws = 10'
         sides = [Steps('ppl', os.path.join(HERE, 'works', name + '.ppl'), options, ['images=' + images], self.folder, few,
-                       flags=('--precision', 'single', '--threads', '2'))]
+                       flags=('--precision', 'single', '--threads', str(threads)))]
         if self.has('torch'):
-            env = {'OMP_NUM_THREADS': '2'}
+            env = {'OMP_NUM_THREADS': str(threads)}
             sides.append(Served('PyTorch', [self.python, os.path.join(SIDE, f'torch_{name}.py'), images, str(few)], env))
         return sides
 

@@ -15,7 +15,6 @@ BATCH, STEPS, HIDDEN, LATENT = 64, 5, 256, 32
 
 def main():
     torch.manual_seed(1)
-    torch.set_num_threads(2)
     raw = np.fromfile(sys.argv[1], dtype=np.uint8, offset=16).reshape(-1, 784)
     x = torch.from_numpy((raw > 127).astype(np.float32))
     decode = nn.Sequential(nn.Linear(LATENT, HIDDEN), nn.ELU(), nn.Linear(HIDDEN, HIDDEN), nn.ELU(), nn.Linear(HIDDEN, 784))
