@@ -46,7 +46,7 @@ static bool partly(Trace *t, Interp *in, Site *s, Entry *e) {
 void decode_draw(Interp *in, const Fit *f, long draw, bool best, uint64_t key, Decoded *out, Span at) {
     Run r = {.fit = f, .draw = draw};
     ParamReader reader;
-    summing_init(&r.summing, &f->pair->sums, false);
+    summing_init(&r.summing, &f->pair->sums, false, FIRST_ENUM_ORDER);
     params_push(&reader, f->params, in);
     reader.frozen = true;
     in->elementwise = f->pair->sums.plates, in->nelementwise = f->pair->sums.nplates;

@@ -11,6 +11,7 @@
 #include "infer/blame.h"
 #include "infer/diagnostics.h"
 #include "infer/fit.h"
+#include "infer/guide_sums.h"
 
 enum { BATCH = 64 };
 
@@ -129,6 +130,7 @@ static void take_draws(Weighing *w, const long *chosen, long ndraws) {
 
 void importance_run(Job *job) {
     Fit *f = job->fit;
+    guide_sums_refuse(job->pair, job->in, "importance sampling");
     Weighing w = {.job = job, .n = (long)job->choice.number};
     w.arena = ctx_arena(job->in->ctx);
     arena_defer(f->arena, (void (*)(void *))arena_free, w.arena);

@@ -7,6 +7,7 @@
 #include "infer/closed.h"
 #include "infer/diagnostics.h"
 #include "infer/guide_check.h"
+#include "infer/guide_sums.h"
 #include "infer/local.h"
 #include "interp/array.h"
 
@@ -28,14 +29,34 @@ static Value set_apart(Pass *p, Interp *in, const Dist *d, Value v) {
  */
 static void guide_latent(Trace *t, Interp *in, Site *s, Entry *e) {
     Pass *p = t->self;
+    if (p->pair->discrete.n > 0 && guide_sums_answer(p, in, s, e)) return;
     bool flows = s->dist->family->reparameterised;
-    s->value = dist_draw_site(in, s->dist, s, flows);
+    s->value = guide_sums_draw(p, in, s, flows);
     if (p->mode == PASS_DRAW) return;
     if (p->mode == PASS_APART && flows) s->value = set_apart(p, in, s->dist, s->value);
     /* gradient(v) of a refinement is that of the ELBO as it stands */
     Dist *d = p->mode == PASS_APART || (p->nested && !p->sticking) ? s->dist : dist_detach(in, s->dist);
     e->log_density = dist_logpdf(in, d, s->value, false, s->span);
     if (!flows) e->log_score = dist_logpdf(in, s->dist, s->value, false, s->span);
+}
+
+/* In the other branch of an `if` on a draw that is summed out: each branch draws from its own distribution. */
+static void guide_latent_again(Trace *t, Interp *in, Site *s, Entry *e) {
+    Pass *p = t->self;
+    if (e->summed) {
+        summing_again(&p->guided, in, s, e, (int)(e - t->entries));
+        return;
+    }
+    Entry here = *e;
+    guide_latent(t, in, s, &here);
+    e->value = s->value = value_given(in, s->value, e->value, s->span);
+    e->log_density = value_given(in, here.log_density, e->log_density, s->span);
+    e->log_score = value_given(in, here.log_score, e->log_score, s->span);
+}
+
+static void guide_rolled_back(Trace *t) {
+    Pass *p = t->self;
+    summing_forget(&p->guided, t->n);
 }
 
 static void guide_observed(Trace *t, Interp *in, Site *s, Entry *e) {
@@ -188,6 +209,7 @@ static void model_rolled_back(Trace *t) {
 }
 
 static void add_terms(Pass *p, Interp *in) {
+    guide_sums_finish(p, in);
     if (p->mode == PASS_CLOSED) closed_divergences(p, in);
     for (int k = 0; k < p->guide.n; k++) terms_add(&p->logq, in, p->guide.entries[k].log_density, p->particles);
     for (int k = 0; k < p->model.n; k++) {
@@ -203,12 +225,15 @@ static void add_terms(Pass *p, Interp *in) {
 
 static void run_once(Pass *p, Pair *pair, Interp *in) {
     pair->sums.arena = pair->arena;
-    summing_init(&p->summing, &pair->sums, p->mode == PASS_MARKED);
+    summing_init(&p->summing, &pair->sums, p->mode == PASS_MARKED, FIRST_ENUM_ORDER);
+    summing_init(&p->guided, &pair->sums, false, FIRST_GUIDED_ORDER);
     in->elementwise = pair->sums.plates, in->nelementwise = pair->sums.nplates;
     params_push(&p->reader, pair->params, in);
     if (p->shared) params_share(&p->reader, p->shared);
     trace_init(&p->guide, in, (p->mode != PASS_DRAW), guide_latent, p);
     p->guide.observed = guide_observed;
+    p->guide.again = guide_latent_again;
+    p->guide.rolled_back = guide_rolled_back;
     refinement_init(&p->refinement, p);
     if (pair->guide) {
         effects_push(in, &p->refinement.handler);

@@ -8,7 +8,9 @@
 enum { MOST_VALUES = 10000 };
 static const double BUDGET = 2e7; /* terms of one sum; some 0.2 s and 160 MB */
 
-void summing_init(Summing *s, SumPlan *plan, bool markers) { *s = (Summing){.plan = plan, .markers = markers}; }
+void summing_init(Summing *s, SumPlan *plan, bool markers, int first_order) {
+    *s = (Summing){.plan = plan, .markers = markers, .first_order = first_order};
+}
 
 const char *summing_excluded(const SumPlan *plan, const char *name) {
     for (int k = 0; k < plan->nexcluded; k++)
@@ -61,7 +63,7 @@ static const Axis *new_axis(Summing *s, Interp *in, const char *name, int nindex
                 .line = line,
                 .first = first,
                 .size = size,
-                .order = FIRST_ENUM_ORDER + s->naxes++,
+                .order = s->first_order + s->naxes++,
                 .within = within,
                 .nwithin = n};
     return a;
@@ -198,7 +200,7 @@ void summing_forget(Summing *s, int n) {
     while (s->nchains > 0 && s->chains[s->nchains - 1].entry >= n) s->nchains--;
     s->naxes = 0;
     for (int k = 0; k < s->n; k++)
-        if (s->list[k].axis->order >= FIRST_ENUM_ORDER + s->naxes) s->naxes = s->list[k].axis->order - FIRST_ENUM_ORDER + 1;
+        if (s->list[k].axis->order >= s->first_order + s->naxes) s->naxes = s->list[k].axis->order - s->first_order + 1;
     for (int k = 0; k < s->nchains; k++)
         if (s->chains[k].axes.before->order >= FIRST_ENUM_ORDER + s->naxes)
             s->naxes = s->chains[k].axes.before->order - FIRST_ENUM_ORDER + 1;

@@ -42,6 +42,7 @@ typedef struct SummedChain {
 typedef struct Summing {
     SumPlan *plan;
     bool markers;
+    int first_order; /* of the axes */
     SummedSite *list;
     int n, capacity;
     SummedChain *chains;
@@ -50,7 +51,8 @@ typedef struct Summing {
     Elimination elimination;
 } Summing;
 
-void summing_init(Summing *s, SumPlan *plan, bool markers);
+/* The axes count up from first_order: FIRST_ENUM_ORDER for those that are eliminated. */
+void summing_init(Summing *s, SumPlan *plan, bool markers, int first_order);
 /* Gives the site all its values and e->log_density, or false: it is not of finite support, or not to be summed out. */
 bool summing_answer(Summing *s, Interp *in, Site *site, Entry *e, int entry);
 /* What an earlier step of a loop has of a variable that is summed out: all its values, as those of another variable. */
