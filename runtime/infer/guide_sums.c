@@ -52,10 +52,10 @@ static Value probability(const Pass *p, Interp *in, Value v, const Value *log_q)
 static void refuse_both(const Pass *p, Interp *in, const Entry *e) {
     for (int k = 0; e->log_density.kind == VALUE_ARRAY && k < e->log_density.u.array->naxes; k++) {
         const Axis *axis = e->log_density.u.array->axes[k];
-        if (axis->kind == AXIS_ENUM && axis->order < FIRST_GUIDED_ORDER)
-            ctx_raise(in->ctx, ERROR_PROGRAM, e->span, arena_printf(in->arena, "draw `%s` in the guide too", axis->name),
-                      "a term depends on `%s`, which the model sums out, and on `%s`, which is summed out in the guide `%s`",
-                      axis->name, p->guided.list[0].axis->name, p->pair->guide_name);
+        if (axis->kind != AXIS_ENUM || axis->order >= FIRST_GUIDED_ORDER) continue;
+        ctx_raise(in->ctx, ERROR_PROGRAM, e->span, arena_printf(in->arena, "draw `%s` in the guide too", axis->name),
+                  "a term depends on `%s`, which the model sums out, and on `%s`, which is summed out in the guide `%s`",
+                  axis->name, p->guided.list[0].axis->name, p->pair->guide_name);
     }
 }
 
@@ -95,9 +95,10 @@ void guide_sums_finish(Pass *p, Interp *in) {
 void guide_sums_refuse(Pair *pair, Interp *in, const char *method) {
     for (int k = 0; k < pair->discrete.n; k++) {
         const DiscreteChoice *c = &pair->discrete.list[k];
-        if (c->way == DISCRETE_SUM && c->guided)
-            ctx_raise(in->ctx, ERROR_PROGRAM, pair->discrete.span, "leave it out of the option `discrete`, or use svi(ELBO())",
-                      "%s weighs draws, and `%s` is drawn by the guide `%s`: it cannot be summed out", method, c->name,
-                      pair->guide_name);
+        if (c->way != DISCRETE_SUM || !c->guided) continue;
+        ctx_raise(in->ctx, ERROR_PROGRAM, pair->discrete.span,
+                  "leave it out of the option `discrete`, or use svi(ELBO())",
+                  "%s weighs draws, and `%s` is drawn by the guide `%s`: it cannot be summed out", method, c->name,
+                  pair->guide_name);
     }
 }

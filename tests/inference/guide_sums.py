@@ -107,6 +107,32 @@ write("out.json", {{trace: fit.trace[1], l: fit.params.q.l, r: fit.params.q.r}})
             near(f'gradient {k}', (after[k] - start[k]) / 0.001, slope[k], 1e-6)
 
 
+def chain():
+    """States of a chain, in the guide each depends on the one before it (as a table that is learned): again exact."""
+    step, x = [[0.8, 0.2], [0.3, 0.7]], [0.2, 1.9, 1.4, 2.5]
+    terms = []
+    for path in itertools.product(range(2), repeat=4):
+        p = math.log(0.5) + sum(math.log(step[a][b]) for a, b in zip(path, path[1:]))
+        terms.append(p + sum(normal(v, k + 1, 1) for v, k in zip(x, path)))
+    out = answer('chain', f'''data x = {x}
+model m {{
+    k[1] ~ Categorical([0.5, 0.5])
+    for t in 2..4 {{ k[t] ~ Categorical([[0.8, 0.2], [0.3, 0.7]][k[t - 1]]) }}
+    for t in 1..4 {{ x[t] ~ Normal(k[t], 1) }}
+}}
+guide q for m {{
+    param first: real[2] = 0
+    param table: real[4, 2, 2] = 0
+    k[1] ~ Categorical(logits = first)
+    for t in 2..4 {{ k[t] ~ Categorical(logits = table[t, k[t - 1]]) }}
+}}
+fit = infer(m, q, discrete = {{k: "sum"}}, {SCHEDULE})
+write("out.json", {{elbo: fit.elbo}})
+''')
+    if out:
+        near('chain: ELBO', out['elbo'], log_sum(terms), 1e-6)
+
+
 def drawn():
     """A Gamma draw, whose sampler takes its parameters, for each value of k; the mean of the bound, by many particles."""
     out = answer('drawn', '''model m { k ~ Categorical([0.4, 0.6]); g ~ Gamma(2 * k, 3); observe 2 ~ Poisson(g) }
@@ -173,6 +199,6 @@ write("out.json", {params: fit.trace})
         check(f'bits: {name}', run(text, *args, walk=walk)[1] == first)
 
 
-for test in [exact, value_and_gradient, drawn, batches, impossible, bits]:
+for test in [exact, value_and_gradient, chain, drawn, batches, impossible, bits]:
     test()
 finish()
