@@ -1,9 +1,8 @@
 #include "cli/profile.h"
 
-#include <stdio.h>
 #include <string.h>
 
-enum { ROWS = 30, WHAT = 30, TEXT = 48 };
+enum { WHAT = 30, TEXT = 48 };
 
 /* The first characters of the statement's line, without what it is indented by. */
 static void line_text(const Ctx *c, Span at, char text[TEXT + 1]) {
@@ -24,7 +23,7 @@ static void line_text(const Ctx *c, Span at, char text[TEXT + 1]) {
     text[n] = 0;
 }
 
-static void print_row(const Ctx *c, const ProfileRow *r, double total) {
+static void print_row(FILE *to, const Ctx *c, const ProfileRow *r, double total) {
     char what[WHAT + 4], text[TEXT + 1], place[64] = "";
     snprintf(what, sizeof what, strlen(r->what) > WHAT ? "%.*s..." : "%.*s", WHAT - 3, r->what);
     if (strlen(r->what) <= WHAT) snprintf(what, sizeof what, "%s", r->what);
@@ -33,25 +32,24 @@ static void print_row(const Ctx *c, const ProfileRow *r, double total) {
         snprintf(place, sizeof place, "%.40s:%d", slash ? slash + 1 : name, r->span.line);
     }
     line_text(c, r->span, text);
-    fprintf(stderr, "%5.1f %% %9.4f s %10.0f %10.0f  %-8s %-30s %-20s %s\n", 100 * r->seconds / total, r->seconds,
+    fprintf(to, "%5.1f %% %9.4f s %10.0f %10.0f  %-8s %-30s %-20s %s\n", 100 * r->seconds / total, r->seconds,
             r->calls, 1e9 * r->seconds / r->calls, r->backward ? "backward" : "forward", what, place, text);
 }
 
-void profile_print(const Ctx *c, Profile *p, double seconds) {
+void profile_print(FILE *to, const Ctx *c, Profile *p, int most, double seconds) {
     int n;
     const ProfileRow *rows = profile_rows(p, &n);
     double total = 0, shown = 0;
     for (int k = 0; k < n; k++) total += rows[k].seconds;
-    fprintf(
-        stderr,
-        "\n%.3f s in all, %.3f s of it in recorded operations (the rest: starting, walking the tree, the optimizer)\n",
-        seconds, total);
+    fprintf(to,
+            "\n%.3f s in all, %.3f s of it in recorded operations (the rest: starting, walking the tree, the optimizer)\n",
+            seconds, total);
     if (n == 0 || total <= 0) return;
-    fprintf(stderr, "%7s %11s %10s %10s  %-8s %-30s %-20s %s\n", "share", "time", "calls", "ns a call", "",
+    fprintf(to, "%7s %11s %10s %10s  %-8s %-30s %-20s %s\n", "share", "time", "calls", "ns a call", "",
             "operations", "line", "statement");
-    for (int k = 0; k < n && k < ROWS; k++) {
-        print_row(c, &rows[k], total);
+    for (int k = 0; k < n && k < most; k++) {
+        print_row(to, c, &rows[k], total);
         shown += rows[k].seconds;
     }
-    if (n > ROWS) fprintf(stderr, "%5.1f %%  in %d other rows\n", 100 * (total - shown) / total, n - ROWS);
+    if (n > most) fprintf(to, "%5.1f %%  in %d other rows\n", 100 * (total - shown) / total, n - most);
 }

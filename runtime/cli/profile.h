@@ -1,10 +1,12 @@
-/* --profile: the operations by time. */
+/* --profile and :profile: the operations by time. */
 #ifndef CLI_PROFILE_H
 #define CLI_PROFILE_H
 
+#include <stdio.h>
+
 #include "tape/profile.h"
 
-/* Standard error; `seconds` is what the command took in all. */
-void profile_print(const Ctx *c, Profile *p, double seconds);
+/* At most so many rows. `seconds` is what the command took in all. */
+void profile_print(FILE *to, const Ctx *c, Profile *p, int rows, double seconds);
 
 #endif

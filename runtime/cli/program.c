@@ -61,15 +61,21 @@ int program_read(Ctx *c, Arena *a, const char *file, const char **why) {
     return number;
 }
 
-int program_read_import(void *self, Ctx *c, const char *importer, const char *path, const char **why) {
-    Arena *a = self;
+static const char *imported_path(Arena *a, const char *importer, const char *path) {
     const char *slash = strrchr(importer, '/');
     while (strncmp(path, "./", 2) == 0) path += 2;
-    const char *file = *path == '/' || !slash ? path
-                       : arena_printf(a, "%.*s/%s", (int)(slash - importer), importer, path);
+    return *path == '/' || !slash ? path : arena_printf(a, "%.*s/%s", (int)(slash - importer), importer, path);
+}
+
+int program_read_import_anew(void *self, Ctx *c, const char *importer, const char *path, const char **why) {
+    return program_read(c, self, imported_path(self, importer, path), why);
+}
+
+int program_read_import(void *self, Ctx *c, const char *importer, const char *path, const char **why) {
+    const char *file = imported_path(self, importer, path);
     for (int k = 0; k < c->nsources; k++)
         if (strcmp(c->sources[k].name, file) == 0) return k;
-    return program_read(c, a, file, why);
+    return program_read(c, self, file, why);
 }
 
 /* The byte at a line and a column (in characters). */

@@ -6,6 +6,7 @@
 
 #include "cli/help.h"
 #include "cli/pretty.h"
+#include "cli/profile.h"
 #include "cli/repl.h"
 #include "infer/look.h"
 #include "io/data.h"
@@ -157,6 +158,17 @@ static void time_it(void *self) {
     printf("%.3g s\n", seconds_now() - start);
 }
 
+static void profile_it(void *self) {
+    Action *a = self;
+    Ctx *c = a->repl->session->ctx;
+    Profile *outer = c->profile, *mine = c->profile = profile_new();
+    double start = seconds_now();
+    repl_run_text(a->repl, a->argument);
+    profile_print(stdout, c, mine, 12, seconds_now() - start);
+    c->profile = outer;
+    profile_free(mine);
+}
+
 static void plot_it(void *self) {
     Action *a = self;
     repl_run_text(a->repl, arena_printf(a->repl->session->arena, "plot(%s)", a->argument));
@@ -183,7 +195,7 @@ static const ReplCommand table[] = {
     {":help", "[NAME]", show_help, "this list, or what :doc NAME says"},
     {":doc", "NAME", show_doc, "a function, a distribution, a statement"},
     {":load", "FILE", load_file, "run a program; its definitions stay"},
-    {":reload", "", reload_file, "run it again, as it is now"},
+    {":reload", "", reload_file, "run it again, as it and what it imports are now"},
     {":data", "FILE", load_data, "the arrays of a file as data of their names"},
     {":vars", "", show_vars, "what is defined"},
     {":type", "EXPR", show_type, "what kind of value it is"},
@@ -192,6 +204,7 @@ static const ReplCommand table[] = {
     {":params", "", show_params, "what the latest fit has learned"},
     {":why", "", show_why, "the last error, with the values of the names in its line"},
     {":time", "EXPR", time_it, "run and say how long it took"},
+    {":profile", "EXPR", profile_it, "run and say where the time went: operations by time, with their lines"},
     {":plot", "EXPR", plot_it, "a picture: of numbers, of a fit, of x, y"},
     {":save", "FILE", save_session, "what was entered, as a program"},
     {":quit", "", NULL, "leave; so does the end of the input"},
@@ -207,7 +220,7 @@ static void show_help(void *self) {
         return;
     }
     puts("statements are run, expressions are shown; `_` is the last value; what is unfinished goes on in the next line");
-    for (int k = 0; k < NCOMMANDS; k++) printf("  %-8s %-7s %s\n", table[k].name, table[k].argument, table[k].help);
+    for (int k = 0; k < NCOMMANDS; k++) printf("  %-8s  %-7s %s\n", table[k].name, table[k].argument, table[k].help);
 }
 
 /* A beginning that fits one command alone is enough. */

@@ -21,7 +21,8 @@ int session_report(Session *s, const Error *e) {
 
 Module *session_check(Session *s, int source, bool interactive) {
     Diagnostics found = {.max_errors = 20};
-    LoadOptions load = {.interactive = interactive, .read_import = program_read_import, .self = s->arena};
+    LoadOptions load = {.interactive = interactive, .self = s->arena};
+    load.read_import = interactive ? program_read_import_anew : program_read_import;
     Module *m = lang_load(s->ctx, s->interp->names, source, &load, &found);
     for (int k = 0; k < found.n; k++)
         screen_show(&s->screen, found.list[k].warning ? SEVERITY_WARNING : SEVERITY_ERROR, &found.list[k].error);
@@ -82,7 +83,7 @@ int session_run(const Options *o, void *self, int (*body)(Session *s)) {
         infer_detach(s.interp);
         interp_free(s.interp);
     }
-    if (s.ctx->profile) profile_print(s.ctx, s.ctx->profile, profile_clock() - start);
+    if (s.ctx->profile) profile_print(stderr, s.ctx, s.ctx->profile, 30, profile_clock() - start);
     profile_free(s.ctx->profile);
     arena_free(s.arena);
     team_free(s.ctx->team);

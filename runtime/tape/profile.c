@@ -8,6 +8,7 @@ struct Profile {
     Arena *arena;
     ProfileRow *rows;
     int n, room;
+    ProfileSource *sources;
 };
 
 Profile *profile_new(void) {
@@ -18,7 +19,23 @@ Profile *profile_new(void) {
 }
 
 void profile_free(Profile *p) {
-    if (p) arena_free(p->arena);
+    if (!p) return;
+    while (p->sources) profile_leave(p->sources);
+    arena_free(p->arena);
+}
+
+void profile_join(Profile *p, ProfileSource *s) {
+    s->profile = p, s->next = p->sources, s->before = &p->sources;
+    if (s->next) s->next->before = &s->next;
+    p->sources = s;
+}
+
+void profile_leave(ProfileSource *s) {
+    if (!s->profile) return;
+    s->report(s);
+    *s->before = s->next;
+    if (s->next) s->next->before = s->before;
+    s->profile = NULL;
 }
 
 static bool is_row(const ProfileRow *r, const char *what, Span span, bool backward) {
@@ -49,6 +66,7 @@ static int by_time(const void *x, const void *y) {
 }
 
 const ProfileRow *profile_rows(Profile *p, int *n) {
+    while (p->sources) profile_leave(p->sources);
     if (p->n) qsort(p->rows, (size_t)p->n, sizeof *p->rows, by_time);
     *n = p->n;
     return p->rows;

@@ -19,7 +19,15 @@ Profile *profile_new(void);
 void profile_free(Profile *p);
 /* Adds to the row of what, span's file and line, and backward; `what` is copied. */
 void profile_add(Profile *p, const char *what, Span span, bool backward, double calls, double seconds);
-/* The rows, longest time first. */
+/* Who measures says so, and adds its rows when asked: by profile_rows, or (then it leaves) when it ends. */
+typedef struct ProfileSource {
+    Profile *profile;                         /* NULL: it has been asked */
+    void (*report)(struct ProfileSource *me); /* profile_add()s to me->profile */
+    struct ProfileSource *next, **before;
+} ProfileSource;
+void profile_join(Profile *p, ProfileSource *s);
+void profile_leave(ProfileSource *s);
+/* The rows, longest time first; all sources have left then. */
 const ProfileRow *profile_rows(Profile *p, int *n);
 /* Seconds of some clock that is cheap to read. */
 double profile_clock(void);

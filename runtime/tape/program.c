@@ -53,6 +53,8 @@ typedef struct Patch {
 
 /* Of a program that is measured. */
 typedef struct Timing {
+    ProfileSource source; /* first: a Timing is one */
+    const Program *program;
     double *seconds; /* by instruction, in the runs that were measured one by one */
     double total;    /* of all runs */
     long runs;
@@ -323,6 +325,23 @@ static void plan_tape(Program *p, const Tape *t, int n, const Var *outputs, real
     arena_free(scratch);
 }
 
+/* What is known of an instruction's time goes to the row of its statement. */
+static void report_timing(ProfileSource *source) {
+    const Timing *m = (const Timing *)source;
+    const Program *p = m->program;
+    double measured = 0;
+    for (int k = 0; k < p->ninstrs; k++) measured += m->seconds[k];
+    for (int k = 0; k < p->ninstrs && measured > 0; k++) {
+        const Unit *u = &p->plan.units[k];
+        const Step *s = &p->plan.steps[u->first];
+        Buf what = {0};
+        for (int j = 0; j < u->count || j == 0; j++) buf_printf(&what, "%s%s", j ? " " : "", op_info(s[j].op)->name);
+        profile_add(source->profile, what.text, s->span, s->backward, (double)m->runs,
+                    m->total * m->seconds[k] / measured);
+        buf_free(&what);
+    }
+}
+
 Program *program_new(Tape *t, int n, const Var *outputs, real *const *place) {
     Arena *arena = arena_new();
     Program *p = ARENA_NEW(arena, Program);
@@ -353,30 +372,18 @@ Program *program_new(Tape *t, int n, const Var *outputs, real *const *place) {
     }
     if (t->ctx->profile) {
         p->timing = ARENA_NEW(arena, Timing);
-        *p->timing = (Timing){.seconds = ARENA_ARRAY(arena, double, p->ninstrs + 1), .cost = profile_clock_cost()};
+        *p->timing = (Timing){.source.report = report_timing,
+                              .program = p,
+                              .seconds = ARENA_ARRAY(arena, double, p->ninstrs + 1),
+                              .cost = profile_clock_cost()};
+        profile_join(t->ctx->profile, &p->timing->source);
     }
     return p;
 }
 
-/* What is known of an instruction's time goes to the row of its statement. */
-static void report_timing(const Program *p) {
-    const Timing *m = p->timing;
-    double measured = 0;
-    for (int k = 0; k < p->ninstrs; k++) measured += m->seconds[k];
-    for (int k = 0; k < p->ninstrs && measured > 0; k++) {
-        const Unit *u = &p->plan.units[k];
-        const Step *s = &p->plan.steps[u->first];
-        Buf what = {0};
-        for (int j = 0; j < u->count || j == 0; j++) buf_printf(&what, "%s%s", j ? " " : "", op_info(s[j].op)->name);
-        profile_add(p->plan.ctx->profile, what.text, s->span, s->backward, (double)m->runs,
-                    m->total * m->seconds[k] / measured);
-        buf_free(&what);
-    }
-}
-
 void program_free(Program *p) {
     if (!p) return;
-    if (p->timing && p->plan.ctx->profile) report_timing(p);
+    if (p->timing) profile_leave(&p->timing->source);
     free(p->buffer);
     arena_free(p->arena);
 }

@@ -41,6 +41,8 @@ SCRIPTS = [
     ('why', 'x = [1, 2]\nx[3]\n:why\n', '~(.*\n)*  x = \\[1, 2\\]\n', ['outside']),
     ('why not', ':why\n', 'nothing has gone wrong\n', []),
     ('time', ':time 1 + 1\n', '~2\n[\\d.e-]+ s\n', []),
+    ('profile', MODEL + ':profile fit = infer(m, steps = 50)\n:profile x = 1\n',
+     '~\n[\\d.]+ s in all, .*\n  share .*statement\n( +[\\d.]+ % .*\n){12,13}\n0.000 s in all, .*\n', []),
     ('doc', ':doc softplus\n', '~softplus.*\n(.*\n)*', []),
     ('no such name', ':doc softplsu\n', '', ['softplus']),
     ('no such command', ':nonsense\n:tpye 1\n', '', [':help lists the commands', 'did you mean :type?']),
@@ -63,6 +65,22 @@ def check_script(folder, name, text, output, words):
         return f'said\n{done.stdout}{done.stderr}instead of\n{output}'
     lost = [w for w in words if w not in done.stderr]
     return f'standard error does not say {lost}: {done.stderr}' if lost or (not words and 'error' in done.stderr) else None
+
+
+def check_reload(folder):
+    """:reload runs the file and what it imports as they are now."""
+    def write(name, text):
+        with open(os.path.join(folder, name), 'w', encoding='utf-8') as f:
+            f.write(text)
+    write('part.ppl', 'part = 1\n')
+    write('whole.ppl', 'import "part.ppl"\nwhole = part + 1\n')
+    with subprocess.Popen([PPL, 'repl'], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=folder) as p:
+        p.stdin.write(':load whole.ppl\nwhole\n')
+        p.stdin.flush()
+        before = p.stdout.readline()
+        write('part.ppl', 'part = 10\n')
+        after = p.communicate(':reload\nwhole\n', timeout=60)[0]
+    return None if (before, after) == ('2\n', '11\n') else repr((before, after))
 
 
 class Terminal:
@@ -168,6 +186,7 @@ def main():
         results = [(script[0], check_script(folder, *script)) for script in SCRIPTS]
         with open(os.path.join(folder, 'out.ppl'), encoding='utf-8') as f:
             saved = f.read()
+        results.append(('reload reads imports again', check_reload(folder)))
         results.append(('what was saved', None if saved == 'a = 1\na + 1\n' else repr(saved)))
         if shutil.which('tmux'):
             results.append(('a session on a terminal', check_session(folder)))
