@@ -5,6 +5,7 @@
 
 /* Outputs: the value, and the gradient by site and parameter. Gives the value as Var. */
 static Var record_value(Density *d, Recorder *r, Pass *p) {
+    r->in->training = TRAINING_WHOLE; /* until the scope's end */
     pass_run_at_point(p, d->pair, r->in, PASS_TERMS);
     return pass_log_joint(p, r->in);
 }
@@ -31,6 +32,9 @@ static void *record_gradient(Recorder *r, void *self) {
     tape_grad(r->in->tape, y, NULL, n, inputs, g);
     recorder_output(r, y, &d->value);
     for (int k = 0; k < n; k++) recorder_output(r, g[k], d->gradient + offsets[k]);
+    Var way;
+    for (int k = 0; k < d->pair->params->n && d->with_params; k++)
+        if (params_way(&p.reader, k, &way)) recorder_output(r, way, d->way + d->pair->params->list[k].offset);
     return d;
 }
 
@@ -56,10 +60,11 @@ static void *record_product(Recorder *r, void *self) {
 void density_init(Density *d, Pair *pair, uint64_t seed, bool with_params) {
     *d = (Density){.in = pair->in, .pair = pair, .with_params = with_params, .npoint = pair->latents->size};
     d->size = d->npoint + (with_params ? pair->params->size : 0);
-    d->point = ARENA_ARRAY(pair->arena, real, 4 * d->size + 4);
+    d->point = ARENA_ARRAY(pair->arena, real, 5 * d->size + 5);
     d->gradient = d->point + d->size;
     d->vector = d->gradient + d->size;
     d->product = d->vector + d->size;
+    d->way = d->product + d->size;
     if (with_params && pair->params->size)
         memcpy(d->point + d->npoint, pair->params->values, sizeof(real) * (size_t)pair->params->size);
     recorder_init(&d->recorder, pair->in, pair->arena, seed, record_gradient, d);

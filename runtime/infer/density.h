@@ -11,6 +11,7 @@ typedef struct Density {
     Recorder recorder, hessian;
     real *point;    /* [size]: the latents' point, then (with_params) the learned parameters' values */
     real *gradient; /* at the last point */
+    real *way;      /* of running averages to what they follow there; by parameter, 0 for the others */
     real *vector, *product;
     real value;
     bool with_params;

@@ -101,8 +101,10 @@ bool descent_grow(Descent *d) {
     int first = d->nruns;
     for (; d->nparams < d->params->n; d->nparams++) {
         const ParamInfo *p = &d->params->list[d->nparams];
+        if (p->share > 0) continue;
         int rule = rule_of(d, p->name);
-        if (d->nruns == first || d->runs[d->nruns - 1].rule != rule)
+        const DescentRun *last = d->nruns > first ? &d->runs[d->nruns - 1] : NULL;
+        if (!last || last->rule != rule || last->offset + last->size != p->offset)
             *descent_add(d) = (DescentRun){.offset = p->offset, .rule = rule};
         d->runs[d->nruns - 1].size += p->size;
     }
@@ -140,6 +142,17 @@ void descent_update(Descent *d, real *gradient, long step, double factor) {
         option[0] *= factor * (step ? schedule_factor(&o->schedule, step) : 1);
         optimizer_update(o->optimizer, option, r->state, r->size, d->params->values + r->offset, gradient + r->offset,
                          ++r->updates);
+    }
+}
+
+void descent_follow(const Descent *d, real *gradient) {
+    for (int k = 0; k < d->nparams; k++) {
+        const ParamInfo *p = &d->params->list[k];
+        if (!(p->share > 0)) continue;
+        for (int64_t i = p->offset; i < p->offset + p->size; i++) {
+            d->params->values[i] -= (real)p->share * gradient[i];
+            gradient[i] = 0;
+        }
     }
 }
 

@@ -2,7 +2,8 @@
  *
  * A rule names parameters by a pattern on their addresses, as fit.params shows them, in which * stands for anything:
  * "encoder.*". Of several that match, the one with the most letters counts; what no rule matches is moved by the
- * optimizer of the run. Rate 0 keeps parameters as they are.
+ * optimizer of the run. Rate 0 keeps parameters as they are. Running averages belong to no rule: descent_follow moves
+ * them.
  */
 #ifndef INFER_DESCENT_H
 #define INFER_DESCENT_H
@@ -54,6 +55,8 @@ void descent_check(const Descent *d, Span at);
 /* Move the parameters against `gradient` (which may be scaled): step = 1, 2, ... for the schedules (0: without them), a
  * factor on all rates. */
 void descent_update(Descent *d, real *gradient, long step, double factor);
+/* Move the running averages, and take them out of `gradient` (before its norm is looked at). */
+void descent_follow(const Descent *d, real *gradient);
 /* The rate of the rule without pattern at this step. */
 double descent_rate(const Descent *d, long step);
 void descent_restart(Descent *d); /* the optimizers forget */

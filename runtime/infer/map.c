@@ -4,7 +4,6 @@
 #include <math.h>
 #include <string.h>
 
-#include "infer/blame.h"
 #include "infer/density.h"
 #include "infer/diagnostics.h"
 #include "infer/fit.h"
@@ -55,9 +54,12 @@ static void climb_from(Climb *c, double *x) {
 }
 
 static _Noreturn void refuse_nonfinite(Climb *c) {
+    Span at = c->job->span;
+    Interp *in = c->job->in;
     recorder_run(&c->density.recorder, STEP_CHECK, 0); /* raises what a run raises */
-    blame_last_run(c->density.pair, &c->density.recorder, 0, "the log density is not finite at any start",
-                   "let the prior keep to where each operation is defined");
+    const char *what = recorder_first_nonfinite(&c->density.recorder, in->arena, &at);
+    ctx_raise(in->ctx, ERROR_NUMERIC, at, "keep its operands where it is defined",
+              "the log density is not finite at any start%s%s", what ? "; it starts here: " : "", what ? what : "");
 }
 
 /* Starts: draws of the prior, the k-th with its own noise; the first is their median. */
@@ -79,6 +81,7 @@ static void climb(Climb *c, Job *job, int restarts) {
     if (c->finite == 0) refuse_nonfinite(c);
     density_at(&c->density, c->best, NULL);
     reals_from_doubles(pair->params->values, c->best + m, n - m);
+    for (int64_t k = 0; k < n - m; k++) pair->params->values[k] += c->density.way[k]; /* all the way */
 }
 
 /* -- Values of all variables at a point -- */

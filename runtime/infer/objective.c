@@ -7,7 +7,6 @@
 #include "infer/builtins.h"
 #include "infer/elements.h"
 #include "infer/fit.h"
-#include "infer/guide_sums.h"
 #include "interp/array.h"
 
 enum { SCORED_PARTICLES = 8, AUTOMATIC_PARTICLES = 8, WEIGHED_PARTICLES = 8 };
@@ -36,6 +35,7 @@ static void output_gradients(Bound *b, Recorder *r, Pass *p, Var y, const Var *m
     if (n) refine_gradients(p, r->in, y, n, inputs, of_model, g);
     for (int k = 0; k < n && more; k++)
         if (of_model[k]) g[k] = var_is_taped(g[k]) ? op2(r->in->tape, OP_ADD, g[k], *more) : *more, more++;
+    for (int k = 0; k < n; k++) params_way(&p->reader, which[k], &g[k]); /* running averages have no gradient */
     for (int k = 0; k < n; k++) recorder_output(r, g[k], b->gradient + store->list[which[k]].offset);
 }
 
@@ -63,7 +63,7 @@ static Var add_scores(Bound *b, Recorder *r, Pass *p, Var f, ScoreRun *run) {
     return op2(in->tape, OP_ADD, f, score_store_surrogate(&b->store, r, sites, p->particles, run));
 }
 
-static PassMode terms_mode(const Bound *b) { return b->objective.closed ? PASS_CLOSED : PASS_SUMMED; }
+static PassMode terms_mode(const Bound *b) { return b->objective.closed ? PASS_CLOSED : PASS_TERMS; }
 
 /* The first run says which divergences are in closed form. */
 static void note_closed(Bound *b, const Pass *p) {
@@ -263,7 +263,7 @@ static void try_together(void *self) {
 
 static void *record_objective(Recorder *r, void *self) {
     Bound *b = self;
-    r->in->training = true; /* dropout and the like are on; the scope's end turns them off */
+    r->in->training = TRAINING_STEPS; /* until the scope's end */
     Pass p;
     ScoreRun *run = ARENA_NEW(b->arena, ScoreRun);
     if (b->together) {
@@ -397,7 +397,6 @@ static void choose_particles(Bound *b, Fit *fit, Span span) {
     reserve_direction(b);
     run_bound(b, STEP_CHECK, 0); /* one run tells whether draws must be scored */
     if (is_weighed(b)) {
-        guide_sums_refuse(b->pair, b->in, b->objective.name);
         note_weighed(b, fit, span);
         return;
     }

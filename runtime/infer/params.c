@@ -1,6 +1,5 @@
 #include "infer/params.h"
 
-#include <assert.h>
 #include <math.h>
 #include <string.h>
 
@@ -117,20 +116,17 @@ static void initialise(ParamStore *s, Interp *in, const ParamInfo *p, ParamSite 
     if (!batches) v = array_expand_axes(in, v, p->naxes, p->axes);
     Array a = value_array(in, v, p->span, "an initial value");
     Shape together;
-    if (a.naxes != (batches ? 0 : p->naxes))
-        ctx_raise(in->ctx, ERROR_PROGRAM, p->span,
-                  "start it from one number for all, or declare it in the plate to have one for each element",
-                  "the initial value of `%s` differs between elements of the plate `%s`, but all share the parameter", p->name,
-                  a.axes[a.naxes - 1]->name);
-    bool fits = shape_broadcast(array_shape(&a), p->event, &together) && shape_equal(together, p->event);
-    assert(fits); /* param_initial_value has seen to it */
-    (void)fits;
+    if (a.naxes != (batches ? 0 : p->naxes) || !shape_broadcast(array_shape(&a), p->event, &together) ||
+        !shape_equal(together, p->event))
+        ctx_raise(in->ctx, ERROR_PROGRAM, p->span, NULL, "the initial value of `%s` has shape %s, the parameter has %s",
+                  p->name, shape_text(in->arena, array_shape(&a)), shape_text(in->arena, p->event));
     start_at(in, p, op_expand(in->tape, array_expand_event(in, &a, p->event), p->shape), to);
 }
 
 static int add_param(ParamStore *s, Interp *in, ParamSite *site) {
     ParamInfo p = {.name = arena_strdup(s->arena, site->name),
                    .event = site->shape,
+                   .share = site->share,
                    .span = site->span,
                    .naxes = site->naxes,
                    .offset = s->size};
@@ -203,6 +199,29 @@ static Value read_param(const ParamStore *s, Interp *in, int k, const ParamSite 
 
 static const real *params_read(const ParamStore *s) { return s->read ? s->read : s->values; }
 
+/* Particles, and what else the statistics differ between, are averaged. */
+static Var without_axes(Interp *in, Value v, Span at) {
+    Array a = value_array(in, v, at, "a running average");
+    while (a.naxes > 0) {
+        const Axis *axis = a.axes[a.naxes - 1];
+        Value sum = array_reduce_axis(in, OP_SUM, v, axis, at);
+        v = array_binary(in, BINARY_DIV, sum, value_number((double)axis->size), at);
+        a = value_array(in, v, at, "a running average");
+    }
+    return a.var;
+}
+
+static void add_follow(ParamReader *r, Interp *in, int k, Value now, Span at) {
+    if (r->nfollows == r->follows_capacity) {
+        r->follows_capacity = 2 * r->follows_capacity + 4;
+        Follow *more = ARENA_ARRAY(in->arena, Follow, r->follows_capacity);
+        if (r->nfollows) memcpy(more, r->follows, sizeof *more * (size_t)r->nfollows);
+        r->follows = more;
+    }
+    Var way = without_axes(in, array_binary(in, BINARY_SUB, now, r->values[k], at), at);
+    r->follows[r->nfollows++] = (Follow){k, op_stop_gradient(in->tape, way)};
+}
+
 static void reader_param(Handler *h, Interp *in, ParamSite *site) {
     ParamReader *r = (ParamReader *)h;
     int k = params_find(r->store, site->name);
@@ -222,7 +241,18 @@ static void reader_param(Handler *h, Interp *in, ParamSite *site) {
     in->tape->inputs[SLOT_PARAMS] = params_read(r->store);
     if (r->values[k].kind == VALUE_NONE) r->values[k] = read_param(r->store, in, k, site, &r->inputs[k]);
     r->of_model[k] |= r->in_model;
-    site->value = r->constant ? value_detached(in, r->values[k]) : r->values[k];
+    bool average = site->share > 0;
+    if (average && site->now.kind != VALUE_NONE && !r->constant) add_follow(r, in, k, site->now, site->span);
+    site->value = r->constant || average ? value_detached(in, r->values[k]) : r->values[k];
+}
+
+bool params_way(const ParamReader *r, int k, Var *way) {
+    Tape *t = r->store->in->tape;
+    int n = 0;
+    for (int i = 0; i < r->nfollows; i++)
+        if (r->follows[i].param == k) *way = n++ ? op2(t, OP_ADD, *way, r->follows[i].way) : r->follows[i].way;
+    if (n > 1) *way = op2(t, OP_DIV, *way, var_number(t, n));
+    return n > 0;
 }
 
 /* A plate starts over element by element: what was read since the mark is no longer on the tape. */
@@ -232,6 +262,7 @@ static void reader_rollback(Handler *h, int mark) {
     ParamReader *r = (ParamReader *)h;
     for (int k = 0; k < r->capacity; k++)
         if (r->inputs[k].node >= mark) r->values[k] = value_none();
+    while (r->nfollows && r->follows[r->nfollows - 1].way.node >= mark) r->nfollows--;
 }
 
 void params_push(ParamReader *r, ParamStore *s, Interp *in) {

@@ -17,6 +17,7 @@ typedef struct ParamInfo {
     const Axis *axes[MAX_AXES];
     Shape event, shape, free; /* shape: axes, then event; free: of the unconstrained values */
     int64_t offset, size;     /* in the vector */
+    double share;             /* above 0: a running average, moved by descent_follow */
     Span span;
 } ParamInfo;
 
@@ -40,6 +41,12 @@ Value params_value(const ParamStore *s, Interp *in, int k);
 /* All as nested records. */
 Value params_record(const ParamStore *s, Interp *in);
 
+/* What a running average was told to follow: the way there, without axes. */
+typedef struct Follow {
+    int param;
+    Var way;
+} Follow;
+
 /* The handler; parameters are read once per run. */
 typedef struct ParamReader {
     Handler handler;
@@ -51,6 +58,8 @@ typedef struct ParamReader {
     Var *inputs;   /* by parameter: its stretch of the vector, once read */
     Value *values; /* VALUE_NONE: not read yet */
     int capacity;
+    Follow *follows; /* in the order of the run; a layer that is applied twice follows twice */
+    int nfollows, follows_capacity;
 } ParamReader;
 void params_push(ParamReader *r, ParamStore *s, Interp *in);
 void params_pop(ParamReader *r);
@@ -58,5 +67,7 @@ void params_pop(ParamReader *r);
 void params_share(ParamReader *r, const ParamReader *other);
 /* The unconstrained input of parameter k in this run; false: it was not read. */
 bool params_input(const ParamReader *r, int k, Var *input);
+/* From the running average k to what it follows in this run (the mean, where it follows several); false: nothing. */
+bool params_way(const ParamReader *r, int k, Var *way);
 
 #endif

@@ -28,7 +28,7 @@ typedef struct Scope {
     const Axis *split;
     Value *overlay;
     Batches *batches;
-    bool training, at_once;
+    TrainingMode training;
     struct RefineStep *refining;
     Value given;
     uint64_t draw_count, seed;
@@ -76,8 +76,7 @@ bool recorder_replay(Recorder *r, uint32_t step, uint32_t particle);
 double recorder_flops(const Recorder *r);
 /* Forget all programs (the vectors they write to have moved). */
 void recorder_forget(Recorder *r);
-/* The first operation of the last run whose result is not finite, with its operands; NULL: all are. `at` becomes its place
- * where that is in the program, not in the library. */
+/* The first operation of the last run whose result is not finite, with its operands; NULL: all are. */
 const char *recorder_first_nonfinite(Recorder *r, Arena *a, Span *at);
 
 #endif

@@ -3,7 +3,6 @@
 #include <math.h>
 #include <string.h>
 
-#include "infer/blame.h"
 #include "infer/lines_optimizer.h"
 
 static const double OUTLIER = 10;
@@ -18,12 +17,14 @@ static bool all_finite(const real *x, int64_t n) {
 }
 
 static _Noreturn void refuse_nonfinite(Svi *s, double value) {
-    long step = s->job->fit->report.steps + 1;
+    Span at = s->pair->span;
+    const char *what = recorder_first_nonfinite(&s->bound.run, s->in->arena, &at);
     const char *name = isfinite(value) ? "the gradient of the ELBO" : "the ELBO";
-    const char *what = step == 1 ? arena_printf(s->in->arena, "%s is not finite at any start", name)
-                                 : arena_printf(s->in->arena, "%s is not finite at step %ld", name, step);
-    blame_last_run(s->pair, &s->bound.run, s->bound.together ? s->bound.particles : 1, what,
-                   "data and priors of a scale of about 1, or a smaller rate, keep numbers where they are defined");
+    if (!what)
+        ctx_raise(s->in->ctx, ERROR_NUMERIC, at, NULL, "%s is not finite at step %ld", name,
+                  s->job->fit->report.steps + 1);
+    ctx_raise(s->in->ctx, ERROR_NUMERIC, at, "keep its operands where it is defined",
+              "%s is not finite; it starts here: %s", name, what);
 }
 
 /* A rare draw from the tails may overflow: other noise is tried before giving up. */
@@ -49,6 +50,7 @@ static void cut_outlier(Svi *s) {
 }
 
 void svi_update(Svi *s, long step, double rate_factor) {
+    descent_follow(&s->descent, s->bound.direction);
     if (s->pair->automatic.kind != VALUE_NONE && s->descent.rules[0].choice.clip == 0) cut_outlier(s);
     s->updates++;
     descent_update(&s->descent, s->bound.direction, step, rate_factor);

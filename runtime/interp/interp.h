@@ -61,6 +61,13 @@ typedef struct Batches {
     int slot; /* of the input vector (tape.h) that holds the indices */
 } Batches;
 
+/* Parameters are being learned ... */
+typedef enum TrainingMode {
+    TRAINING_NONE,
+    TRAINING_WHOLE, /* ... by a search that needs one function: statistics are those of the data, nothing is noisy */
+    TRAINING_STEPS  /* ... step by step: dropout is at work too */
+} TrainingMode;
+
 struct Interp {
     Ctx *ctx;
     Globals *names;
@@ -84,14 +91,13 @@ struct Interp {
     const Builtin **builtins;
     int nbuiltins;
     Hooks hooks;
-    bool training;           /* parameters are being learned: dropout is at work */
+    TrainingMode training;
     int width;               /* characters of a line where output goes; 0: unknown */
     bool full_print;         /* print never abbreviates: --json, or not a terminal */
     struct RefineStep *refining; /* the step of a `refine` at work (infer/refine.c), for gradient(v) */
     Batches *batches;        /* NULL: all plates run whole */
-    const char *const *elementwise; /* plates and loops that are to run element by element */
+    const char *const *elementwise; /* plates that are to run element by element */
     int nelementwise;
-    bool at_once;            /* loops may run for all their steps at once: values are known before they are drawn */
     Value *overlay;          /* data that the run at work draws anew, by global slot; NULL: none */
     struct AxisTable *axes;  /* axes are interned: the same plate is the same pointer in model and guide */
     int dist_level;          /* members of distributions at work, one inside the other */

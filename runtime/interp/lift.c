@@ -111,7 +111,7 @@ static Value draw_param(Lifted *g, Interp *in, ParamSite *p) {
 
 static void lifted_param(Handler *h, Interp *in, ParamSite *p) {
     Lifted *g = (Lifted *)h;
-    if (!g->active) {
+    if (!g->active || p->share > 0) {
         effect_param(in, h->outer, p);
         return;
     }
