@@ -205,7 +205,7 @@ static const ReplCommand table[] = {
     {":why", "", show_why, "the last error, with the values of the names in its line"},
     {":time", "EXPR", time_it, "run and say how long it took"},
     {":profile", "EXPR", profile_it, "run and say where the time went: operations by time, with their lines"},
-    {":plot", "EXPR", plot_it, "a picture: of numbers, of a fit, of x, y"},
+    {":plot", "EXPR", plot_it, "a picture: of numbers, of a fit, of x, y; behind a comma \"FILE.png\" or .svg"},
     {":save", "FILE", save_session, "what was entered, as a program"},
     {":quit", "", NULL, "leave; so does the end of the input"},
 };

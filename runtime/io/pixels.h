@@ -12,7 +12,8 @@ typedef struct Pixels {
     unsigned char *bytes; /* [height, width, channels], sRGB */
 } Pixels;
 
-/* Replaces the file as file_write does; raises ERROR_PROGRAM at `at`, with the file's name. Scratch memory is taken from `a`. */
+/* Replaces the file as file_write does; raises ERROR_PROGRAM at `at`, with the file's name. Scratch memory is taken
+ * from `a`. */
 void pixels_write(Ctx *c, Arena *a, const char *path, const Pixels *p, Span at);
 
 #endif

@@ -4,46 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* -- Numbers -- */
+enum { CHART_ROWS = 8, CHART_CURVE_ROWS = 12 };
 
-static int by_size(const void *a, const void *b) {
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-/* The finite ones in front, sorted; gives their number. */
-static int64_t sort_finite(double *x, int64_t n) {
-    int64_t m = 0;
-    for (int64_t k = 0; k < n; k++)
-        if (isfinite(x[k])) x[m++] = x[k];
-    if (m) qsort(x, (size_t)m, sizeof *x, by_size);
-    return m;
-}
-
-static double mean_of(const double *x, int64_t n) {
-    double sum = 0;
-    for (int64_t k = 0; k < n; k++) sum += (x[k] - x[0]) / (double)n;
-    return x[0] + sum;
-}
-
-static double sd_of(const double *x, int64_t n, double mean) {
-    double sum = 0;
-    for (int64_t k = 0; k < n; k++) sum += (x[k] - mean) * (x[k] - mean);
-    return n > 1 ? sqrt(sum / (double)(n - 1)) : 0;
-}
-
-/* The range that is shown: of many numbers the middle 99 %, so that a heavy tail leaves something to see. */
-typedef struct Range2 {
-    double low, high;
-} Range2;
-
-static Range2 range_of(const double *sorted, int64_t n) {
-    int64_t cut = n >= 200 ? n / 200 : 0;
-    Range2 r = {sorted[cut], sorted[n - 1 - cut]};
-    if (r.high - r.low > 0) return r;
-    double margin = r.low == 0 ? 1 : 0.5 * fabs(r.low);
-    return (Range2){r.low - margin, r.high + margin};
-}
+/* -- Text -- */
 
 static void add_blanks(Buf *out, int n) {
     for (int k = 0; k < n; k++) buf_add_char(out, ' ');
@@ -51,6 +14,13 @@ static void add_blanks(Buf *out, int n) {
 
 static void trim_line(Buf *out) {
     while (out->length && out->text[out->length - 1] == ' ') out->text[--out->length] = 0;
+}
+
+/* Characters of a text in UTF-8. */
+static int width_of(const char *s, size_t bytes) {
+    int n = 0;
+    for (size_t k = 0; k < bytes; k++) n += (s[k] & 0xC0) != 0x80;
+    return n;
 }
 
 static char *number(double x, char text[32]) {
@@ -62,10 +32,11 @@ static char *number(double x, char text[32]) {
     return text;
 }
 
-/* low, the middle and high under `width` columns. */
-static void add_scale(const Chart *c, Range2 r, int indent, int width) {
+/* low, the middle (where there is room) and high under `width` columns. */
+static void add_scale(const Chart *c, Extent r, int indent, int width) {
     char low[32], middle[32], high[32];
-    int nl = (int)strlen(number(r.low, low)), nm = (int)strlen(number(0.5 * (r.low + r.high), middle)), nh = (int)strlen(number(r.high, high));
+    int nl = (int)strlen(number(r.low, low)), nm = (int)strlen(number(0.5 * (r.low + r.high), middle)),
+        nh = (int)strlen(number(r.high, high));
     add_blanks(c->out, indent);
     buf_add(c->out, low);
     int before = width / 2 - nm / 2 - nl, after = width - nh - (width / 2 - nm / 2 + nm);
@@ -79,16 +50,7 @@ static void add_scale(const Chart *c, Range2 r, int indent, int width) {
     buf_add(c->out, high);
 }
 
-static void add_left_out(const Chart *c, int64_t n) {
-    if (n > 0) buf_printf(c->out, "\n%lld not finite, left out", (long long)n);
-}
-
-static bool nothing_left(const Chart *c, int64_t m) {
-    if (m == 0) buf_add(c->out, "nothing to show: no number is finite");
-    return m == 0;
-}
-
-/* -- Histograms -- */
+/* -- Counts -- */
 
 /* A column cell filled by `eighths` of 8 from below. */
 static void add_block(const Chart *c, int eighths) {
@@ -97,28 +59,10 @@ static void add_block(const Chart *c, int eighths) {
     buf_add(c->out, (c->ascii ? ascii : blocks)[eighths < 0 ? 0 : eighths > 8 ? 8 : eighths]);
 }
 
-static void count_bins(const double *x, int64_t n, Range2 r, int bins, double *count) {
-    memset(count, 0, sizeof *count * (size_t)bins);
-    for (int64_t k = 0; k < n; k++) {
-        if (x[k] < r.low || x[k] > r.high) continue;
-        int bin = (int)((x[k] - r.low) / (r.high - r.low) * bins);
-        count[bin < bins ? bin : bins - 1]++;
-    }
-}
-
 static double largest(const double *x, int n) {
     double most = 0;
     for (int k = 0; k < n; k++) most = fmax(most, x[k]);
     return most;
-}
-
-/* Few whole numbers have a bar each. */
-enum { MOST_BARS = 16 };
-
-static bool are_few_integers(const double *sorted, int64_t n) {
-    for (int64_t k = 0; k < n; k++)
-        if (sorted[k] != rint(sorted[k])) return false;
-    return sorted[n - 1] - sorted[0] < MOST_BARS;
 }
 
 static void add_bar(const Chart *c, double length) {
@@ -128,159 +72,275 @@ static void add_bar(const Chart *c, double length) {
     if (!c->ascii) buf_add(c->out, parts[(int)(8 * (length - whole))]);
 }
 
-static void show_bars(const Chart *c, const double *sorted, int64_t n) {
-    double count[MOST_BARS] = {0};
+static void add_shares(const Chart *c, const Panel *p) {
     char text[32];
-    int bars = (int)(sorted[n - 1] - sorted[0]) + 1, widest = 0;
-    for (int64_t k = 0; k < n; k++) count[(int)(sorted[k] - sorted[0])]++;
-    for (int k = 0; k < bars; k++) {
-        int length = (int)strlen(number(sorted[0] + k, text));
+    int widest = 0;
+    for (int k = 0; k < p->nbars; k++) {
+        int length = (int)strlen(number(p->first + k, text));
         widest = length > widest ? length : widest;
     }
-    double most = largest(count, bars);
-    for (int k = 0; k < bars; k++) {
-        buf_printf(c->out, "%s%*s %6.4f ", k ? "\n" : "", widest, number(sorted[0] + k, text), count[k] / (double)n);
-        add_bar(c, count[k] / most * (c->width - widest - 8));
+    double most = largest(p->bars, p->nbars);
+    for (int k = 0; k < p->nbars; k++) {
+        buf_printf(c->out, "%s%*s %6.4f ", k ? "\n" : "", widest, number(p->first + k, text), p->bars[k]);
+        add_bar(c, p->bars[k] / most * (c->width - widest - 8));
     }
 }
 
-void chart_histogram(const Chart *c, double *x, int64_t n) {
-    int64_t m = sort_finite(x, n);
-    if (nothing_left(c, m)) return;
-    if (are_few_integers(x, m)) {
-        show_bars(c, x, m);
-        add_left_out(c, n - m);
-        return;
-    }
-    int bins = c->width;
-    if (m < 40 * bins) bins = (int)(m / 40 > 10 ? m / 40 : 10); /* some forty to a bin, but ten bins */
-    int wide = c->width / bins;
-    double *count = calloc((size_t)bins, sizeof *count);
-    if (!count) return;
-    Range2 r = range_of(x, m);
-    count_bins(x, m, r, bins, count);
-    double most = largest(count, bins);
-    for (int row = CHART_ROWS - 1; row >= 0; row--) {
-        for (int k = 0; k < bins * wide; k++) add_block(c, (int)lround(8 * CHART_ROWS * count[k / wide] / most) - 8 * row);
+static void add_histogram(const Chart *c, const Panel *p, int rows) {
+    int wide = c->width / p->nbars;
+    double most = largest(p->bars, p->nbars);
+    for (int row = rows - 1; row >= 0; row--) {
+        for (int k = 0; k < p->nbars * wide; k++)
+            add_block(c, (int)lround(8 * rows * p->bars[k / wide] / most) - 8 * row);
         trim_line(c->out);
         buf_add_char(c->out, '\n');
     }
-    add_scale(c, r, 0, bins * wide);
-    add_left_out(c, n - m);
-    free(count);
+    add_scale(c, p->x, 0, p->nbars * wide);
 }
 
-void chart_row(const Chart *c, const char *name, int label, double *x, int64_t n) {
-    enum { BINS = 32 };
-    double count[BINS];
-    int64_t m = sort_finite(x, n);
-    buf_printf(c->out, "%-*s ", label, name);
-    if (nothing_left(c, m)) return;
-    int bins = c->width - label - 30 < BINS ? c->width - label - 30 : BINS;
-    if (bins < 8) bins = 8;
+int chart_line_parts(int width, int label) {
+    int parts = width - label - 30;
+    return parts < 8 ? 8 : parts > 32 ? 32 : parts;
+}
+
+/* Blocks with mean and standard deviation behind a name of `label` characters. */
+static void add_line(const Chart *c, const Panel *p, int label) {
     char low[32], high[32], mean[32], sd[32];
-    Range2 r = range_of(x, m);
-    count_bins(x, m, r, bins, count);
-    double most = largest(count, bins), middle = mean_of(x, m);
-    buf_printf(c->out, "%9s ", number(r.low, low));
-    for (int k = 0; k < bins; k++) add_block(c, (int)ceil(8 * count[k] / most));
-    buf_printf(c->out, " %-9s %s +- %s", number(r.high, high), number(middle, mean), number(sd_of(x, m, middle), sd));
+    buf_add(c->out, p->title);
+    add_blanks(c->out, label - width_of(p->title, strlen(p->title)) + 1);
+    if (p->nothing) {
+        buf_add(c->out, "nothing to show: no number is finite");
+        return;
+    }
+    double most = largest(p->bars, p->nbars);
+    buf_printf(c->out, "%9s ", number(p->x.low, low));
+    for (int k = 0; k < p->nbars; k++) add_block(c, (int)ceil(8 * p->bars[k] / most));
+    buf_printf(c->out, " %-9s %s +- %s", number(p->x.high, high), number(p->mean, mean), number(p->sd, sd));
 }
 
 /* -- Curves -- */
 
+typedef struct Cell {
+    unsigned char dots; /* of lines, and of points where nothing else is drawn */
+    bool point;         /* over lines and bands */
+    int bands;          /* how many there are */
+} Cell;
+
 typedef struct Canvas {
-    int columns, rows;  /* cells */
-    int across, down;   /* dots of a cell */
-    unsigned char *dots;
+    int columns, rows; /* cells */
+    int across, down;  /* dots of a cell */
+    Cell *cells;
+    Extent x, y;
 } Canvas;
+
+static Cell *cell_at(Canvas *v, int x, int y) {
+    int column = x / v->across, row = y / v->down;
+    return x < 0 || y < 0 || column >= v->columns || row >= v->rows ? NULL : &v->cells[row * v->columns + column];
+}
 
 static void set_dot(Canvas *v, int x, int y) {
     static const unsigned char bits[4][2] = {{0x01, 0x08}, {0x02, 0x10}, {0x04, 0x20}, {0x40, 0x80}};
-    int column = x / v->across, row = y / v->down;
-    if (x < 0 || y < 0 || column >= v->columns || row >= v->rows) return;
-    v->dots[row * v->columns + column] |= bits[y % v->down][x % v->across];
-}
-
-static void add_dots(const Chart *c, unsigned char bits) {
-    if (bits == 0)
-        buf_add_char(c->out, ' ');
-    else if (c->ascii)
-        buf_add_char(c->out, '*');
-    else
-        buf_add_bytes(c->out, (const char[]){(char)0xE2, (char)(0xA0 + (bits >> 6)), (char)(0x80 + (bits & 63))}, 3);
+    Cell *cell = cell_at(v, x, y);
+    if (cell) cell->dots |= bits[y % v->down][x % v->across];
 }
 
 static void draw_line(Canvas *v, int x0, int y0, int x1, int y1) {
     int steps = abs(x1 - x0) > abs(y1 - y0) ? abs(x1 - x0) : abs(y1 - y0);
     for (int k = 0; k <= steps; k++)
-        set_dot(v, x0 + (steps ? (int)lround((double)k * (x1 - x0) / steps) : 0), y0 + (steps ? (int)lround((double)k * (y1 - y0) / steps) : 0));
+        set_dot(v, x0 + (steps ? (int)lround((double)k * (x1 - x0) / steps) : 0),
+                y0 + (steps ? (int)lround((double)k * (y1 - y0) / steps) : 0));
 }
 
-static bool finite_range(const double *x, const double *y, int64_t n, Range2 *r) {
-    *r = (Range2){INFINITY, -INFINITY};
-    for (int64_t k = 0; k < n; k++)
-        if (isfinite(x[k]) && isfinite(y[k])) r->low = fmin(r->low, x[k]), r->high = fmax(r->high, x[k]);
-    if (!(r->low <= r->high)) return false;
-    if (r->low == r->high) r->low -= r->low == 0 ? 1 : 0.5 * fabs(r->low), r->high += r->high == 0 ? 1 : 0.5 * fabs(r->high);
-    return true;
+/* The dot of v between 0 and dots - 1; what lies outside stays near. */
+static int dot_of(double v, double first, double last, int dots) {
+    return (int)lround(fmin(fmax((v - first) / (last - first), -1), 2) * (dots - 1));
+}
+static int across_of(const Canvas *v, double x) { return dot_of(x, v->x.low, v->x.high, v->columns * v->across); }
+static int down_of(const Canvas *v, double y) { return dot_of(y, v->y.high, v->y.low, v->rows * v->down); }
+
+static bool is_there(const Series *s, int64_t k) {
+    return isfinite(s->x[k]) && isfinite(s->y[k]) && (!s->high || isfinite(s->high[k]));
 }
 
-static void draw_points(Canvas *v, const double *x, const double *y, int64_t n, Range2 rx, Range2 ry, bool joined) {
-    int width = v->columns * v->across - 1, height = v->rows * v->down - 1, px = 0, py = 0;
+/* In every column of cells, between its two ends there. */
+static void draw_band(Canvas *v, const Series *s) {
+    int64_t k = 0;
+    for (int column = 0; column < v->columns; column++) {
+        double x = v->x.low + (v->x.high - v->x.low) * (column + 0.5) / v->columns;
+        while (k + 2 < s->n && s->x[k + 1] < x) k++;
+        int64_t j = k + 1 < s->n ? k + 1 : k;
+        if (!is_there(s, k) || !is_there(s, j)) continue;
+        double w = s->x[j] > s->x[k] ? fmin(fmax((x - s->x[k]) / (s->x[j] - s->x[k]), 0), 1) : 0;
+        int bottom = down_of(v, (1 - w) * s->y[k] + w * s->y[j]),
+            top = down_of(v, (1 - w) * s->high[k] + w * s->high[j]);
+        for (int row = 0; row < v->rows; row++)
+            v->cells[row * v->columns + column].bands += row * v->down <= bottom && (row + 1) * v->down > top;
+    }
+}
+
+/* Points are dots where they are alone. */
+static void draw_series(Canvas *v, const Series *s, bool alone) {
+    int px = 0, py = 0;
     bool before = false;
-    for (int64_t k = 0; k < n; k++) {
-        bool fine = isfinite(x[k]) && isfinite(y[k]);
-        int qx = fine ? (int)lround((x[k] - rx.low) / (rx.high - rx.low) * width) : 0;
-        int qy = fine ? (int)lround((ry.high - y[k]) / (ry.high - ry.low) * height) : 0;
-        if (fine && joined && before)
+    for (int64_t k = 0; k < s->n; k++) {
+        bool there = is_there(s, k);
+        int qx = there ? across_of(v, s->x[k]) : 0, qy = there ? down_of(v, s->y[k]) : 0;
+        if (there && s->mark == MARK_LINE && before)
             draw_line(v, px, py, qx, qy);
-        else if (fine)
+        else if (there && (s->mark == MARK_LINE || alone))
             set_dot(v, qx, qy);
-        px = qx, py = qy, before = fine;
+        else if (there && cell_at(v, qx, qy))
+            cell_at(v, qx, qy)->point = true;
+        px = qx, py = qy, before = there;
     }
 }
 
-void chart_points(const Chart *c, const double *x, const double *y, int64_t n, bool joined) {
-    Range2 rx, ry;
-    if (!finite_range(x, y, n, &rx) || !finite_range(y, x, n, &ry)) {
-        nothing_left(c, 0);
-        return;
+/* One cell, or one sign of the key. */
+static void add_cell(const Chart *c, Cell cell) {
+    static const char *const plain[] = {" ", ".", ":"}, *const shades[] = {" ", "░", "▒"};
+    if (cell.point)
+        buf_add_char(c->out, 'o');
+    else if (cell.dots && c->ascii)
+        buf_add_char(c->out, '*');
+    else if (cell.dots)
+        buf_add_bytes(c->out,
+                      (const char[]){(char)0xE2, (char)(0xA0 + (cell.dots >> 6)), (char)(0x80 + (cell.dots & 63))}, 3);
+    else
+        buf_add(c->out, (c->ascii ? plain : shades)[cell.bands < 2 ? cell.bands : 2]);
+}
+
+static Canvas draw_curves(const Chart *c, const Panel *p, int columns, int rows) {
+    Canvas v = {columns, rows, c->ascii ? 1 : 2, c->ascii ? 1 : 4, NULL, p->x, p->y};
+    v.cells = calloc((size_t)(columns * rows), sizeof *v.cells);
+    for (int k = 0; v.cells && k < p->nseries; k++) {
+        if (p->series[k].mark == MARK_BAND)
+            draw_band(&v, &p->series[k]);
+        else
+            draw_series(&v, &p->series[k], p->nseries == 1);
     }
+    return v;
+}
+
+static void add_row(const Chart *c, const Canvas *v, int row) {
+    for (int k = 0; k < v->columns; k++) add_cell(c, v->cells[row * v->columns + k]);
+    trim_line(c->out);
+}
+
+/* The names of the series behind their signs, as many to a line as there is room for. */
+static void add_key(const Chart *c, const Panel *p) {
+    int bands = 0, column = c->width;
+    for (int k = 0; k < p->nseries; k++) {
+        const Series *s = &p->series[k];
+        bands += s->mark == MARK_BAND;
+        if (!s->name) continue;
+        int width = 2 + width_of(s->name, strlen(s->name));
+        bool fits = column + 3 + width <= c->width;
+        buf_add(c->out, fits ? "   " : "\n");
+        column = fits ? column + 3 + width : width;
+        add_cell(c, (Cell){.dots = s->mark == MARK_LINE ? 0x12 : 0, .point = s->mark == MARK_POINTS, .bands = bands});
+        buf_printf(c->out, " %s", s->name);
+    }
+}
+
+static void add_curves(const Chart *c, const Panel *p) {
     char low[32], high[32];
-    int nl = (int)strlen(number(ry.low, low)), nh = (int)strlen(number(ry.high, high)), margin = (nl > nh ? nl : nh) + 1;
-    Canvas v = {c->width - margin, CHART_CURVE_ROWS, c->ascii ? 1 : 2, c->ascii ? 1 : 4, NULL};
-    v.dots = calloc((size_t)(v.columns * v.rows), 1);
-    if (!v.dots) return;
-    draw_points(&v, x, y, n, rx, ry, joined);
+    int nl = (int)strlen(number(p->y.low, low)), nh = (int)strlen(number(p->y.high, high)),
+        margin = (nl > nh ? nl : nh) + 1;
+    Canvas v = draw_curves(c, p, c->width - margin, CHART_CURVE_ROWS);
+    if (!v.cells) return;
     for (int row = 0; row < v.rows; row++) {
         buf_printf(c->out, "%*s ", margin - 1, row == 0 ? high : row == v.rows - 1 ? low : "");
-        for (int k = 0; k < v.columns; k++) add_dots(c, v.dots[row * v.columns + k]);
-        trim_line(c->out);
+        add_row(c, &v, row);
         buf_add_char(c->out, '\n');
     }
-    add_scale(c, rx, margin, v.columns);
-    free(v.dots);
+    free(v.cells);
+    add_scale(c, v.x, margin, v.columns);
+    add_key(c, p);
 }
 
-void chart_density(const Chart *c, double *x, int64_t n) {
-    enum { POINTS = 200 };
-    int64_t m = sort_finite(x, n);
-    if (nothing_left(c, m)) return;
-    double sd = sd_of(x, m, mean_of(x, m)), spread = (x[m - 1 - m / 4] - x[m / 4]) / 1.349;
-    double h = 0.9 * (spread > 0 ? fmin(sd, spread) : sd) * pow((double)m, -0.2);
-    if (!(h > 0)) {
-        chart_histogram(c, x, m);
+/* -- Panels -- */
+
+static void add_whole(const Chart *c, const Panel *p) {
+    if (p->title) buf_printf(c->out, "%s\n", p->title);
+    if (p->nothing) {
+        buf_add(c->out, "nothing to show: no number is finite");
         return;
     }
-    Range2 r = range_of(x, m);
-    double at[POINTS], density[POINTS];
-    for (int k = 0; k < POINTS; k++) {
-        at[k] = r.low + (r.high - r.low) * k / (POINTS - 1);
-        density[k] = 0;
-        for (int64_t j = 0; j < m; j++) density[k] += exp(-0.5 * (at[k] - x[j]) * (at[k] - x[j]) / (h * h));
-        density[k] /= (double)m * h * 2.5066282746310002;
+    if (p->kind == PANEL_SHARES) add_shares(c, p);
+    if (p->kind == PANEL_HISTOGRAM) add_histogram(c, p, CHART_ROWS);
+    if (p->kind == PANEL_CURVES) add_curves(c, p);
+    if (p->left_out > 0) buf_printf(c->out, "\n%lld not finite, left out", (long long)p->left_out);
+}
+
+/* A panel within `rows` lines, each with its end; what is shorter ends with empty ones. */
+static void add_place(const Chart *c, const Panel *p, int rows) {
+    if (p->kind == PANEL_TEXT) {
+        for (int k = 0; k < rows / 2; k++) buf_add_char(c->out, '\n');
+        add_blanks(c->out, (c->width - width_of(p->title, strlen(p->title))) / 2);
+        buf_printf(c->out, "%s\n", p->title);
+    } else if (p->nothing) {
+        buf_printf(c->out, "%s%sno finite number\n", p->title ? p->title : "", p->title ? "\n" : "");
+    } else if (p->kind == PANEL_CURVES) {
+        Canvas v = draw_curves(c, p, c->width, rows);
+        for (int row = 0; v.cells && row < rows; row++, buf_add_char(c->out, '\n')) add_row(c, &v, row);
+        free(v.cells);
+    } else if (p->kind == PANEL_HISTOGRAM) {
+        buf_printf(c->out, "%s\n", p->title);
+        add_histogram(c, p, rows - 2);
+        buf_add_char(c->out, '\n');
     }
-    chart_points(c, at, density, POINTS, true);
-    add_left_out(c, n - m);
+}
+
+enum { PLACE_GAP = 2 };
+
+int chart_place_width(int width, int columns) { return (width - PLACE_GAP * (columns - 1)) / columns; }
+
+/* `n` panels side by side. */
+static void add_places(const Chart *c, const Panel *p, int n, int columns) {
+    enum { LOWEST = 5, HIGHEST = 10 };
+    int width = chart_place_width(c->width, columns), rows = width / 2;
+    rows = rows < LOWEST ? LOWEST : rows > HIGHEST ? HIGHEST : rows;
+    Buf part[n];
+    const char *rest[n];
+    for (int k = 0; k < n; k++) {
+        part[k] = (Buf){0};
+        buf_add(&part[k], "");
+        add_place(&(Chart){width, c->ascii, &part[k]}, &p[k], rows);
+        rest[k] = part[k].text;
+    }
+    for (int row = 0; row < rows; row++) {
+        for (int k = 0; k < n; k++) {
+            size_t length = strcspn(rest[k], "\n");
+            buf_add_bytes(c->out, rest[k], length);
+            add_blanks(c->out, width - width_of(rest[k], length) + PLACE_GAP);
+            rest[k] += length + (rest[k][length] == '\n');
+        }
+        trim_line(c->out);
+        if (row < rows - 1) buf_add_char(c->out, '\n');
+    }
+    for (int k = 0; k < n; k++) buf_free(&part[k]);
+}
+
+void chart_figure(const Chart *c, const Figure *f) {
+    int label = 0;
+    for (int k = 0; k < f->n; k++)
+        if (f->panels[k].room == ROOM_LINE) {
+            int width = width_of(f->panels[k].title, strlen(f->panels[k].title));
+            label = width > label ? width : label;
+        }
+    if (f->title) buf_printf(c->out, "%s\n", f->title);
+    for (int k = 0; k < f->n; k++) {
+        const Panel *p = &f->panels[k];
+        if (k) buf_add_char(c->out, '\n');
+        if (p->room == ROOM_WHOLE)
+            add_whole(c, p);
+        else if (p->room == ROOM_LINE)
+            add_line(c, p, label);
+        else {
+            int n = f->n - k < f->columns ? f->n - k : f->columns;
+            add_places(c, p, n, f->columns);
+            k += n - 1;
+        }
+    }
+    if (f->note) buf_printf(c->out, "\n%s", f->note);
 }

@@ -12,7 +12,7 @@ typedef enum ImagesArgument { X, ROWS, FILE_NAME, SHAPE, RANGE, ZOOM, WIDTH, ASC
 typedef struct Images {
     const real *values; /* [n, height, width, channels] */
     int64_t n, height, width;
-    int channels; /* 1 or 3 */
+    int channels;     /* 1 or 3 */
     double low, high; /* black and white */
 } Images;
 
@@ -24,7 +24,8 @@ static void read_shape(Interp *in, const Args *args, Images *im, Shape x) {
     const Tensor *t = tensor_dense(in->ctx, in->arena, a.var.value);
     int64_t n = shape_size(t->shape);
     bool fine = n == 2 || n == 3;
-    for (int64_t k = 0; fine && k < n; k++) fine = t->data[k] >= 1 && t->data[k] <= PIXELS_MOST && t->data[k] == rint(t->data[k]);
+    for (int64_t k = 0; fine && k < n; k++)
+        fine = t->data[k] >= 1 && t->data[k] <= PIXELS_MOST && t->data[k] == rint(t->data[k]);
     if (!fine || (n == 3 && t->data[2] != 1 && t->data[2] != 3))
         builtin_fail(in, args, SHAPE, "`shape` is [height, width] or [height, width, 3] of one image");
     im->height = (int64_t)t->data[0], im->width = (int64_t)t->data[1], im->channels = n == 3 ? (int)t->data[2] : 1;
@@ -49,7 +50,9 @@ static void guess_shape(Interp *in, const Args *args, Images *im, Shape x) {
     } else if (x.rank == 3 || (x.rank == 4 && (x.dim[3] == 1 || x.dim[3] == 3))) {
         im->height = x.dim[1], im->width = x.dim[2], im->channels = x.rank == 4 ? (int)x.dim[3] : 1;
     } else {
-        builtin_fail(in, args, X, "images are an array [n, height * width], [n, height, width] or [n, height, width, 3], not %s", text);
+        builtin_fail(in, args, X,
+                     "images are an array [n, height * width], [n, height, width] or [n, height, width, 3], not %s",
+                     text);
     }
 }
 
@@ -114,7 +117,8 @@ static void set_pixel(const Pixels *p, int64_t row, int64_t column, const unsign
 }
 
 static void draw_image(const Pixels *p, const Images *im, int64_t image, int64_t top, int64_t left, int64_t zoom) {
-    static const unsigned char nan_colour[3] = {213, 94, 0}; /* vermilion: Okabe and Ito's colours, that everybody tells apart */
+    static const unsigned char nan_colour[3] = {213, 94,
+                                                0}; /* vermilion: Okabe and Ito's colours, that everybody tells apart */
     for (int64_t row = 0; row < im->height; row++)
         for (int64_t column = 0; column < im->width; column++) {
             unsigned char colour[3];
@@ -135,14 +139,16 @@ static void write_images(Interp *in, const Args *args, const PicturePlace *place
     int64_t columns = (im->n + rows - 1) / rows, side = im->height > im->width ? im->height : im->width;
     rows = (im->n + columns - 1) / columns;
     int64_t zoom = arg_int(in, args, ZOOM, side < SMALL ? (SMALL + side - 1) / side : 1, "`zoom`");
-    if (zoom < 1 || zoom > 1000) builtin_fail(in, args, ZOOM, "`zoom` is a whole number from 1 to 1000, not %lld", (long long)zoom);
-    double width = (double)columns * (double)(im->width * zoom + GAP) - GAP, height = (double)rows * (double)(im->height * zoom + GAP) - GAP;
+    if (zoom < 1 || zoom > 1000)
+        builtin_fail(in, args, ZOOM, "`zoom` is a whole number from 1 to 1000, not %lld", (long long)zoom);
+    double width = (double)columns * (double)(im->width * zoom + GAP) - GAP,
+           height = (double)rows * (double)(im->height * zoom + GAP) - GAP;
     if (width > PIXELS_MOST || height > PIXELS_MOST || width * height > 1 << 28)
         ctx_raise(in->ctx, ERROR_PROGRAM, place->at, "show fewer images, as x[1..100], or choose `rows` and `zoom`",
-                  "a picture of %.0f by %.0f pixels is too large: %lld images of %lld by %lld", width, height, (long long)im->n,
-                  (long long)im->width, (long long)im->height);
+                  "a picture of %.0f by %.0f pixels is too large: %lld images of %lld by %lld", width, height,
+                  (long long)im->n, (long long)im->width, (long long)im->height);
     Pixels p = {.width = (int)width, .height = (int)height, .channels = im->channels == 3 || has_nan(im) ? 3 : 1};
-    p.bytes = ARENA_ARRAY(in->arena, unsigned char, (int64_t)p.width * p.height * p.channels);
+    p.bytes = ARENA_ARRAY(in->arena, unsigned char, (int64_t)p.width *p.height *p.channels);
     for (int64_t k = 0; k < (int64_t)p.width * p.height; k++) set_pixel(&p, k / p.width, k % p.width, between);
     for (int64_t k = 0; k < im->n; k++)
         draw_image(&p, im, k, k / columns * (im->height * zoom + GAP), k % columns * (im->width * zoom + GAP), zoom);
@@ -158,7 +164,8 @@ static double cell_level(const Images *im, int64_t image, int64_t row, int64_t c
     int64_t count = 0;
     for (int64_t i = row * down; i < (row + 1) * down && i < im->height; i++)
         for (int64_t j = column * across; j < (column + 1) * across && j < im->width; j++, count++)
-            for (int c = 0; c < im->channels; c++) sum += (im->channels == 3 ? luminance[c] : 1) * level_of(im, image, i, j, c);
+            for (int c = 0; c < im->channels; c++)
+                sum += (im->channels == 3 ? luminance[c] : 1) * level_of(im, image, i, j, c);
     return count ? sum / (double)count : -1;
 }
 
@@ -195,7 +202,8 @@ static void print_images(Interp *in, const Args *args, const PicturePlace *place
     int64_t columns = rows ? (im->n + rows - 1) / rows : 0, across = 1, fit;
     while ((fit = (place->width + 1) / ((im->width + across - 1) / across + 1)) < (columns ? columns : 1)) {
         if (across > im->width)
-            builtin_fail(in, args, ROWS, "%lld images side by side do not fit into %d characters", (long long)columns, place->width);
+            builtin_fail(in, args, ROWS, "%lld images side by side do not fit into %d characters", (long long)columns,
+                         place->width);
         across++;
     }
     if (!columns) columns = fit;
@@ -212,7 +220,8 @@ static Value call_show_images(Interp *in, const Args *given) {
     PicturePlace place = picture_place(in, &args, FILE_NAME, WIDTH, ASCII, ".png");
     Images im = read_images(in, &args);
     int64_t rows = arg_int(in, &args, ROWS, 0, "`rows`");
-    if (arg_given(&args, ROWS) && rows < 1) builtin_fail(in, &args, ROWS, "`rows` is the number of rows of images, from 1 on, not %lld", (long long)rows);
+    if (arg_given(&args, ROWS) && rows < 1)
+        builtin_fail(in, &args, ROWS, "`rows` is the number of rows of images, from 1 on, not %lld", (long long)rows);
     if (rows > im.n) rows = im.n;
     if (!place.file)
         print_images(in, &args, &place, &im, rows);
@@ -225,7 +234,10 @@ static Value call_show_images(Interp *in, const Args *given) {
 
 const Builtin builtins_images[] = {
     {"show_images", "(x, rows = , file = , shape = , range = , zoom = , width = , ascii = )", call_show_images,
-     "a grid of images in so many rows: x is [n, height, width], [n, height, width, 3], or flat [n, height * width], square "
-     "unless `shape` says [height, width]; 0 is black, 1 white, or `range` = [black, white]; into a .png file, else in the terminal", 0},
+     "a grid of images in so many rows: x is [n, height, width], [n, height, width, 3], or flat [n, height * width], "
+     "square "
+     "unless `shape` says [height, width]; 0 is black, 1 white, or `range` = [black, white]; into a .png file, else in "
+     "the terminal",
+     0},
     {0},
 };

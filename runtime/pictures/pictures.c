@@ -4,15 +4,14 @@
 
 #include "interp/builtins.h"
 
-const Builtin *const picture_builtins[] = {builtins_plot, builtins_images, NULL};
+const Builtin *const picture_builtins[] = {builtins_plot, builtins_pairs, builtins_predictive, builtins_images, NULL};
 
-/* Whether the name of a file has one of these endings, divided by blanks. */
+/* Whether the name of a file has one of these endings: ".png or .svg". */
 static bool ends_in(const char *name, const char *endings) {
     size_t length = strlen(name);
-    for (const char *e = endings; *e; e += strspn(e, " ")) {
+    for (const char *e = endings; (e = strchr(e, '.')); e++) {
         size_t n = strcspn(e, " ");
         if (length > n && strncmp(name + length - n, e, n) == 0) return true;
-        e += n;
     }
     return false;
 }
@@ -21,7 +20,8 @@ PicturePlace picture_place(Interp *in, const Args *args, int file, int width, in
     PicturePlace p = {.at = arg_span(args, file), .ascii = arg_bool(in, args, ascii, false, "`ascii`")};
     int64_t columns = arg_int(in, args, width, in->width > 0 ? in->width : 80, "`width`");
     if (columns < PICTURE_NARROWEST || columns > 1000)
-        builtin_fail(in, args, width, "`width` is a number of characters from %d to 1000, not %lld", PICTURE_NARROWEST, (long long)columns);
+        builtin_fail(in, args, width, "`width` is a number of characters from %d to 1000, not %lld", PICTURE_NARROWEST,
+                     (long long)columns);
     p.width = (int)columns;
     if (!arg_given(args, file)) return p;
     p.file = value_to_string(in, args->values[file], p.at, "the file of a picture");
@@ -45,6 +45,27 @@ Args picture_file_last(Interp *in, const Args *args, int first, int file) {
         break;
     }
     return copy;
+}
+
+/* Where a column (from 1, in characters) begins. */
+static const char *at_column(const char *line, int column) {
+    for (; column > 1 && *line && *line != '\n'; column--)
+        for (line++; (*line & 0xC0) == 0x80; line++) {
+        }
+    return line;
+}
+
+const char *picture_label(Interp *in, const Args *args, int k) {
+    enum { LONGEST = 40 };
+    Span s = arg_span(args, k);
+    if (s.file < 0 || s.file >= in->ctx->nsources || s.line != s.end_line || s.end_column - s.column > LONGEST)
+        return NULL;
+    const char *line = in->ctx->sources[s.file].text;
+    for (int n = s.line; n > 1 && line; n--) line = (line = strchr(line, '\n')) ? line + 1 : NULL;
+    if (!line) return NULL;
+    const char *first = at_column(line, s.column), *end = at_column(line, s.end_column);
+    if (first == end || strchr("[{(0123456789-.", *first)) return NULL;
+    return arena_printf(in->arena, "%.*s", (int)(end - first), first);
 }
 
 void picture_print(Interp *in, const Buf *text) {

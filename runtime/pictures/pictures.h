@@ -7,7 +7,7 @@
 extern const Builtin *const picture_builtins[]; /* tables; ends with NULL */
 
 /* -- For the functions that draw -- */
-extern const Builtin builtins_plot[], builtins_images[];
+extern const Builtin builtins_plot[], builtins_pairs[], builtins_predictive[], builtins_images[];
 
 /* Where a picture goes, by arguments of the language. */
 typedef struct PicturePlace {
@@ -18,10 +18,14 @@ typedef struct PicturePlace {
 } PicturePlace;
 enum { PICTURE_NARROWEST = 20 };
 
-/* `file`, `width`, `ascii`: the places of these arguments. `endings` says which files there are: ".png", ".png .svg". */
+/* `file`, `width`, `ascii`: the places of these arguments. `endings` says which files there are: ".png", ".png or
+ * .svg". */
 PicturePlace picture_place(Interp *in, const Args *args, int file, int width, int ascii, const char *endings);
-/* In a copy of the arguments a text at place k that is the last one given by position is the file's name: plot(x, "x.png"). */
+/* In a copy of the arguments a text at place k that is the last one given by position is the file's name: plot(x,
+ * "x.png"). */
 Args picture_file_last(Interp *in, const Args *args, int first, int file);
+/* An argument as it stands in the program, for a label; NULL where that says nothing (numbers, long expressions). */
+const char *picture_label(Interp *in, const Args *args, int k);
 void picture_print(Interp *in, const Buf *text); /* on the terminal; the text is without its last line end */
 
 #endif

@@ -1,149 +1,174 @@
-/* plot(...): pictures of numbers, of points and of fits, as lines of text that are printed. */
+/* plot(...): numbers, points and fits. */
 #include <string.h>
 
 #include "infer/fit.h"
-#include "interp/builtins.h"
 #include "pictures/chart.h"
-#include "pictures/pictures.h"
+#include "pictures/draw.h"
 
-enum { MOST_ROWS = 24 };
+enum { MOST_LINES = 24 };
 
-typedef enum PlotArgument { PLOT_X, PLOT_Y, PLOT_KIND, PLOT_WIDTH, PLOT_ASCII } PlotArgument;
+typedef enum PlotArgument { X, Y, FILE_NAME, KIND, TITLE, WIDTH, ASCII } PlotArgument;
 
-/* An array as plain numbers, row by row. */
-static double *numbers_of(Interp *in, const Args *args, int k, const char *what, Shape *shape) {
-    Array a = arg_array(in, args, k, what);
-    const Tensor *t = tensor_dense(in->ctx, in->arena, a.var.value);
-    *shape = t->shape;
-    int64_t n = shape_size(*shape);
-    double *x = ARENA_ARRAY(in->arena, double, n + 1);
-    for (int64_t j = 0; j < n; j++) x[j] = t->data[j];
-    return x;
-}
+typedef enum PlotKind { KIND_NONE, KIND_HISTOGRAM, KIND_DENSITY, KIND_LINE, KIND_POINTS, KIND_BOTH, NKINDS } PlotKind;
 
-/* Column k of the n at x. */
-static double *column_of(Interp *in, const real *x, int64_t rows, int64_t n, int64_t k) {
-    double *column = ARENA_ARRAY(in->arena, double, rows + 1);
-    for (int64_t j = 0; j < rows; j++) column[j] = x[j * n + k];
-    return column;
-}
+typedef struct Plot {
+    Interp *in;
+    const Args *args;
+    PicturePlace place;
+    Figure figure;
+} Plot;
 
-static const char *element_name(Arena *a, const char *name, Shape s, int64_t k) {
-    int64_t index[MAX_RANK];
-    Buf b = {0};
-    for (int d = s.rank - 1; d >= 0; d--) index[d] = k % s.dim[d] + 1, k /= s.dim[d];
-    buf_add(&b, name);
-    for (int d = 0; d < s.rank; d++) buf_printf(&b, "%s%lld", d ? ", " : "[", (long long)index[d]);
-    if (s.rank) buf_add_char(&b, ']');
-    const char *text = arena_strdup(a, b.text);
-    buf_free(&b);
-    return text;
-}
+static void add_panel(Plot *p, Panel panel) { p->figure.panels[p->figure.n++] = panel; }
 
-/* A line for each element of a variable, `rows` draws of it; gives the number of lines so far. */
-static int show_elements(Interp *in, const Chart *c, const char *name, const real *x, int64_t rows, Shape s, int label, int shown) {
-    int64_t n = shape_size(s);
-    for (int64_t k = 0; k < n; k++) {
-        if (shown == MOST_ROWS) {
-            buf_printf(c->out, "\n... and %lld more of %s", (long long)(n - k), name);
-            return shown;
-        }
-        if (c->out->length) buf_add_char(c->out, '\n');
-        chart_row(c, element_name(in->arena, name, s, k), label, column_of(in, x, rows, n, k), rows);
-        shown++;
-    }
-    return shown;
-}
+/* -- Variables: a line of each element -- */
 
-/* The objective at every step, then the variables. */
-static void plot_fit(Interp *in, const Chart *c, Value v) {
-    const FitReport *r = fit_report(v);
-    Fit *f = fit_of(in, v, in->ctx->span);
+typedef struct Variable {
+    const char *name;
+    const real *draws; /* [rows, shape...] */
+    int64_t rows;
+    Shape shape;
+} Variable;
+
+static void add_lines(Plot *p, const Variable *v, int nv) {
+    Arena *a = p->in->arena;
     int label = 0, shown = 0;
+    for (int k = 0; k < nv; k++) {
+        int64_t n = shape_size(v[k].shape);
+        int length = n > 0 ? (int)strlen(draw_element_name(a, v[k].name, v[k].shape, n - 1)) : 0;
+        label = length > label ? length : label;
+    }
+    int parts = p->place.file ? HISTOGRAM_FILE / 2 : chart_line_parts(p->place.width, label);
+    for (int k = 0; k < nv; k++) {
+        int64_t n = shape_size(v[k].shape);
+        for (int64_t j = 0; j < n; j++, shown++) {
+            if (shown == MOST_LINES) {
+                p->figure.note = arena_printf(a, "... and %lld more of %s", (long long)(n - j), v[k].name);
+                return;
+            }
+            Panel panel = panel_parts(a, draw_column(a, v[k].draws, v[k].rows, n, j), v[k].rows, parts);
+            panel.room = ROOM_LINE;
+            panel.title = draw_element_name(a, v[k].name, v[k].shape, j);
+            add_panel(p, panel);
+        }
+    }
+}
+
+/* -- Fits -- */
+
+/* The objective at every step, and of held-out data where these are. */
+static void add_training(Plot *p, const Fit *f, const char *model) {
+    Arena *a = p->in->arena;
     if (f->ntrace > 1) {
-        double *step = ARENA_ARRAY(in->arena, double, f->ntrace);
-        for (long k = 0; k < f->ntrace; k++) step[k] = (double)(k + 1);
-        buf_printf(c->out, "%s: the objective by step\n", r->model);
-        chart_points(c, step, f->trace, f->ntrace, true);
-        buf_add_char(c->out, '\n');
+        Panel panel = panel_trace(a, f->trace, f->ntrace);
+        panel.title = arena_printf(a, "%s: the objective by step", model);
+        panel.x_label = "step";
+        add_panel(p, panel);
     }
-    for (int k = 0; k < r->nvariables; k++) {
-        const FitVariable *x = &r->variables[k];
-        int64_t n = shape_size(x->shape);
-        int length = n > 0 ? (int)strlen(element_name(in->arena, x->name, x->shape, n - 1)) : 0;
-        if (x->draws && !x->summed_out && length > label) label = length;
-    }
-    for (int k = 0; k < r->nvariables; k++) {
-        const FitVariable *x = &r->variables[k];
-        if (x->draws && !x->summed_out) shown = show_elements(in, c, x->name, x->draws, r->ndraws, x->shape, label, shown);
+    if (f->nheld_out > 1) {
+        Panel panel = panel_points(f->held_out_steps, f->held_out, f->nheld_out, true, true);
+        panel.title = arena_printf(a, "%s: the ELBO of held-out data by step", model);
+        panel.x_label = "step";
+        add_panel(p, panel);
     }
 }
 
-static Chart chart_of(Interp *in, const Args *args, Buf *out) {
-    int64_t width = arg_int(in, args, PLOT_WIDTH, in->width > 0 ? in->width : 80, "`width`");
-    if (width < PICTURE_NARROWEST || width > 1000)
-        builtin_fail(in, args, PLOT_WIDTH, "`width` is a number of characters from %d to 1000, not %lld", PICTURE_NARROWEST, (long long)width);
-    return (Chart){(int)width, arg_bool(in, args, PLOT_ASCII, false, "`ascii`"), out};
+static void plot_fit(Plot *p, Value v) {
+    const FitReport *r = fit_report(v);
+    add_training(p, fit_of(p->in, v, p->in->ctx->span), r->model);
+    Variable *list = ARENA_ARRAY(p->in->arena, Variable, r->nvariables + 1);
+    int n = 0;
+    for (int k = 0; k < r->nvariables; k++) {
+        const FitVariable *x = &r->variables[k];
+        if (x->draws && !x->summed_out) list[n++] = (Variable){x->name, x->draws, r->ndraws, x->shape};
+    }
+    add_lines(p, list, n);
 }
 
-static void plot_two(Interp *in, const Args *args, const Chart *c, bool joined) {
+/* -- Numbers -- */
+
+static void plot_two(Plot *p, PlotKind kind) {
     Shape sx, sy;
-    double *x = numbers_of(in, args, PLOT_X, "the first argument of `plot`", &sx);
-    double *y = numbers_of(in, args, PLOT_Y, "the second argument of `plot`", &sy);
+    double *x = draw_numbers(p->in, p->args, X, "the first argument of `plot`", &sx);
+    double *y = draw_numbers(p->in, p->args, Y, "the second argument of `plot`", &sy);
     if (shape_size(sx) != shape_size(sy))
-        builtin_fail(in, args, PLOT_Y, "plot(x, y) needs as many y as x, not %lld and %lld", (long long)shape_size(sy), (long long)shape_size(sx));
-    chart_points(c, x, y, shape_size(sx), joined);
+        builtin_fail(p->in, p->args, Y, "plot(x, y) needs as many y as x, not %lld and %lld", (long long)shape_size(sy),
+                     (long long)shape_size(sx));
+    if (kind == KIND_HISTOGRAM || kind == KIND_DENSITY)
+        builtin_fail(p->in, p->args, KIND, "plot(x, y) draws \"points\", a \"line\" or \"both\"");
+    Panel panel = panel_points(x, y, shape_size(sx), kind != KIND_LINE, kind == KIND_LINE || kind == KIND_BOTH);
+    panel.x_label = picture_label(p->in, p->args, X), panel.y_label = picture_label(p->in, p->args, Y);
+    add_panel(p, panel);
 }
 
-static void plot_one(Interp *in, const Args *args, const Chart *c, const char *kind) {
+/* x against 1, 2, 3, ... */
+static Panel in_order(Plot *p, const double *x, int64_t n, PlotKind kind) {
+    double *k = ARENA_ARRAY(p->in->arena, double, n + 1);
+    for (int64_t j = 0; j < n; j++) k[j] = (double)(j + 1);
+    Panel panel = panel_points(k, x, n, kind != KIND_LINE, kind != KIND_POINTS);
+    panel.y_label = picture_label(p->in, p->args, X);
+    return panel;
+}
+
+static void plot_one(Plot *p, PlotKind kind) {
     Shape s;
-    double *x = numbers_of(in, args, PLOT_X, "the argument of `plot`", &s);
+    double *x = draw_numbers(p->in, p->args, X, "the argument of `plot`", &s);
     int64_t n = shape_size(s);
-    if (strcmp(kind, "density") == 0) {
-        chart_density(c, x, n);
-    } else if (strcmp(kind, "line") == 0 || strcmp(kind, "points") == 0) {
-        double *k = ARENA_ARRAY(in->arena, double, n + 1);
-        for (int64_t j = 0; j < n; j++) k[j] = (double)(j + 1);
-        chart_points(c, k, x, n, kind[0] == 'l');
-    } else if (s.rank > 1) {
-        Shape one = {.rank = s.rank - 1};
-        memcpy(one.dim, s.dim + 1, sizeof *s.dim * (size_t)one.rank);
-        Array a = arg_array(in, args, PLOT_X, "the argument of `plot`");
-        const Tensor *t = tensor_dense(in->ctx, in->arena, a.var.value);
-        show_elements(in, c, "", t->data, s.dim[0], one, 8, 0);
+    const char *label = picture_label(p->in, p->args, X);
+    Panel panel;
+    if (kind == KIND_LINE || kind == KIND_POINTS || kind == KIND_BOTH) {
+        panel = in_order(p, x, n, kind);
+    } else if (kind == KIND_NONE && s.rank > 1) {
+        Variable v = {p->place.file && label ? label : "", NULL, s.dim[0], {.rank = s.rank - 1}};
+        memcpy(v.shape.dim, s.dim + 1, sizeof *s.dim * (size_t)v.shape.rank);
+        Array a = arg_array(p->in, p->args, X, "the argument of `plot`");
+        v.draws = tensor_dense(p->in->ctx, p->in->arena, a.var.value)->data;
+        add_lines(p, &v, 1);
+        return;
     } else {
-        chart_histogram(c, x, n);
+        panel = kind == KIND_DENSITY
+                    ? panel_density(p->in->arena, x, n)
+                    : panel_histogram(p->in->arena, x, n, p->place.file ? HISTOGRAM_FILE : p->place.width);
+        panel.x_label = label;
     }
+    add_panel(p, panel);
 }
 
-static const char *kind_of(Interp *in, const Args *args) {
-    static const char *const kinds[] = {"histogram", "density", "line", "points"};
-    enum { NKINDS = sizeof kinds / sizeof *kinds };
-    if (!arg_given(args, PLOT_KIND)) return "";
-    const char *kind = value_to_string(in, args->values[PLOT_KIND], arg_span(args, PLOT_KIND), "`kind`");
-    for (int k = 0; k < NKINDS; k++)
-        if (strcmp(kind, kinds[k]) == 0) return kind;
-    builtin_fail(in, args, PLOT_KIND, "`kind` is \"histogram\", \"density\", \"line\" or \"points\", not \"%s\"", kind);
+static PlotKind kind_of(Interp *in, const Args *args) {
+    static const char *const kinds[NKINDS] = {"", "histogram", "density", "line", "points", "both"};
+    if (!arg_given(args, KIND)) return KIND_NONE;
+    const char *kind = value_to_string(in, args->values[KIND], arg_span(args, KIND), "`kind`");
+    for (int k = 1; k < NKINDS; k++)
+        if (strcmp(kind, kinds[k]) == 0) return (PlotKind)k;
+    builtin_fail(in, args, KIND, "`kind` is \"histogram\", \"density\", \"line\", \"points\" or \"both\", not \"%s\"",
+                 kind);
 }
 
-static Value call_plot(Interp *in, const Args *args) {
-    Buf out = {0};
-    Chart c = chart_of(in, args, &out);
-    const char *kind = kind_of(in, args);
-    Value v = args->values[PLOT_X];
+static Value call_plot(Interp *in, const Args *given) {
+    enum { CURVES = 2, COLUMNS = 4 };
+    Args args = picture_file_last(in, given, Y, FILE_NAME);
+    Plot p = {.in = in, .args = &args, .place = picture_place(in, &args, FILE_NAME, WIDTH, ASCII, ".png or .svg")};
+    p.figure.panels = ARENA_ARRAY(in->arena, Panel, CURVES + MOST_LINES);
+    if (arg_given(&args, TITLE))
+        p.figure.title = value_to_string(in, args.values[TITLE], arg_span(&args, TITLE), "`title`");
+    PlotKind kind = kind_of(in, &args);
+    Value v = args.values[X];
     if (v.kind == VALUE_OBJECT && v.u.object->type == &fit_type)
-        plot_fit(in, &c, v);
-    else if (arg_given(args, PLOT_Y))
-        plot_two(in, args, &c, strcmp(kind, "line") == 0);
+        plot_fit(&p, v);
+    else if (arg_given(&args, Y))
+        plot_two(&p, kind);
     else
-        plot_one(in, args, &c, kind);
-    if (in->hooks.print && out.text) in->hooks.print(in->hooks.self, out.text);
-    buf_free(&out);
+        plot_one(&p, kind);
+    if (p.figure.n == 0) add_panel(&p, (Panel){.nothing = true});
+    p.figure.columns = p.figure.n < COLUMNS ? p.figure.n : COLUMNS;
+    draw_figure(in, &p.place, &p.figure);
     return value_nothing();
 }
 
 const Builtin builtins_plot[] = {
-    {"plot", "(x, y = , kind = , width = , ascii = )", call_plot,
-     "a picture in the terminal: a histogram of numbers (kind = \"density\", \"line\", \"points\"), points (x, y), a fit's objective and variables; ascii = true: plain characters", 0},
+    {"plot", "(x, y = , file = , kind = , title = , width = , ascii = )", call_plot,
+     "a picture in the terminal, or by gnuplot in a .png or .svg file: a histogram of numbers (kind = \"density\", "
+     "\"line\", \"points\", "
+     "\"both\"), points (x, y), a fit's objective and variables; ascii = true: plain characters",
+     0},
     {0},
 };

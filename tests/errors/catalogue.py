@@ -65,7 +65,7 @@ class Section:
                     f.write(content)
             try:
                 done = subprocess.run([PPL, *self.command], cwd=folder, capture_output=True, timeout=60,
-                                      env=dict(os.environ, NO_COLOR="1"), stdin=subprocess.DEVNULL, check=False)
+                                      env=dict(os.environ, NO_COLOR="1", PATH="/nowhere"), stdin=subprocess.DEVNULL, check=False)
             except subprocess.TimeoutExpired:
                 return None, "no end in 60 s"
         said = done.stderr.decode(errors="replace").replace(folder, "FOLDER").strip("\n")

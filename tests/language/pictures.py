@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
-"""Pictures in files: what `show_images` writes, decoded with zlib and compared pixel by pixel."""
-import os, struct, subprocess, sys, tempfile, zlib
+"""Pictures in files: what `show_images` writes, decoded with zlib and compared pixel by pixel; what plots tell gnuplot, and what
+comes of it where it is installed.
+"""
+import os, re, shutil, struct, subprocess, sys, tempfile, zlib
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 PPL = os.path.abspath(os.environ.get('PPL', os.path.join(HERE, '..', '..', 'ppl')))
@@ -23,8 +25,8 @@ def unfilter(raw, width, height, channels):
     return rows
 
 
-def decode(path):
-    """(width, height, channels, pixel(row, column))"""
+def unpack(path):
+    """(width, height, channels, filtered rows)"""
     with open(path, 'rb') as f:
         data = f.read()
     assert data[:8] == b'\x89PNG\r\n\x1a\n', 'no PNG'
@@ -37,9 +39,16 @@ def decode(path):
             width, height, depth, colour, _, _, interlaced = struct.unpack('>IIBBBBB', body)
         packed += body if kind == b'IDAT' else b''
         at += 12 + length
-    assert (depth, interlaced) == (8, 0)
-    channels = {0: 1, 2: 3}[colour]
-    rows = unfilter(zlib.decompress(packed), width, height, channels)
+    assert kind == b'IEND' and (depth, interlaced) == (8, 0)
+    channels, raw = {0: 1, 2: 3}[colour], zlib.decompress(packed)
+    assert len(raw) == height * (width * channels + 1)
+    return width, height, channels, raw
+
+
+def decode(path):
+    """(width, height, channels, pixel(row, column))"""
+    width, height, channels, raw = unpack(path)
+    rows = unfilter(raw, width, height, channels)
     return width, height, channels, lambda i, j: rows[i][j] if channels == 1 else tuple(rows[i][j * 3:j * 3 + 3])
 
 
@@ -106,19 +115,148 @@ def far_outside_the_range(folder):
     assert done.returncode == 0 and 'range = [0, 255] shows all of them' in done.stderr, done.stderr
 
 
-TESTS = [flat_images_in_a_grid, shapes_and_ranges, colours, missing_pixels, files_are_replaced_whole, far_outside_the_range]
+def script_of(program, folder, name='out.png'):
+    """What gnuplot is told: the stand-in gives its input back."""
+    done = run(program, folder, PATH=os.path.join(HERE, 'standin'))
+    assert done.returncode == 0 and done.stderr == '', done.stderr
+    with open(os.path.join(folder, name), encoding='utf-8') as f:
+        return f.read()
+
+
+def data_of(script):
+    """The blocks of numbers, one after the other."""
+    return [[[float(v) for v in line.split()] for line in block.strip().split('\n')]
+            for block in re.findall(r'^\$d\d+ << END\n(.*?)^END$', script, re.M | re.S)]
+
+
+def points_as_they_are(folder):
+    script = script_of('x = [1, 2.5, 3]\ny = [-1e20, 7, nan]\nplot(x, y, "out.png", kind = "both", title = "it\'s `rm`_1")', folder)
+    assert 'pngcairo noenhanced' in script and "set xlabel 'x'" in script and "set ylabel 'y'" in script
+    assert "set label 'it''s `rm`_1' at" in script  # nothing in a text means anything to gnuplot
+    lines, points = data_of(script)
+    assert lines[:2] == points[:2] == [[1, -1e20], [2.5, 7]] and points[2][0] == 3 and points[2][1] != points[2][1]
+    assert 'with lines' in script and 'with points' in script and '1 not finite, left out' in script
+    assert 'terminal svg noenhanced' in script_of('plot([1, 2], [3, 4], "out.svg")', folder, 'out.svg')
+
+
+def histograms(folder):
+    parts, = data_of(script_of('plot([0.5, 0.5, 0.7, 1.5, 10.5], file = "out.png")', folder))
+    assert [at for at, _ in parts] == [k + 1.0 for k in range(10)] and [n for _, n in parts] == [3, 1] + [0] * 7 + [1], parts
+    shares, = data_of(script_of('plot([3, 4, 4, 6], "out.png")', folder))
+    assert shares == [[3, 0.25], [4, 0.5], [5, 0], [6, 0.25]]
+
+
+def quantiles_against_data(folder):
+    """Draws 1, 2, ..., 101 at the second place: its quantiles are known. x comes in any order."""
+    script = script_of('d = transpose([linspace(1, 101, 101) + 100, linspace(1, 101, 101)])\n'
+                       'plot_predictive([151, 0], d, [8, 2], "out.png")', folder)
+    outer, inner, median, data = data_of(script)
+    assert outer == [[2, 6, 96], [8, 106, 196]] and inner == [[2, 26, 76], [8, 126, 176]], (outer, inner)
+    assert median == [[2, 51], [8, 151]] and data == [[2, 0], [8, 151]]
+    assert '90 % of draws (50 % of data)' in script and "'50 % (50 %)'" in script
+
+
+def pairs_of_variables(folder):
+    script = script_of('plot_pairs({a: linspace(1, 50, 50), b: 3 - linspace(1, 50, 50)}, "out.png")', folder)
+    assert "'r = -1.00'" in script and "set title 'a'" in script and "set xlabel 'a'" in script and "set ylabel 'b'" in script
+    blocks = data_of(script)
+    assert len(blocks) == 3 and blocks[1] == [[k, 3 - k] for k in range(1, 51)]
+
+
+def fits(folder):
+    """The objective, that of held-out data, and a histogram of every element."""
+    model = ('model m(y) { mu ~ Normal(0, 10)[2]; plate i in 1..len(y) { y[i] ~ Normal(mu[1] + mu[2], 1) } }\n'
+             'fit = infer(m([1.0, 2.0, 3.0]), steps = 1000, held_out = m([2.0, 2.5]), every = 100)\n')
+    script = script_of(model + 'plot(fit, "out.png")', folder)
+    assert re.findall(r"set title '([^']*)'", script)[:2] == ['m: the objective by step', 'm: the ELBO of held-out data by step']
+    assert "set title 'mu[2]   " in script
+    blocks = data_of(script)
+    assert len(blocks) == 2 + 2 + 2 and len(blocks[0]) == 200 and len(blocks[2]) >= 10
+    stretches, held, first = blocks[1], blocks[2], blocks[4]
+    assert [x for x, _ in stretches[:2]] == [3, 8] and [x for x, _ in held[:2]] == [100, 200], (stretches[:2], held[:2])
+    shown = run(model + 'for k in 1..5 { print(sum(fit.trace[(200 * k - 199)..(200 * k)]) / 200) }', folder).stdout.split()
+    means = [sum(y for _, y in stretches[40 * k:40 * k + 40]) / 40 for k in range(5)]
+    assert all(abs(a - float(b)) < 1e-4 * abs(a) for a, b in zip(means, shown)) and len(shown) == 5, (means, shown)
+    assert 3900 <= sum(n for _, n in first) <= 4000
+
+
+def from_the_prompt(folder):
+    done = subprocess.run([PPL, 'repl'], input=':plot [3, 4, 4], "out.svg"\n', cwd=folder, capture_output=True, text=True, timeout=60,
+                          check=False, env=dict(os.environ, PATH=os.path.join(HERE, 'standin')))
+    assert done.returncode == 0 and done.stdout + done.stderr == '', done.stdout + done.stderr
+    with open(os.path.join(folder, 'out.svg'), encoding='utf-8') as f:
+        assert len(data_of(f.read())[0]) == 2
+
+
+def gnuplot_is_missing(folder):
+    done = run('plot([1, 2], "out.png")', folder, PATH=folder)
+    assert done.returncode == 1 and 'gnuplot, which is not there' in done.stderr and 'gnuplot-nox' in done.stderr, done.stderr
+    assert os.listdir(folder) == []
+
+
+def gnuplot_fails(folder):
+    """Its words are told, and the old file stays."""
+    with open(os.path.join(folder, 'gnuplot'), 'w', encoding='utf-8') as f:
+        f.write('#!/bin/sh\necho half a picture\necho "line 7: unknown terminal" >&2\nexit 1\n')
+    os.chmod(os.path.join(folder, 'gnuplot'), 0o755)
+    with open(os.path.join(folder, 'out.svg'), 'w', encoding='utf-8') as f:
+        f.write('old')
+    done = run('plot([1, 2], "out.svg")', folder, PATH=folder)
+    assert done.returncode == 1 and 'gnuplot has failed and says: line 7: unknown terminal' in done.stderr, done.stderr
+    with open(os.path.join(folder, 'out.svg'), encoding='utf-8') as f:
+        assert f.read() == 'old'
+    os.chmod(os.path.join(folder, 'gnuplot'), 0o644)
+    done = run('plot([1, 2], "out.svg")', folder, PATH=folder)
+    assert done.returncode == 1 and 'gnuplot cannot be run: Permission denied' in done.stderr, done.stderr
+
+
+def bars_of_gnuplot(folder):
+    """A share of 2/3 is a bar twice as high as one of 1/3."""
+    width, height, channels, pixel = picture('plot([1, 2, 2], "out.png")', folder)
+    assert (width, height, channels) == (800, 480, 3)
+    heights = [sum(pixel(i, j) == (0, 0x72, 0xB2) for i in range(height)) for j in range(width)]
+    high = max(heights)
+    assert high > 300 and {round(2 * h / high) for h in heights} == {0, 1, 2}, sorted(set(heights))
+
+
+def every_picture_of_gnuplot(folder):
+    program = """y = [1.0, 2.0, nan, 4.0]
+model m { mu ~ Normal(0, 10); tau ~ HalfNormal(1); observe 1.5 ~ Normal(mu, tau) }
+fit = infer(m, steps = 500)
+plot(fit, "1.png"); plot(fit.mu, "2.png"); plot(fit.mu, "3.png", kind = "density"); plot(y, "4.png", kind = "line")
+plot_pairs(fit, "5.png", title = "pairs"); plot_predictive(y, draw(Normal(3, 1)[50, 4]), "6.png"); plot([nan], "7.png")
+plot(fit.mu, fit.tau, "8.svg"); plot([5, 5], "9.png", kind = "points"); plot([1e300, -1e300, 0.5], "10.png")
+plot([1e-320, 0], "11.png"); plot(transpose([fit.mu, fit.tau]), "12.png")
+plot(zeros(3, 0), "15.png"); plot_pairs({a: [nan, nan], b: [1, 2]}, "16.png")
+plot([1, 1 + 1e-15], "13.png"); plot([1e15, 1e15 + 4], [1, 1 + 1e-9], "14.png")
+"""
+    done = run(program, folder)
+    assert done.returncode == 0 and done.stderr == '', done.stderr
+    for k in [1, 2, 3, 4, 5, 6, 7, *range(9, 17)]:
+        *_, raw = unpack(os.path.join(folder, f'{k}.png'))
+        assert len(set(raw)) > 20, k  # not one colour
+    with open(os.path.join(folder, '8.svg'), encoding='utf-8') as f:
+        text = f.read()
+    assert 'fit.mu' in text and 'fit.tau' in text and text.rstrip().endswith('</svg>')
+
+
+IMAGES = [flat_images_in_a_grid, shapes_and_ranges, colours, missing_pixels, files_are_replaced_whole, far_outside_the_range]
+PLOTS = [points_as_they_are, histograms, quantiles_against_data, pairs_of_variables, fits, from_the_prompt, gnuplot_is_missing, gnuplot_fails]
+GNUPLOT = [bars_of_gnuplot, every_picture_of_gnuplot]
 
 
 def main():
-    failed = 0
-    for test in TESTS:
+    failed, tests = 0, IMAGES + PLOTS + (GNUPLOT if shutil.which('gnuplot') else [])
+    if not shutil.which('gnuplot'):
+        print(f'SKIP {", ".join(t.__name__ for t in GNUPLOT)}: gnuplot is not there')
+    for test in tests:
         with tempfile.TemporaryDirectory() as folder:
             try:
                 test(folder)
             except Exception as e:  # whatever is wrong is told, and the others still run
                 failed += 1
                 print(f'FAIL {test.__name__}: {type(e).__name__} {e}')
-    print(f'{len(TESTS) - failed} passed, {failed} failed')
+    print(f'{len(tests) - failed} passed, {failed} failed')
     return 1 if failed else 0
 
 

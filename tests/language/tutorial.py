@@ -18,7 +18,7 @@ def run_repl(text, folder):
 
 
 def run_shell(text, folder):
-    path = os.pathsep.join([os.path.dirname(os.path.abspath(PPL)), os.environ['PATH']])
+    path = os.pathsep.join([os.path.dirname(os.path.abspath(PPL)), os.environ['PATH'], os.path.join(HERE, 'standin')])
     done = subprocess.run(['bash', '-euo', 'pipefail', '-c', text], capture_output=True, text=True, cwd=folder, timeout=120,
                           env=dict(os.environ, PATH=path), check=False)
     return done.stdout if done.returncode == 0 else done.stdout + done.stderr, done.returncode
