@@ -88,12 +88,20 @@ _Noreturn void ctx_reraise(Ctx *c, const Error *e) {
 
 enum { PLACES_SHOWN = 8 };
 
+static bool same_text(const char *a, const char *b) { return a == b || (a && b && strcmp(a, b) == 0); }
+
+static bool same_place(const CtxPlace *p, const CtxPlace *q) {
+    return same_text(p->kind, q->kind) && same_text(p->name, q->name) && same_text(p->detail, q->detail) && !p->element && !q->element &&
+           p->at.file == q->at.file && p->at.line == q->at.line && p->at.column == q->at.column;
+}
+
 /* The lines of Error.notes; NULL: nothing is at work. */
 static const char *places_text(Ctx *c, ErrorKind kind) {
     if (!c->place || (kind != ERROR_PROGRAM && kind != ERROR_NUMERIC)) return NULL;
     Buf b = {0};
     int n = 0;
     for (const CtxPlace *p = c->place; p; p = p->outer) {
+        if (p->outer && same_place(p, p->outer)) continue; /* a guide runs once more for what it refines */
         if (n++ >= PLACES_SHOWN) continue;
         buf_printf(&b, "  in the %s `%s`", p->kind, p->name);
         if (p->detail) buf_printf(&b, " (%s)", p->detail);

@@ -34,7 +34,7 @@ static void latent(Trace *t, Interp *in, Site *s, Entry *e) {
     if (s->value.kind != VALUE_NONE)
         e->log_density = dist_logpdf(in, s->dist, s->value, false, s->span);
     else if (!summing_answer(&r->summing, in, s, e, t->n))
-        ctx_raise(in->ctx, ERROR_PROGRAM, s->span, NULL, "the fit has no draws of `%s`",
+        ctx_raise(in->ctx, ERROR_PROGRAM, s->span, "fit it without `batch`", "the fit has no draws of `%s`",
                   address_text(in, s->name, s->index, s->nindex));
 }
 
@@ -46,7 +46,7 @@ static bool partly(Trace *t, Interp *in, Site *s, Entry *e) {
 void decode_draw(Interp *in, const Fit *f, long draw, bool best, uint64_t key, Decoded *out, Span at) {
     Run r = {.fit = f, .draw = draw};
     ParamReader reader;
-    summing_init(&r.summing, &f->pair->sums, false);
+    summing_init(&r.summing, &f->pair->sums, false, FIRST_ENUM_ORDER);
     params_push(&reader, f->params, in);
     reader.frozen = true;
     in->elementwise = f->pair->sums.plates, in->nelementwise = f->pair->sums.nplates;

@@ -62,12 +62,18 @@ bool discrete_chosen(Pair *pair, const char *name) {
     return c && c->way != DISCRETE_SUM;
 }
 
-_Noreturn static void refuse_sum(Pass *p, Interp *in, const Site *s, const char *text) {
+bool discrete_sums(const DiscreteChoices *d, const char *name) {
+    for (int k = 0; k < d->n; k++)
+        if (strcmp(d->list[k].name, name) == 0) return d->list[k].way == DISCRETE_SUM;
+    return false;
+}
+
+void discrete_refuse_sum(Pass *p, Interp *in, const Site *s, const char *hint) {
+    const char *text = address_text(in, s->name, s->index, s->nindex);
     const char *why = summing_excluded(&p->pair->sums, s->name);
     if (p->pair->prior) why = "importance sampling from the prior draws every variable";
     if (!why) why = "its support is not finite, or depends on what is drawn";
-    ctx_raise(in->ctx, ERROR_PROGRAM, s->span, "leave it out of the option `discrete`, or draw it in a guide",
-              "`%s` cannot be summed out: %s", text, why);
+    ctx_raise(in->ctx, ERROR_PROGRAM, s->span, hint, "`%s` cannot be summed out: %s", text, why);
 }
 
 static void draw_from_model(Pass *p, Interp *in, Site *s, Entry *e) {
@@ -86,7 +92,8 @@ bool discrete_answer(Pass *p, Interp *in, Site *s, Entry *e, bool guided) {
         ctx_raise(in->ctx, ERROR_PROGRAM, s->span, "leave it out of the option `discrete`",
                   "`%s` ~ %s is continuous: the option `discrete` is for discrete latents", text,
                   s->dist->family->decl->name);
-    if (guided && c->way != DISCRETE_SCORE)
+    c->guided = guided;
+    if (guided && c->way == DISCRETE_DRAW)
         ctx_raise(in->ctx, ERROR_PROGRAM, s->span, arena_printf(in->arena, "leave `%s` out of the guide", text),
                   "`%s` is to be inferred by \"%s\", but the guide `%s` draws it", text, way_names[c->way],
                   p->pair->guide_name);
@@ -97,7 +104,7 @@ bool discrete_answer(Pass *p, Interp *in, Site *s, Entry *e, bool guided) {
     if (c->way == DISCRETE_DRAW)
         draw_from_model(p, in, s, e);
     else if (p->pair->prior || !summing_answer(&p->summing, in, s, e, p->model.n))
-        refuse_sum(p, in, s, text);
+        discrete_refuse_sum(p, in, s, "leave it out of the option `discrete`, or draw it in a guide");
     return true;
 }
 
@@ -108,7 +115,8 @@ static bool is_drawn(const Pass *p, const Entry *e, bool of_guide) {
            (p->pair->prior || of_guide || e->log_score.kind != VALUE_NONE);
 }
 
-static void note_drawn(Pass *p, const Trace *t, const char *how) {
+/* How: what the option says, or this. */
+static void note_drawn(Pass *p, const Trace *t, const char *otherwise) {
     DiscreteChoices *d = &p->pair->discrete;
     for (int k = 0; k < t->n; k++) {
         const Entry *e = &t->entries[k];
@@ -121,6 +129,7 @@ static void note_drawn(Pass *p, const Trace *t, const char *how) {
         if (d->nnotes) memcpy(more, d->notes, sizeof *more * (size_t)d->nnotes);
         const char *text = address_text(t->in, e->name, e->index, e->nindex);
         bool through = t == &p->guide && e->dist->family->reparameterised;
+        const char *how = discrete_sums(d, e->name) ? "summed out, weighed as the guide says" : otherwise;
         more[d->nnotes++] = arena_printf(p->pair->arena, "%s %s%s", text, how, through ? ", straight through" : "");
         d->notes = more;
     }

@@ -1,6 +1,6 @@
 /* How each discrete latent is inferred: by itself, or as infer(..., discrete = {k: "score", effect: {j: "sum"}}) says.
  *
- *   "sum"    summed out; an error where that is not possible
+ *   "sum"    summed out; an error where that is not possible. Drawn by a guide: summed out in training (guide_sums.h)
  *   "score"  drawn by the guide, which learns by the score function (score.h); an error where no guide draws it
  *   "draw"   drawn from its own distribution in the model, as importance sampling does
  */
@@ -15,6 +15,7 @@ typedef struct DiscreteChoice {
     const char *name; /* qualified: "effect.j" */
     DiscreteWay way;
     bool met;
+    bool guided; /* a hand-written guide draws it */
 } DiscreteChoice;
 
 typedef struct DiscreteChoices {
@@ -35,6 +36,10 @@ void discrete_read(struct Pair *pair, Interp *in, Value option, bool density, Sp
 bool discrete_answer(struct Pass *p, Interp *in, Site *s, Entry *e, bool guided);
 /* Does the option say something else than "sum" of it? */
 bool discrete_chosen(struct Pair *pair, const char *name);
+/* Does the option say "sum" of it? */
+bool discrete_sums(const DiscreteChoices *d, const char *name);
+/* Raises: the option says so, and it is not possible. */
+_Noreturn void discrete_refuse_sum(struct Pass *p, Interp *in, const Site *s, const char *hint);
 /* After the first run: notes, and whether every name of the option was met. */
 void discrete_checked(struct Pass *p, Interp *in);
 

@@ -1,5 +1,6 @@
 #include "infer/eliminate.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "interp/array.h"
@@ -17,6 +18,7 @@ typedef struct Variable {
     int *factors, n, capacity;
     bool done;
     int version; /* of its entry in the queue */
+    const Chain *chain; /* it is one of the two of a chain; NULL: it is summed by itself */
 } Variable;
 
 typedef struct Turn {
@@ -146,6 +148,7 @@ static double cost_of(Work *w, int var) {
 
 static void queue_variable(Work *w, int var) {
     Variable *v = &w->vars[var];
+    if (v->chain) return;
     queue_push(w, (Turn){v->axis->nwithin, cost_of(w, var), var, ++v->version});
 }
 
@@ -162,7 +165,7 @@ static Value leave_plates(Work *w, const Factor *f, int var) {
     int n = v.u.array->naxes;
     memcpy(axes, v.u.array->axes, sizeof *axes * (size_t)n);
     for (int k = 0; k < n; k++) {
-        if (axes[k]->kind != AXIS_PLATE || is_within(axes[k], own)) continue;
+        if (!axis_repeats(axes[k]) || is_within(axes[k], own)) continue;
         for (int j = 0; j < f->nvars; j++)
             if (is_within(axes[k], w->vars[f->vars[j]].axis))
                 ctx_raise(w->in->ctx, ERROR_PROGRAM, w->at, "write a guide that draws one of them",
@@ -204,18 +207,84 @@ static void eliminate_one(Work *w, Op op, int var, double cost) {
     for (int k = 0; made >= 0 && k < w->factors[made].nvars; k++) queue_variable(w, w->factors[made].vars[k]);
 }
 
+/* -- Chains -- */
+
+static _Noreturn void refuse_chain(Work *w, const Chain *c) {
+    w->in->split = c->loop;
+    ctx_raise(w->in->ctx, ERROR_ELEMENTWISE, w->at, NULL, "the steps of the loop over `%s` are summed out one by one", c->loop->name);
+}
+
+static int variable_of(const Axis *axis) { return axis->order - FIRST_ENUM_ORDER; }
+
+/* Everything that is said about two neighbouring steps: with the plates of the chain, and axes loop, before, now. */
+static Value chain_factor(Work *w, const Chain *c) {
+    const Axis *both[2] = {c->before, c->now};
+    Value total = value_none();
+    for (int k = 0; k < 2; k++) {
+        Variable *v = &w->vars[variable_of(both[k])];
+        for (int j = 0; j < v->n; j++) {
+            Factor *f = &w->factors[v->factors[j]];
+            if (f->used) continue;
+            f->used = true;
+            for (int i = 0; i < f->nvars; i++)
+                if (w->vars[f->vars[i]].chain != c) refuse_chain(w, c);
+            Value part = leave_plates(w, f, variable_of(c->now));
+            total = total.kind == VALUE_NONE ? part : array_binary(w->in, BINARY_ADD, total, part, w->at);
+        }
+        v->done = true;
+    }
+    if (total.kind == VALUE_NONE) return total;
+    total = array_expand_axes(w->in, total, c->now->nwithin, c->now->within);
+    return array_expand_axes(w->in, total, 2, both);
+}
+
+/* What the steps of the loop, summed out, say about the variable before them. */
+static void eliminate_chain(Work *w, Op op, const Chain *c) {
+    Interp *in = w->in;
+    double cost = (double)c->now->size * (double)c->now->size;
+    for (int k = 0; k < c->now->nwithin; k++) cost *= (double)c->now->within[k]->size;
+    if (op != OP_LOGSUMEXP || cost > w->budget) refuse_chain(w, c);
+    Value total = chain_factor(w, c);
+    if (total.kind == VALUE_NONE) return;
+    total = array_axis_to_event(in, array_axis_to_event(in, array_axis_to_event(in, total, c->now), c->before), c->loop);
+    Array a = value_array(in, total, w->at, "a chain");
+    Var first = op_slice(in->tape, op_chain(in->tape, a.var), a.naxes, 0, 1, 1);
+    Shape s = first.value->shape;
+    s.dim[a.naxes] = s.dim[a.naxes + 1];
+    s.rank--;
+    Value message = value_var(in, op_reshape(in->tape, first, s), a.naxes, a.axes);
+    w->out.terms += cost;
+    int made = add_factor(w, array_event_to_axis(in, message, c->head, w->at));
+    for (int k = 0; made >= 0 && k < w->factors[made].nvars; k++) queue_variable(w, w->factors[made].vars[k]);
+}
+
+/* Chains come last among the variables of as many plates. */
+static void queue_chains(Work *w, int n, const Chain *chains) {
+    for (int k = 0; k < n; k++) {
+        const Chain *c = &chains[k];
+        if (!c->now) refuse_chain(w, c);
+        w->vars[variable_of(c->before)].chain = w->vars[variable_of(c->now)].chain = c;
+        queue_push(w, (Turn){c->now->nwithin, INFINITY, variable_of(c->now), 0});
+    }
+}
+
 Elimination eliminate(Interp *in, Op op, int nfactors, const Value *factors, int nvars, const Axis *const *vars,
-                      double budget, Span at) {
+                      int nchains, const Chain *chains, double budget, Span at) {
     Work w = {.in = in, .nvars = nvars, .budget = budget, .at = at};
     w.vars = ARENA_ARRAY(in->arena, Variable, nvars + 1);
     w.out.steps = ARENA_ARRAY(in->arena, EliminationStep, nvars + 1);
     for (int k = 0; k < nvars; k++) w.vars[k].axis = vars[k];
     for (int k = 0; k < nfactors; k++) add_factor(&w, factors[k]);
+    queue_chains(&w, nchains, chains);
     for (int k = 0; k < nvars; k++) queue_variable(&w, k);
     while (w.nqueue > 0) {
         Turn t = queue_pop(&w);
         Variable *v = &w.vars[t.var];
-        if (!v->done && v->version == t.version) eliminate_one(&w, op, t.var, t.cost);
+        if (v->done || v->version != t.version) continue;
+        if (v->chain)
+            eliminate_chain(&w, op, v->chain);
+        else
+            eliminate_one(&w, op, t.var, t.cost);
     }
     return w.out;
 }

@@ -12,6 +12,12 @@
 
 enum { FIRST_ENUM_ORDER = 100 }; /* Axis.order of the first enumerated variable of a run; they count up */
 
+/* A variable in the steps of a loop that ran at once (AXIS_LOOP): `before` stands for its value one step earlier, of which
+ * the first is that of `head`, the variable before the loop. */
+typedef struct Chain {
+    const Axis *loop, *head, *before, *now; /* now: NULL while it has not been drawn */
+} Chain;
+
 /* One variable's turn: what was summed over its axis. `total` has it, the plates, and the variables eliminated later.
  */
 typedef struct EliminationStep {
@@ -28,9 +34,11 @@ typedef struct Elimination {
 } Elimination;
 
 /* op: OP_LOGSUMEXP, or OP_REDUCE_MAX for the best assignment. vars[k]->order == FIRST_ENUM_ORDER + k. `at` blames.
+ * The variables of chains are summed along their loops, all steps in one operation; then nothing goes back (OP_LOGSUMEXP
+ * alone, no eliminate_back). A chain that cannot be done so raises ERROR_ELEMENTWISE for its loop.
  * Raises when a sum has more than `budget` terms, or joins variables of plates neither of which is inside the other. */
 Elimination eliminate(Interp *in, Op op, int nfactors, const Value *factors, int nvars, const Axis *const *vars,
-                      double budget, Span at);
+                      int nchains, const Chain *chains, double budget, Span at);
 
 /* Joint values of all variables given the steps, from the last to the first: drawn from the posterior (forward with
  * OP_LOGSUMEXP; `key` decides), or the best (forward with OP_REDUCE_MAX, best = true). values[k]: of vars[k], with the

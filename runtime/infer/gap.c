@@ -243,7 +243,8 @@ static void optimise(Gap *g, Pass *p, Interp *in, const Refined *start) {
 static void see(RefineWatch *w, Pass *p, Interp *in, const Refined *now, int64_t t, bool last) {
     Gap *g = (Gap *)w;
     if (p->refinement.n > 0 || t > MAX_STEPS)
-        ctx_raise(in->ctx, ERROR_PROGRAM, now->stmt->span, NULL,
+        ctx_raise(in->ctx, ERROR_PROGRAM, now->stmt->span,
+                  t > MAX_STEPS ? "refinement(fit, m, q) follows any number" : NULL,
                   t > MAX_STEPS ? "gap(fit, m, q) follows at most %d steps"
                                 : "gap(fit, m, q) wants one `refine` in the guide",
                   MAX_STEPS);

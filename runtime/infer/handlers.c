@@ -191,6 +191,11 @@ static void trace_take(Handler *h, Interp *in, const char *name, const Index *in
     trace_add((Trace *)h, &e);
 }
 
+static bool trace_peek(Handler *h, Interp *in, Peek *p) {
+    Trace *t = (Trace *)h;
+    return t->peek && t->peek(t, in, p);
+}
+
 static int trace_mark(Handler *h) { return ((Trace *)h)->n; }
 
 static void trace_rollback(Handler *h, int mark) {
@@ -204,6 +209,7 @@ void trace_init(Trace *t, Interp *in, bool score, TracePolicy latent, void *self
     *t = (Trace){.handler = {.sample = trace_sample,
                              .factor = trace_factor,
                              .record = trace_take,
+                             .peek = trace_peek,
                              .mark = trace_mark,
                              .rollback = trace_rollback},
                  .in = in,
@@ -245,6 +251,14 @@ static Value axis_element(Interp *in, Value v, const Axis *axis, int64_t at, Spa
     return array_index(in, v, 1, &place, &span, span);
 }
 
+/* The elements of `part`, which lies within `axis`, along that. */
+static Value axis_part(Interp *in, Value v, const Axis *axis, const Axis *part, Span span) {
+    Range *r = ARENA_NEW(in->arena, Range);
+    *r = (Range){part->first - axis->first + 1, part->first - axis->first + part->size};
+    Value all = array_axis_to_event(in, array_expand_axes(in, v, 1, &axis), axis), range = {VALUE_RANGE, .u.range = r};
+    return array_event_to_axis(in, array_index(in, all, 1, &range, &span, span), part, span);
+}
+
 /* The asker runs the plate at position k at once: all its elements, asked for one by one. */
 static Value gather_elements(const Trace *t, const char *name, const Index *index, int nindex, int k, Span at) {
     const Axis *axis = index[k].axis;
@@ -260,7 +274,7 @@ static Value gather_elements(const Trace *t, const char *name, const Index *inde
     return all.kind == VALUE_ARRAY ? array_event_to_axis(t->in, all, axis, at) : value_none();
 }
 
-/* This trace ran a plate at once of which the asker wants one element. */
+/* This trace ran a plate at once of which the asker wants one element, or some that are a plate or loop for him. */
 static Value find_in_axis(const Trace *t, const char *name, const Index *index, int nindex, Span at) {
     for (int k = 0; k < t->n; k++) {
         const Entry *e = &t->entries[k];
@@ -268,7 +282,10 @@ static Value find_in_axis(const Trace *t, const char *name, const Index *index, 
         bool covers = true;
         for (int i = 0; i < nindex && covers; i++) {
             const Axis *axis = e->index[i].axis;
-            if (index[i].axis || !axis)
+            if (index[i].axis && axis && axis != index[i].axis)
+                covers = index[i].axis->first >= axis->first && !axis_is_subset(axis) && !axis_is_subset(index[i].axis) &&
+                         index[i].axis->first + index[i].axis->size <= axis->first + axis->size;
+            else if (index[i].axis || !axis)
                 covers = axis == index[i].axis && (axis || e->index[i].at == index[i].at);
             else
                 covers = index[i].at >= axis->first && index[i].at < axis->first + axis->size;
@@ -276,7 +293,10 @@ static Value find_in_axis(const Trace *t, const char *name, const Index *index, 
         if (!covers) continue;
         Value v = e->value;
         for (int i = 0; i < nindex; i++)
-            if (e->index[i].axis && !index[i].axis) v = axis_element(t->in, v, e->index[i].axis, index[i].at, at);
+            if (e->index[i].axis && index[i].axis && e->index[i].axis != index[i].axis)
+                v = axis_part(t->in, v, e->index[i].axis, index[i].axis, at);
+            else if (e->index[i].axis && !index[i].axis)
+                v = axis_element(t->in, v, e->index[i].axis, index[i].at, at);
         return v;
     }
     return value_none();

@@ -45,6 +45,7 @@ struct Trace {
     void (*rolled_back)(Trace *t); /* entries were dropped; may be NULL */
     bool (*partly)(Trace *t, Interp *in, Site *site, Entry *e); /* a latent of which some elements are known, as a whole;
                                                                    NULL or false: element by element */
+    bool (*peek)(Trace *t, Interp *in, Peek *p); /* a latent before it is drawn (effects.h); NULL: nothing is known */
     TracePolicy observed; /* NULL: data keep their values (missing elements are drawn) */
     void *self;           /* of the policies */
 };

@@ -64,7 +64,8 @@ HeldOut *held_out_new(Job *job) {
                   "write a guide that computes them from the data, or hold out none",
                   "the held-out data have latents of their own, which an automatic guide has not learned");
     if (job->pair->params->n > known)
-        ctx_raise(job->in->ctx, ERROR_PROGRAM, job->held_span, NULL,
+        ctx_raise(job->in->ctx, ERROR_PROGRAM, job->held_span,
+                  "hold out data that the same networks and parameters explain",
                   "the model or guide of the held-out data reads the parameter `%s`, which is not trained",
                   job->pair->params->list[known].name);
     recorder_init(&h->recorder, job->in, a, key_fold(job->seed, hash_string("held out")), record_held_out, h);

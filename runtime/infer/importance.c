@@ -8,8 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "infer/blame.h"
 #include "infer/diagnostics.h"
 #include "infer/fit.h"
+#include "infer/guide_sums.h"
 
 enum { BATCH = 64 };
 
@@ -53,9 +55,10 @@ static bool weigh_runs(Weighing *w) {
         for (int i = 0; i < p.model.n; i++)
             if (p.model.entries[i].kind != ENTRY_FACTOR && !p.model.entries[i].observed)
                 key += sum_of(p.model.entries[i].value);
-        scope_leave(job->in, &saved);
         if (isnan(elbo) || elbo == INFINITY)
-            ctx_raise(job->in->ctx, ERROR_NUMERIC, job->span, NULL, "the weight of run %ld is not finite", k + 1);
+            blame_run(job->in, &p, arena_printf(job->in->arena, "the weight of run %ld is not finite", k + 1),
+                      "let the prior keep to where each operation is defined");
+        scope_leave(job->in, &saved);
         w->log_weights[k] = elbo;
         w->keys[k] = isfinite(key) ? key : 0;
         if (isfinite(elbo)) moments_add(&m, elbo);
@@ -127,6 +130,7 @@ static void take_draws(Weighing *w, const long *chosen, long ndraws) {
 
 void importance_run(Job *job) {
     Fit *f = job->fit;
+    guide_sums_refuse(job->pair, job->in, "importance sampling");
     Weighing w = {.job = job, .n = (long)job->choice.number};
     w.arena = ctx_arena(job->in->ctx);
     arena_defer(f->arena, (void (*)(void *))arena_free, w.arena);

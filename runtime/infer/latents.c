@@ -97,8 +97,9 @@ static Var align_to(Interp *in, Value v, double otherwise, int naxes, const Axis
     for (int k = 0; k < a.naxes; k++) {
         int place = axes_find(naxes, axes, a.axes[k]);
         if (place < 0)
-            ctx_raise(in->ctx, ERROR_PROGRAM, at, NULL, "a bound depends on the plate `%s`, the variable does not",
-                      a.axes[k]->name);
+            ctx_raise(in->ctx, ERROR_PROGRAM, at,
+                      "draw it within fixed bounds and scale the draw, or write a guide that draws the other",
+                      "the bounds of this variable depend on `%s`, which is summed out", a.axes[k]->name);
         to.dim[place] = from.dim[k];
     }
     for (int k = 0; k < rank && k < event_rank; k++) to.dim[to.rank - 1 - k] = from.dim[from.rank - 1 - k];

@@ -4,6 +4,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "infer/blame.h"
 #include "infer/density.h"
 #include "infer/diagnostics.h"
 #include "infer/fit.h"
@@ -54,12 +55,9 @@ static void climb_from(Climb *c, double *x) {
 }
 
 static _Noreturn void refuse_nonfinite(Climb *c) {
-    Span at = c->job->span;
-    Interp *in = c->job->in;
     recorder_run(&c->density.recorder, STEP_CHECK, 0); /* raises what a run raises */
-    const char *what = recorder_first_nonfinite(&c->density.recorder, in->arena, &at);
-    ctx_raise(in->ctx, ERROR_NUMERIC, at, "keep its operands where it is defined",
-              "the log density is not finite at any start%s%s", what ? "; it starts here: " : "", what ? what : "");
+    blame_last_run(c->density.pair, &c->density.recorder, 0, "the log density is not finite at any start",
+                   "let the prior keep to where each operation is defined");
 }
 
 /* Starts: draws of the prior, the k-th with its own noise; the first is their median. */

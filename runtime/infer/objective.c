@@ -7,6 +7,7 @@
 #include "infer/builtins.h"
 #include "infer/elements.h"
 #include "infer/fit.h"
+#include "infer/guide_sums.h"
 #include "interp/array.h"
 
 enum { SCORED_PARTICLES = 8, AUTOMATIC_PARTICLES = 8, WEIGHED_PARTICLES = 8 };
@@ -63,7 +64,7 @@ static Var add_scores(Bound *b, Recorder *r, Pass *p, Var f, ScoreRun *run) {
     return op2(in->tape, OP_ADD, f, score_store_surrogate(&b->store, r, sites, p->particles, run));
 }
 
-static PassMode terms_mode(const Bound *b) { return b->objective.closed ? PASS_CLOSED : PASS_TERMS; }
+static PassMode terms_mode(const Bound *b) { return b->objective.closed ? PASS_CLOSED : PASS_SUMMED; }
 
 /* The first run says which divergences are in closed form. */
 static void note_closed(Bound *b, const Pass *p) {
@@ -397,6 +398,7 @@ static void choose_particles(Bound *b, Fit *fit, Span span) {
     reserve_direction(b);
     run_bound(b, STEP_CHECK, 0); /* one run tells whether draws must be scored */
     if (is_weighed(b)) {
+        guide_sums_refuse(b->pair, b->in, b->objective.name);
         note_weighed(b, fit, span);
         return;
     }

@@ -7,6 +7,7 @@
 #include "infer/closed.h"
 #include "infer/diagnostics.h"
 #include "infer/guide_check.h"
+#include "infer/guide_sums.h"
 #include "infer/local.h"
 #include "interp/array.h"
 
@@ -28,14 +29,34 @@ static Value set_apart(Pass *p, Interp *in, const Dist *d, Value v) {
  */
 static void guide_latent(Trace *t, Interp *in, Site *s, Entry *e) {
     Pass *p = t->self;
+    if (p->pair->discrete.n > 0 && guide_sums_answer(p, in, s, e)) return;
     bool flows = s->dist->family->reparameterised;
-    s->value = dist_draw_site(in, s->dist, s, flows);
+    s->value = guide_sums_draw(p, in, s, flows);
     if (p->mode == PASS_DRAW) return;
     if (p->mode == PASS_APART && flows) s->value = set_apart(p, in, s->dist, s->value);
     /* gradient(v) of a refinement is that of the ELBO as it stands */
     Dist *d = p->mode == PASS_APART || (p->nested && !p->sticking) ? s->dist : dist_detach(in, s->dist);
     e->log_density = dist_logpdf(in, d, s->value, false, s->span);
     if (!flows) e->log_score = dist_logpdf(in, s->dist, s->value, false, s->span);
+}
+
+/* In the other branch of an `if` on a draw that is summed out: each branch draws from its own distribution. */
+static void guide_latent_again(Trace *t, Interp *in, Site *s, Entry *e) {
+    Pass *p = t->self;
+    if (e->summed) {
+        summing_again(&p->guided, in, s, e, (int)(e - t->entries));
+        return;
+    }
+    Entry here = *e;
+    guide_latent(t, in, s, &here);
+    e->value = s->value = value_given(in, s->value, e->value, s->span);
+    e->log_density = value_given(in, here.log_density, e->log_density, s->span);
+    e->log_score = value_given(in, here.log_score, e->log_score, s->span);
+}
+
+static void guide_rolled_back(Trace *t) {
+    Pass *p = t->self;
+    summing_forget(&p->guided, t->n);
 }
 
 static void guide_observed(Trace *t, Interp *in, Site *s, Entry *e) {
@@ -137,6 +158,22 @@ static void model_latent(Trace *t, Interp *in, Site *s, Entry *e) {
     if (p->mode != PASS_DRAW) e->log_density = dist_logpdf(in, s->dist, v, false, s->span);
 }
 
+/* A latent before its statement runs: what the guide drew, all values of what is summed out. */
+static bool model_peek(Trace *t, Interp *in, Peek *peek) {
+    Pass *p = t->self;
+    Pair *pair = p->pair;
+    if (pair->discrete.n > 0) return false;
+    if (pair->guide) peek->value = trace_value(&p->guide, peek->name, peek->index, peek->nindex, in->ctx->span);
+    return peek->value.kind != VALUE_NONE || summing_peek(&p->summing, in, peek, t->n);
+}
+
+/* May loops of the model run at once? Not where the terms of single steps are looked for. */
+static bool runs_at_once(const Pass *p) {
+    bool scored = false;
+    for (int k = 0; k < p->guide.n; k++) scored |= p->guide.entries[k].log_score.kind != VALUE_NONE;
+    return !scored && !p->pair->batches && !p->nested && p->refinement.n == 0 && p->mode != PASS_CLOSED;
+}
+
 static bool model_partly(Trace *t, Interp *in, Site *s, Entry *e) {
     Pass *p = t->self;
     if (p->pair->prior || (p->pair->guide && trace_find_name(&p->guide, s->name))) return false;
@@ -172,6 +209,7 @@ static void model_rolled_back(Trace *t) {
 }
 
 static void add_terms(Pass *p, Interp *in) {
+    guide_sums_finish(p, in);
     if (p->mode == PASS_CLOSED) closed_divergences(p, in);
     for (int k = 0; k < p->guide.n; k++) terms_add(&p->logq, in, p->guide.entries[k].log_density, p->particles);
     for (int k = 0; k < p->model.n; k++) {
@@ -187,12 +225,15 @@ static void add_terms(Pass *p, Interp *in) {
 
 static void run_once(Pass *p, Pair *pair, Interp *in) {
     pair->sums.arena = pair->arena;
-    summing_init(&p->summing, &pair->sums, p->mode == PASS_MARKED);
+    summing_init(&p->summing, &pair->sums, p->mode == PASS_MARKED, FIRST_ENUM_ORDER);
+    summing_init(&p->guided, &pair->sums, false, FIRST_GUIDED_ORDER);
     in->elementwise = pair->sums.plates, in->nelementwise = pair->sums.nplates;
     params_push(&p->reader, pair->params, in);
     if (p->shared) params_share(&p->reader, p->shared);
     trace_init(&p->guide, in, (p->mode != PASS_DRAW), guide_latent, p);
     p->guide.observed = guide_observed;
+    p->guide.again = guide_latent_again;
+    p->guide.rolled_back = guide_rolled_back;
     refinement_init(&p->refinement, p);
     if (pair->guide) {
         effects_push(in, &p->refinement.handler);
@@ -209,6 +250,8 @@ static void run_once(Pass *p, Pair *pair, Interp *in) {
     if (automatic) point_run_init(&p->point, pair->latents, in, drawn ? &point : NULL, p->particles);
     trace_init(&p->model, in, (p->mode != PASS_DRAW), model_latent, p);
     p->model.partly = model_partly;
+    p->model.peek = model_peek;
+    in->at_once = runs_at_once(p);
     p->reader.in_model = true;
     p->reader.constant = p->nested;
     p->model.again = model_latent_again;
@@ -216,6 +259,7 @@ static void run_once(Pass *p, Pair *pair, Interp *in) {
     trace_push(&p->model);
     interp_run_call(in, pair->model, pair->span);
     trace_pop(&p->model);
+    in->at_once = false;
     in->overlay = NULL;
     if (automatic) point_run_finish(&p->point, in);
     params_pop(&p->reader);
@@ -226,23 +270,25 @@ typedef struct Run {
     Pass *p;
     Pair *pair;
     Interp *in;
+    bool terms; /* log densities are wanted, and what is summed out is summed */
 } Run;
 
 static void run_caught(void *self) {
     Run *r = self;
     run_once(r->p, r->pair, r->in);
+    if (r->terms) add_terms(r->p, r->in);
 }
 
 /* A run that stops at a summed variable teaches what not to sum out; then it starts over. */
-static void run(Pass *p, Pair *pair, Interp *in) {
+static void run(Pass *p, Pair *pair, Interp *in, bool terms) {
+    Run r = {p, pair, in, terms};
     if (pair->prior) {
-        run_once(p, pair, in);
+        run_caught(&r);
         return;
     }
     Pass start = *p;
     Latents layout = pair->latents ? *pair->latents : (Latents){0};
     int nodes = in->tape->nnodes;
-    Run r = {p, pair, in};
     Error e;
     Scope saved;
     scope_save(in, &saved);
@@ -258,8 +304,7 @@ static void run(Pass *p, Pair *pair, Interp *in) {
 
 void pass_run(Pass *p, Pair *pair, Interp *in, const Axis *particles, PassMode mode) {
     *p = (Pass){.pair = pair, .particles = particles, .mode = mode};
-    run(p, pair, in);
-    if (mode != PASS_DRAW) add_terms(p, in);
+    run(p, pair, in, mode != PASS_DRAW);
 }
 
 /* As from the top level, but for the particles; the caller saves the scope. */
@@ -275,14 +320,12 @@ void pass_run_nested(Pass *p, Pass *outer, Interp *in, const Refined *given, int
     if (p->particles) in->plates[in->nplates++] = p->particles;
     in->address = NULL, in->draw = NULL, in->overlay = NULL;
     in->handler = NULL;
-    run(p, p->pair, in);
-    add_terms(p, in);
+    run(p, p->pair, in, true);
 }
 
 void pass_run_at_point(Pass *p, Pair *pair, Interp *in, PassMode mode) {
     *p = (Pass){.pair = pair, .mode = mode, .at_point = true};
-    run(p, pair, in);
-    add_terms(p, in);
+    run(p, pair, in, true);
 }
 
 void pass_probabilities(Pass *p, Interp *in) {
@@ -322,7 +365,7 @@ static void check_run(Pair *pair, Interp *in, uint64_t seed, bool recording) {
     scope_enter(in, &saved, arena, tape, seed);
     enter_batches(pair, in, 0);
     Pass p = {.pair = pair, .checking = true, .mode = PASS_TERMS}; /* scored, so that shapes are checked */
-    run(&p, pair, in);
+    run(&p, pair, in, false);
     bool observes = false;
     for (int k = 0; k < p.model.n; k++)
         observes |= p.model.entries[k].kind == ENTRY_FACTOR || p.model.entries[k].observed;
@@ -355,7 +398,7 @@ static bool prior_point(Pair *pair, Interp *in, Arena *arena, uint64_t seed, uin
     enter_batches(pair, in, step);
     Pass p = {.pair = pair, .checking = true};
     pair->latents = &found;
-    run(&p, pair, in);
+    run(&p, pair, in, false);
     pair->latents = layout;
     scope_leave(in, &saved);
     bool good = found.size == layout->size && found.n == layout->n;

@@ -39,16 +39,18 @@ typedef struct Pair {
 } Pair;
 
 /* What a run is for: drawing alone; sums of log densities; those with the posterior of what is summed out; with log q a
- * function of the draws and of the guide's parameters, whose derivatives can be told apart; with divergences of guide
- * from prior in the place of their log densities, where there is a closed form (closed.h). */
-typedef enum PassMode { PASS_DRAW, PASS_TERMS, PASS_MARKED, PASS_APART, PASS_CLOSED } PassMode;
+ * function of the draws and of the guide's parameters, whose derivatives can be told apart; as training with
+ * the ELBO wants them, discrete draws of the guide summed out where that is asked for (guide_sums.h); those with
+ * divergences of guide from prior in the place of their log densities, where there is a closed form (closed.h). */
+typedef enum PassMode { PASS_DRAW, PASS_TERMS, PASS_MARKED, PASS_APART, PASS_SUMMED, PASS_CLOSED } PassMode;
 
 typedef struct Pass {
     Pair *pair;
     Trace guide, model;
     ParamReader reader;
     PointRun point;
-    Summing summing;
+    Summing summing;         /* in the model */
+    Summing guided;          /* draws of the guide */
     Terms likelihood, prior; /* observations and factors; latents */
     Terms logq, score;       /* score: of an automatic guide that no gradient flows through */
     const Axis *particles;   /* NULL: one */

@@ -1,5 +1,6 @@
 #include "infer/params.h"
 
+#include <assert.h>
 #include <math.h>
 #include <string.h>
 
@@ -116,10 +117,14 @@ static void initialise(ParamStore *s, Interp *in, const ParamInfo *p, ParamSite 
     if (!batches) v = array_expand_axes(in, v, p->naxes, p->axes);
     Array a = value_array(in, v, p->span, "an initial value");
     Shape together;
-    if (a.naxes != (batches ? 0 : p->naxes) || !shape_broadcast(array_shape(&a), p->event, &together) ||
-        !shape_equal(together, p->event))
-        ctx_raise(in->ctx, ERROR_PROGRAM, p->span, NULL, "the initial value of `%s` has shape %s, the parameter has %s",
-                  p->name, shape_text(in->arena, array_shape(&a)), shape_text(in->arena, p->event));
+    if (a.naxes != (batches ? 0 : p->naxes))
+        ctx_raise(in->ctx, ERROR_PROGRAM, p->span,
+                  "start it from one number for all, or declare it in the plate to have one for each element",
+                  "the initial value of `%s` differs between elements of the plate `%s`, but all share the parameter", p->name,
+                  a.axes[a.naxes - 1]->name);
+    bool fits = shape_broadcast(array_shape(&a), p->event, &together) && shape_equal(together, p->event);
+    assert(fits); /* param_initial_value has seen to it */
+    (void)fits;
     start_at(in, p, op_expand(in->tape, array_expand_event(in, &a, p->event), p->shape), to);
 }
 

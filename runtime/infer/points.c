@@ -77,7 +77,8 @@ static void density_body(void *self) {
     Array u = value_array(in, a->values[1], a->spans[1], "a point");
     int64_t n = shape_size(u.var.value->shape);
     if (n != p->latents->size)
-        ctx_raise(in->ctx, ERROR_PROGRAM, a->spans[1], NULL,
+        ctx_raise(in->ctx, ERROR_PROGRAM, a->spans[1],
+                  "unconstrain(m, record) gives the point of given values",
                   "the point has %ld numbers, the latents of `%s` have %ld in unconstrained space", (long)n,
                   p->model->closure->function->name, (long)p->latents->size);
     double *x = ARENA_ARRAY(q->arena, double, n + 1);
@@ -99,7 +100,9 @@ static void invert_latent(Trace *t, Interp *in, Site *s, Entry *e) {
         ctx_raise(in->ctx, ERROR_PROGRAM, in->ctx->span, NULL, "the record has no value for the latent `%s`", s->name);
     s->value = address_read(in, whole, s->index, s->nindex, s->span);
     int k = latents_find(l, s->name, s->index, s->nindex);
-    if (k < 0) ctx_raise(in->ctx, ERROR_PROGRAM, s->span, NULL, "`%s` is not in every run of the model", s->name);
+    if (k < 0)
+        ctx_raise(in->ctx, ERROR_PROGRAM, s->span, "logpdf(m, record) works for models whose structure is random",
+                  "`%s` is not drawn in every run: unconstrain needs a fixed structure", s->name);
     latents_invert(l, in, k, s->dist, s->value, to + l->list[k].offset);
 }
 

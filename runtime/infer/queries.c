@@ -46,7 +46,10 @@ static void record_samples(Weight *w, Recorder *r, int samples) {
         for (int k = 0; k < in->tape->nnodes; k++) w->numbers += (double)shape_size(in->tape->nodes[k].value->shape);
     }
     if (w->n == 0) w->n = n;
-    if (n != w->n) ctx_raise_here(in->ctx, ERROR_PROGRAM, "the number of elements differs between runs");
+    if (n != w->n)
+        ctx_raise(in->ctx, ERROR_PROGRAM, in->ctx->span, "an ELBO of each element wants a plate of one size in every run",
+                  "the plate `%s` has %lld elements in one run and %lld in another", plate ? plate->name : "?",
+                  (long long)w->n, (long long)n);
     recorder_output(r, total, w->values);
 }
 

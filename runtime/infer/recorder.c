@@ -7,6 +7,7 @@
 #include "base/mapping.h"
 #include "infer/batch.h"
 #include "interp/effects.h"
+#include "interp/stdlib.h"
 
 enum { MAX_RECORDINGS = 8 };
 
@@ -23,6 +24,7 @@ void scope_save(Interp *in, Scope *s) {
                  .overlay = in->overlay,
                  .batches = in->batches,
                  .training = in->training,
+                 .at_once = in->at_once,
                  .refining = in->refining,
                  .given = in->given,
                  .draw_count = in->draw_count,
@@ -42,6 +44,7 @@ void scope_enter(Interp *in, Scope *s, Arena *arena, Tape *tape, uint64_t seed) 
     in->overlay = NULL;
     in->batches = NULL;
     in->training = TRAINING_NONE;
+    in->at_once = false;
     in->given = value_none();
     in->draw_count = 0;
     in->ctx->seed = seed;
@@ -61,6 +64,7 @@ void scope_leave(Interp *in, const Scope *s) {
     in->overlay = s->overlay;
     in->batches = s->batches;
     in->training = s->training;
+    in->at_once = s->at_once;
     in->refining = s->refining;
     in->given = s->given;
     in->draw_count = s->draw_count;
@@ -212,13 +216,15 @@ void *recorder_run(Recorder *r, uint32_t step, uint32_t particle) {
 }
 
 const char *recorder_first_nonfinite(Recorder *r, Arena *a, Span *at) {
+    Span found = *at;
     bool walk = r->walk;
     r->walk = false;
     if (r->n == 0) record_anew(r, r->last.step, r->last.particle, r->batches ? batch_prepare(r->batches, r->last.step) : 0);
     r->walk = walk;
     const char *what = NULL;
     if (program_run(r->list[0]->program, &r->last) == RUN_DONE)
-        what = program_first_nonfinite(r->list[0]->program, a, at);
+        what = program_first_nonfinite(r->list[0]->program, a, &found);
+    if (!stdlib_holds(found)) *at = found; /* a line of the user's */
     if (r->walk) recorder_forget(r);
     return what;
 }

@@ -29,6 +29,7 @@ typedef struct Scope {
     Value *overlay;
     Batches *batches;
     TrainingMode training;
+    bool at_once;
     struct RefineStep *refining;
     Value given;
     uint64_t draw_count, seed;
@@ -76,7 +77,8 @@ bool recorder_replay(Recorder *r, uint32_t step, uint32_t particle);
 double recorder_flops(const Recorder *r);
 /* Forget all programs (the vectors they write to have moved). */
 void recorder_forget(Recorder *r);
-/* The first operation of the last run whose result is not finite, with its operands; NULL: all are. */
+/* The first operation of the last run whose result is not finite, with its operands; NULL: all are. `at` becomes its place
+ * where that is in the program, not in the library. */
 const char *recorder_first_nonfinite(Recorder *r, Arena *a, Span *at);
 
 #endif

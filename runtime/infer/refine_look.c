@@ -92,7 +92,7 @@ static bool same_index(const SiteError *e, int n, const Index *index) {
 
 Value refine_error(Interp *in, const char *name, int nindex, const Index *index, Span at) {
     const RefineStep *s = in->refining;
-    if (!s) ctx_raise(in->ctx, ERROR_PROGRAM, at, NULL, "error(site) is for the body of `refine v`");
+    if (!s) ctx_raise(in->ctx, ERROR_PROGRAM, at, NULL, "error(site) is for the body of `refine v`; this is called outside");
     const SiteError *found = NULL;
     int n = 0, any = 0;
     for (int k = 0; k < s->nerrors; k++) {

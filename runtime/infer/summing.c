@@ -8,7 +8,9 @@
 enum { MOST_VALUES = 10000 };
 static const double BUDGET = 2e7; /* terms of one sum; some 0.2 s and 160 MB */
 
-void summing_init(Summing *s, SumPlan *plan, bool markers) { *s = (Summing){.plan = plan, .markers = markers}; }
+void summing_init(Summing *s, SumPlan *plan, bool markers, int first_order) {
+    *s = (Summing){.plan = plan, .markers = markers, .first_order = first_order};
+}
 
 const char *summing_excluded(const SumPlan *plan, const char *name) {
     for (int k = 0; k < plan->nexcluded; k++)
@@ -49,18 +51,19 @@ static bool finite_support(Interp *in, const Dist *d, double *low, double *high,
     return *high >= *low && *high - *low < MOST_VALUES;
 }
 
-static const Axis *new_axis(Summing *s, Interp *in, const Site *site, double low, double high) {
-    const Axis **within = ARENA_ARRAY(in->arena, const Axis *, site->nindex + 1);
+static const Axis *new_axis(Summing *s, Interp *in, const char *name, int nindex, const Index *index, int64_t first,
+                            int64_t size, int line) {
+    const Axis **within = ARENA_ARRAY(in->arena, const Axis *, nindex + 1);
     int n = 0;
-    for (int k = 0; k < site->nindex; k++)
-        if (site->index[k].axis) within[n++] = site->index[k].axis;
+    for (int k = 0; k < nindex; k++)
+        if (index[k].axis) within[n++] = index[k].axis;
     Axis *a = ARENA_NEW(in->arena, Axis);
     *a = (Axis){.kind = AXIS_ENUM,
-                .name = site->name,
-                .line = site->span.line,
-                .first = (int64_t)low,
-                .size = (int64_t)(high - low) + 1,
-                .order = FIRST_ENUM_ORDER + s->n,
+                .name = name,
+                .line = line,
+                .first = first,
+                .size = size,
+                .order = s->first_order + s->naxes++,
                 .within = within,
                 .nwithin = n};
     return a;
@@ -104,6 +107,53 @@ static Value site_density(Summing *s, Interp *in, const Site *site, SummedSite *
     return s->markers ? array_binary(in, BINARY_ADD, lp, marker(in, one->axis, &one->marker), site->span) : lp;
 }
 
+/* -- Chains -- */
+
+static bool stands_in(const Axis *axis, const Axis *plate) {
+    for (int k = 0; k < axis->nwithin; k++)
+        if (axis->within[k] == plate) return true;
+    return false;
+}
+
+static SummedChain *find_chain(const Summing *s, const char *name, const Axis *loop) {
+    for (int k = 0; k < s->nchains; k++)
+        if (s->chains[k].axes.loop == loop && strcmp(s->chains[k].name, name) == 0) return &s->chains[k];
+    return NULL;
+}
+
+/* The variable whose earlier steps were read is drawn: it has the same values in all steps. */
+static void continue_chains(Summing *s, Interp *in, const Axis *axis, Span at) {
+    for (int k = 0; k < s->nchains; k++) {
+        Chain *c = &s->chains[k].axes;
+        if (strcmp(s->chains[k].name, axis->name) != 0 || !stands_in(axis, c->loop)) continue;
+        if (c->now || c->before->first != axis->first || c->before->size != axis->size)
+            loop_refuse(in, at, "its values change from step to step");
+        c->now = axis;
+    }
+}
+
+bool summing_peek(Summing *s, Interp *in, Peek *p, int entry) {
+    SummedChain *c = find_chain(s, p->name, p->loop);
+    const Axis *head = p->head.kind == VALUE_ARRAY ? p->head.u.array->index_of : NULL;
+    if (!s->plan || p->lag != 1 || !head || head->kind != AXIS_ENUM || strcmp(head->name, p->name) != 0 || p->head.u.array->naxes != 1)
+        return false;
+    if (!c) {
+        SummedChain *more = ARENA_ARRAY(in->arena, SummedChain, s->nchains + 1);
+        if (s->nchains) memcpy(more, s->chains, sizeof *more * (size_t)s->nchains);
+        s->chains = more;
+        c = &more[s->nchains++];
+        *c = (SummedChain){.name = p->name, .entry = entry, .axes = {.loop = p->loop, .head = head}};
+        c->axes.before = new_axis(s, in, p->name, p->nindex, p->index, head->first, head->size, head->line);
+        for (int k = s->n - 1; k >= 0; k--)
+            if (strcmp(s->list[k].axis->name, p->name) == 0 && stands_in(s->list[k].axis, p->loop))
+                continue_chains(s, in, s->list[k].axis, in->ctx->span);
+    }
+    if (c->axes.head != head) return false;
+    p->value = all_values(in, c->axes.before);
+    p->moved = true;
+    return true;
+}
+
 bool summing_answer(Summing *s, Interp *in, Site *site, Entry *e, int entry) {
     double low, high;
     if (!s->plan || !finite_support(in, site->dist, &low, &high, site->span) || summing_excluded(s->plan, site->name))
@@ -120,7 +170,9 @@ bool summing_answer(Summing *s, Interp *in, Site *site, Entry *e, int entry) {
         s->list = more;
     }
     SummedSite *one = &s->list[s->n];
-    *one = (SummedSite){.entry = entry, .axis = new_axis(s, in, site, low, high)};
+    const Axis *axis = new_axis(s, in, site->name, site->nindex, site->index, (int64_t)low, (int64_t)(high - low) + 1, site->span.line);
+    *one = (SummedSite){.entry = entry, .axis = axis};
+    continue_chains(s, in, axis, site->span);
     site->value = all_values(in, one->axis);
     e->log_density = site_density(s, in, site, one);
     e->summed = one->axis;
@@ -145,6 +197,13 @@ void summing_again(Summing *s, Interp *in, Site *site, Entry *e, int entry) {
 
 void summing_forget(Summing *s, int n) {
     while (s->n > 0 && s->list[s->n - 1].entry >= n) s->n--;
+    while (s->nchains > 0 && s->chains[s->nchains - 1].entry >= n) s->nchains--;
+    s->naxes = 0;
+    for (int k = 0; k < s->n; k++)
+        if (s->list[k].axis->order >= s->first_order + s->naxes) s->naxes = s->list[k].axis->order - s->first_order + 1;
+    for (int k = 0; k < s->nchains; k++)
+        if (s->chains[k].axes.before->order >= FIRST_ENUM_ORDER + s->naxes)
+            s->naxes = s->chains[k].axes.before->order - FIRST_ENUM_ORDER + 1;
 }
 
 bool summing_learn(SumPlan *plan, Interp *in, const Error *e) {
@@ -154,7 +213,7 @@ bool summing_learn(SumPlan *plan, Interp *in, const Error *e) {
         exclude(plan, axis->name, arena_printf(in->arena, "%s (line %d)", e->message, e->span.line));
         return true;
     }
-    if (axis->kind != AXIS_PLATE) return false;
+    if (!axis_repeats(axis)) return false;
     for (int k = 0; k < plan->nplates; k++)
         if (strcmp(plan->plates[k], axis->name) == 0) return false;
     const char **more = ARENA_ARRAY(plan->arena, const char *, plan->nplates + 1);
@@ -168,12 +227,17 @@ bool summing_learn(SumPlan *plan, Interp *in, const Error *e) {
 
 static Elimination eliminate_all(const Summing *s, Interp *in, const Trace *model, Op op, Span at) {
     Value *factors = ARENA_ARRAY(in->arena, Value, model->n + 1);
-    const Axis **vars = ARENA_ARRAY(in->arena, const Axis *, s->n + 1);
+    const Axis **vars = ARENA_ARRAY(in->arena, const Axis *, s->naxes + 1);
+    Chain *chains = ARENA_ARRAY(in->arena, Chain, s->nchains + 1);
     int n = 0;
     for (int k = 0; k < model->n; k++)
         if (has_summed_axis(model->entries[k].log_density)) factors[n++] = model->entries[k].log_density;
-    for (int k = 0; k < s->n; k++) vars[k] = s->list[k].axis;
-    return eliminate(in, op, n, factors, s->n, vars, BUDGET, at);
+    for (int k = 0; k < s->n; k++) vars[s->list[k].axis->order - FIRST_ENUM_ORDER] = s->list[k].axis;
+    for (int k = 0; k < s->nchains; k++) {
+        chains[k] = s->chains[k].axes;
+        vars[chains[k].before->order - FIRST_ENUM_ORDER] = chains[k].before;
+    }
+    return eliminate(in, op, n, factors, s->naxes, vars, s->nchains, chains, BUDGET, at);
 }
 
 void summing_finish(Summing *s, Interp *in, const Trace *model, Span at) {

@@ -31,18 +31,32 @@ typedef struct SummedSite {
     Var marker; /* zeros [plates..., K]: the gradient of the log joint with respect to it is the posterior */
 } SummedSite;
 
+/* A variable of a loop that runs at once, whose steps depend on the ones before. */
+typedef struct SummedChain {
+    const char *name;
+    int entry;         /* in the model's trace when it was read first */
+    Chain axes;
+} SummedChain;
+
 /* One run. */
 typedef struct Summing {
     SumPlan *plan;
     bool markers;
+    int first_order; /* of the axes */
     SummedSite *list;
     int n, capacity;
+    SummedChain *chains;
+    int nchains;
+    int naxes; /* enumerated axes so far: those of the list and of the chains */
     Elimination elimination;
 } Summing;
 
-void summing_init(Summing *s, SumPlan *plan, bool markers);
+/* The axes count up from first_order: FIRST_ENUM_ORDER for those that are eliminated. */
+void summing_init(Summing *s, SumPlan *plan, bool markers, int first_order);
 /* Gives the site all its values and e->log_density, or false: it is not of finite support, or not to be summed out. */
 bool summing_answer(Summing *s, Interp *in, Site *site, Entry *e, int entry);
+/* What an earlier step of a loop has of a variable that is summed out: all its values, as those of another variable. */
+bool summing_peek(Summing *s, Interp *in, Peek *p, int entry);
 /* The site stands in the other branch of an `if` too, as entry `e`. */
 void summing_again(Summing *s, Interp *in, Site *site, Entry *e, int entry);
 /* Entries from `n` on are no more. */

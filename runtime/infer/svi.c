@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "infer/blame.h"
 #include "infer/lines_optimizer.h"
 
 static const double OUTLIER = 10;
@@ -17,14 +18,12 @@ static bool all_finite(const real *x, int64_t n) {
 }
 
 static _Noreturn void refuse_nonfinite(Svi *s, double value) {
-    Span at = s->pair->span;
-    const char *what = recorder_first_nonfinite(&s->bound.run, s->in->arena, &at);
+    long step = s->job->fit->report.steps + 1;
     const char *name = isfinite(value) ? "the gradient of the ELBO" : "the ELBO";
-    if (!what)
-        ctx_raise(s->in->ctx, ERROR_NUMERIC, at, NULL, "%s is not finite at step %ld", name,
-                  s->job->fit->report.steps + 1);
-    ctx_raise(s->in->ctx, ERROR_NUMERIC, at, "keep its operands where it is defined",
-              "%s is not finite; it starts here: %s", name, what);
+    const char *what = step == 1 ? arena_printf(s->in->arena, "%s is not finite at any start", name)
+                                 : arena_printf(s->in->arena, "%s is not finite at step %ld", name, step);
+    blame_last_run(s->pair, &s->bound.run, s->bound.together ? s->bound.particles : 1, what,
+                   "data and priors of a scale of about 1, or a smaller rate, keep numbers where they are defined");
 }
 
 /* A rare draw from the tails may overflow: other noise is tried before giving up. */

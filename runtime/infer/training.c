@@ -5,18 +5,17 @@
 #include "infer/builtins.h"
 #include "infer/fit.h"
 
+static const char *options_text(Interp *in, const Optimizer *o) {
+    const char *list = "";
+    for (int k = 0; k < o->noptions; k++) list = arena_printf(in->arena, "%s%s, ", list, o->options[k].name);
+    return arena_printf(in->arena, "%sschedule, clip", list);
+}
+
 static _Noreturn void unknown_option(Interp *in, const Optimizer *o, const char *name, Span at) {
-    const char *names[MAX_OPTIONS + 3];
+    const char *names[MAX_OPTIONS + 3], *list = options_text(in, o);
     int n = 0;
-    Buf all = {0};
-    for (; n < o->noptions; n++) {
-        names[n] = o->options[n].name;
-        buf_printf(&all, "%s, ", names[n]);
-    }
+    for (; n < o->noptions; n++) names[n] = o->options[n].name;
     names[n++] = "schedule", names[n++] = "clip";
-    buf_add(&all, "schedule, clip");
-    char *list = arena_strdup(in->arena, all.text);
-    buf_free(&all);
     const char *near = nearest_name(name, names, n);
     ctx_raise(in->ctx, ERROR_PROGRAM, at,
               near ? arena_printf(in->arena, "did you mean `%s`? (its options: %s)", near, list) : list,
@@ -25,7 +24,6 @@ static _Noreturn void unknown_option(Interp *in, const Optimizer *o, const char 
 
 static Value optimizer_value(Interp *in, const char *name, const Args *a) {
     OptimizerChoice c = {.optimizer = optimizer_find(name), .schedule = schedule_constant(1)};
-    if (!c.optimizer) ctx_raise(in->ctx, ERROR_PROGRAM, a->span, NULL, "there is no optimizer `%s`", name);
     const Optimizer *o = c.optimizer;
     optimizer_defaults(o, c.option);
     int position = 0;
@@ -43,7 +41,8 @@ static Value optimizer_value(Interp *in, const char *name, const Args *a) {
         int place = option ? strcmp(option, "rate") == 0 ? 0 : optimizer_option(o, option) : position++;
         if (place < 0) unknown_option(in, o, option, a->span);
         if (place >= o->noptions)
-            ctx_raise(in->ctx, ERROR_PROGRAM, a->span, NULL, "`%s` has %d options", o->name, o->noptions);
+            ctx_raise(in->ctx, ERROR_PROGRAM, a->span, arena_printf(in->arena, "its options: %s", options_text(in, o)),
+                      "%s takes %d numbers without a name; here are more", o->name, o->noptions);
         double x = value_to_number(in, v, a->span, o->options[place].name);
         if (!(x >= o->options[place].low && x <= o->options[place].high))
             ctx_raise(in->ctx, ERROR_PROGRAM, a->span, NULL, "%s: `%s` must be from %g to %g, it is %g", o->name,

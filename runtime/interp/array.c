@@ -1,5 +1,6 @@
 #include "interp/array.h"
 
+#include <assert.h>
 #include <math.h>
 #include <string.h>
 
@@ -53,11 +54,15 @@ const char *axes_summed_text(Interp *in, int n, const Axis *const *axes) {
     return text;
 }
 
+_Noreturn void axes_refuse(Interp *in, int n, Span at) {
+    ctx_raise(in->ctx, ERROR_PROGRAM, at, "make one plate, or one dimension, of several",
+              "%d plates and dimensions of distributions meet here; %d are possible", n, MAX_AXES);
+}
+
 static _Noreturn void refuse_joint(Interp *in, int n, const Axis *const *axes, double joint) {
     const char *summed = axes_summed_text(in, n, axes);
     Span here = span_or_here(in, in->ctx->span);
-    if (!*summed)
-        ctx_raise(in->ctx, ERROR_PROGRAM, here, NULL, "%d plates meet in one expression; %d are possible", n, MAX_AXES);
+    if (!*summed) axes_refuse(in, n, here);
     const char *hint = "write a guide that draws some of them, or use importance(n)";
     if (joint > MOST_JOINT)
         ctx_raise(in->ctx, ERROR_PROGRAM, here, hint,
@@ -133,8 +138,8 @@ static Var expand(Interp *in, Var v, Shape shape) {
 
 static void check_rank(Interp *in, int rank) {
     if (rank > MAX_RANK)
-        ctx_raise_here(in->ctx, ERROR_PROGRAM, "%d dimensions (plates among them) are needed here; %d are possible",
-                       rank, MAX_RANK);
+        ctx_raise(in->ctx, ERROR_PROGRAM, in->ctx->span, "make one plate, or one dimension, of several",
+                  "%d dimensions (plates among them) are needed here; %d are possible", rank, MAX_RANK);
 }
 
 /* [dimensions of the axes of a..., event...] */
@@ -264,14 +269,9 @@ Value array_axis_to_event(Interp *in, Value v, const Axis *axis) {
 Value array_event_to_axis(Interp *in, Value v, const Axis *axis, Span at) {
     Array a = value_array(in, v, at, "this value"), out = a;
     Shape s = array_shape(&a);
-    if (s.rank == 0 || s.dim[0] != axis->size)
-        ctx_raise(in->ctx, ERROR_PROGRAM, span_or_here(in, at), NULL,
-                  "the first dimension should have the %lld elements of %s: the shape is %s", (long long)axis->size,
-                  axis->name ? axis->name : "an axis", shape_text(in->arena, s));
+    assert(s.rank > 0 && s.dim[0] == axis->size);
     out.naxes = axes_union(in, a.naxes, a.axes, 1, &axis, out.axes);
-    if (out.naxes == a.naxes)
-        ctx_raise(in->ctx, ERROR_PROGRAM, span_or_here(in, at), NULL, "this value has the axis %s already",
-                  axis->name ? axis->name : "at work");
+    assert(out.naxes > a.naxes);
     int place = axes_find(out.naxes, out.axes, axis), perm[MAX_RANK];
     for (int k = 0; k < a.var.value->shape.rank; k++)
         perm[k] = k < place || k > a.naxes ? k : k == place ? a.naxes : k - 1;
@@ -412,9 +412,7 @@ Value array_binary(Interp *in, BinaryOp op, Value a, Value b, Span at) {
 Value array_reduce(Interp *in, Op op, Value v, int dim, Span at) {
     Array a = value_array(in, v, at, "what is reduced");
     int rank = array_rank(&a);
-    if (dim < 0 || dim > rank)
-        ctx_raise(in->ctx, ERROR_PROGRAM, span_or_here(in, at), NULL, "there is no dimension %d in shape %s", dim,
-                  shape_text(in->arena, array_shape(&a)));
+    assert(dim >= 0 && dim <= rank);
     if (rank == 0) return op == OP_ARGMAX ? value_number(1) : array_like(in, &a, a.var);
     Span before = in->ctx->span;
     in->ctx->span = span_or_here(in, at);

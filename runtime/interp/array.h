@@ -11,6 +11,7 @@
 /* -- Axes -- */
 bool axis_before(const Axis *a, const Axis *b); /* a total order: by Axis.order, then what else tells them apart */
 int axes_union(Interp *in, int na, const Axis *const *a, int nb, const Axis *const *b, const Axis **out);
+_Noreturn void axes_refuse(Interp *in, int n, Span at); /* n axes, more than MAX_AXES */
 /* "`z` (line 3, 7 of them), `k` (line 5)": the summed-out variables among the axes, for messages */
 const char *axes_summed_text(Interp *in, int n, const Axis *const *axes);
 /* Where the flat-th number of an array stands, in brackets: " (i = 2)", " (i = 2, element 3)"; "" for the only one. */

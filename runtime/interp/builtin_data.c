@@ -44,7 +44,9 @@ static DataItem item_of(Interp *in, const Args *args, const char *name, Value v)
  */
 static Value draws_of(Interp *in, const Args *args, const Object *o) {
     Value v = o->type->get ? o->type->get(in, o->data, "draws") : value_none();
-    if (v.kind != VALUE_RECORD) builtin_fail(in, args, 1, "the %s has no draws that could be written", o->type->name);
+    if (v.kind != VALUE_RECORD)
+        ctx_raise(in->ctx, ERROR_PROGRAM, arg_span(args, 1), "a fit, an array or a record of arrays can be written",
+                  "the %s has no draws that could be written", o->type->name);
     return v;
 }
 

@@ -103,7 +103,8 @@ static Value hessian_here(Interp *in, const Args *args) {
     Leaves l = {0};
     Array y, g;
     if (!value_is_numeric(args->values[1]))
-        builtin_fail(in, args, 1, "a number or an array is needed here, not %s", value_describe(in, args->values[1]));
+        builtin_fail(in, args, 1, "`hessian` differentiates at a number or an array, not at %s",
+                     value_describe(in, args->values[1]));
     run_on_variables(in, args->values[0], 1, &args->values[1], &l, &y, args->span);
     gradients(in, &l, y.var, &g);
     Shape s = array_shape(&g);

@@ -135,7 +135,9 @@ static const char *message_of(Interp *in, Value v) {
 }
 
 static Value call_error(Interp *in, const Args *args) {
-    ctx_raise(in->ctx, ERROR_PROGRAM, args->span, NULL, "%s", message_of(in, args->values[0]));
+    const char *site = "error(site), the gradient at a site of the model, is for the body of `refine`";
+    ctx_raise(in->ctx, ERROR_PROGRAM, args->span, args->values[0].kind == VALUE_STRING ? NULL : site, "%s",
+              message_of(in, args->values[0]));
 }
 
 /* Every element (of every axis) must hold. */

@@ -1,7 +1,8 @@
 /* Cells: arrays that are filled element by element, `x[t] ~ ...`, `x[i] = e`.
  *
  * A slot that is a target with indices holds VALUE_CELLS. Each level is either a list that grows by one (x[1], x[2], ...)
- * or a plate that runs for all its elements at once, whose single item carries the plate's axis.
+ * or a plate that runs for all its elements at once, whose single item carries the plate's axis. A list may be followed
+ * by the elements of a loop that runs at once (loop.c), as one value with the loop's axis.
  */
 #ifndef INTERP_CELLS_H
 #define INTERP_CELLS_H
@@ -15,6 +16,8 @@ void cells_set(Interp *in, Value *slot, const char *name, int n, const Index *in
 Value cells_get(Interp *in, const Cells *c, int n, const Index *index);
 /* All of it as an array (or a list where the elements do not agree). */
 Value cells_whole(Interp *in, Cells *c, Span at);
+/* n elements, and after them the first `count` steps of a loop that ran at once, as one array. */
+Value cells_from_steps(Interp *in, int n, const Value *head, Value steps, const Axis *loop, int64_t count, Span at);
 /* The plate ends: its axis becomes a dimension / its element-wise attempt failed: forget what it set. */
 void cells_leave_axis(Interp *in, Value *slot, const Axis *axis, Span at);
 void cells_drop_axis(Value *slot, const Axis *axis);

@@ -250,7 +250,7 @@ typedef struct Batch {
 
 static Batch batch_axes(Interp *in, Shape s, Span at) {
     Batch b = {.n = s.rank};
-    if (s.rank > MAX_AXES) ctx_raise(in->ctx, ERROR_PROGRAM, at, NULL, "a distribution with %d batch dimensions; at most %d are possible", s.rank, MAX_AXES);
+    if (s.rank > MAX_AXES) axes_refuse(in, s.rank, at);
     for (int k = 0; k < s.rank; k++) b.axes[k] = axis_intern(in, AXIS_EVENT, "batch", 1, s.dim[k], (1 << 28) + 16 * in->dist_level + k);
     return b;
 }
@@ -276,7 +276,7 @@ static Value relabel(Interp *in, Value v, int rank, const Batch *b, Span at) {
         axes[naxes++] = axis, out.dim[out.rank++] = n;
     }
     for (int k = s.rank - rank; k < s.rank; k++) out.dim[out.rank++] = s.dim[k];
-    if (naxes > MAX_AXES) ctx_raise(in->ctx, ERROR_PROGRAM, at, NULL, "more than %d plates and batch dimensions at once", MAX_AXES);
+    if (naxes > MAX_AXES) axes_refuse(in, naxes, at);
     Var var = out.rank == s.rank ? a.var : op_reshape(in->tape, a.var, out);
     Value r = value_var(in, var, naxes, axes);
     if (r.kind == VALUE_ARRAY) r.u.array->boolean = a.boolean;
@@ -338,8 +338,10 @@ Value dist_member(Interp *in, const Dist *d, const char *member, int n, const Va
     const Function *fn = member_of(d->family->decl, member);
     if (!fn) ctx_raise(in->ctx, ERROR_PROGRAM, at, NULL, "%s has no `%s` in closed form", d->family->decl->name, member);
     if (fn->nparams != n)
-        ctx_raise(in->ctx, ERROR_PROGRAM, at, NULL, "`%s` of %s takes %d argument%s, here are %d", member, d->family->decl->name, fn->nparams,
-                  fn->nparams == 1 ? "" : "s", n);
+        ctx_raise(in->ctx, ERROR_PROGRAM, at,
+                  arena_printf(in->arena, "in the `dist` write `%s(%s) = ...`", member, n ? "x" : ""),
+                  "`%s` of %s is written with %d argument%s; it is asked with %d", member, d->family->decl->name,
+                  fn->nparams, fn->nparams == 1 ? "" : "s", n);
     int rank = type_rank(d->family->decl->support);
     Batch b = batch_with(in, d, n, args, n ? rank : 0, "an argument", at);
     return close_batch(in, run_member(in, d, fn, &b, n, args, rank, at), &b);
@@ -415,7 +417,8 @@ static Value sum_event(Interp *in, Value v, Span at) {
 
 Value dist_logpdf(Interp *in, const Dist *d, Value x, bool elementwise, Span at) {
     if (!d->family->logpdf) ctx_raise(in->ctx, ERROR_PROGRAM, at, NULL, "the distribution %s has no logpdf", d->family->decl->name);
-    if (!value_is_numeric(x)) ctx_raise(in->ctx, ERROR_PROGRAM, at, NULL, "the log density of %s was asked at %s", d->family->decl->name, value_describe(in, x));
+    if (!value_is_numeric(x)) ctx_raise(in->ctx, ERROR_PROGRAM, at, "a density is asked at a number or an array",
+                  "%s has no log density at %s", d->family->decl->name, value_describe(in, x));
     if (d->drawn.kind == VALUE_ARRAY && x.kind == VALUE_ARRAY && d->drawn.u.array == x.u.array) /* known from the draw */
         return elementwise ? d->drawn_density : sum_event(in, d->drawn_density, at);
     int rank = type_rank(d->family->decl->support);
@@ -447,20 +450,24 @@ static bool may_be_drawn(Interp *in, const Type *support) {
     return named && !in->tape->recording;
 }
 
+int64_t dist_outside(Interp *in, const Dist *d, const Support *s, Value x, Span at) {
+    Value inside, bad = outside(in, d, s, x, &inside, at);
+    if (bad.kind == VALUE_NONE) return -1;
+    bad = bad_throughout(in, bad, at);
+    if (!any_nonzero(in, bad, at)) return -1;
+    int64_t element = 0;
+    if (x.kind == VALUE_ARRAY && bad.kind == VALUE_ARRAY && shape_equal(bad.u.array->var.value->shape, x.u.array->var.value->shape))
+        while (tensor_item(bad.u.array->var.value, element) == 0) element++;
+    return element;
+}
+
 /* Observed plain data must be possible. */
 static void check_data(Interp *in, const Site *s, Value x) {
     Support support = dist_support(in, s->dist, s->span);
-    Value inside, bad = outside(in, s->dist, &support, x, &inside, s->span);
-    if (bad.kind == VALUE_NONE) return;
-    bad = bad_throughout(in, bad, s->span);
-    if (!any_nonzero(in, bad, s->span) || may_be_drawn(in, s->dist->family->decl->support)) return;
-    double worst = x.kind == VALUE_NUMBER ? x.u.number : NAN;
-    int64_t element = 0;
-    if (x.kind == VALUE_ARRAY && bad.kind == VALUE_ARRAY && shape_equal(bad.u.array->var.value->shape, x.u.array->var.value->shape)) {
-        while (tensor_item(bad.u.array->var.value, element) == 0) element++;
-        worst = tensor_item(x.u.array->var.value, element);
-    }
-    ctx_raise(in->ctx, ERROR_PROGRAM, s->span, NULL, "%s is observed as %g%s, but %s draws %s", site_text(in, s), worst,
+    int64_t element = dist_outside(in, s->dist, &support, x, s->span);
+    if (element < 0 || may_be_drawn(in, s->dist->family->decl->support)) return;
+    ctx_raise(in->ctx, ERROR_PROGRAM, s->span, NULL, "%s is observed as %g%s, but %s draws %s", site_text(in, s),
+              x.kind == VALUE_NUMBER ? x.u.number : tensor_item(x.u.array->var.value, element),
               x.kind == VALUE_ARRAY ? array_place_text(in, x.u.array, element) : "", s->dist->family->decl->name,
               support_text(in, &support));
 }
@@ -531,13 +538,14 @@ Value dist_draw_site(Interp *in, Dist *d, const Site *site, bool reparameterise)
         draw.count = 0;
     } else {
         draw.key = key_fold(key_fold(in->ctx->seed, hash_string("draw")), in->draw_count++);
+        loop_refuse(in, at, "draws are counted");
         for (int k = 0; k < in->nplates && draw.nindex < MAX_INDEX; k++)
             if (in->plates[k]->kind == AXIS_PLATE) draw.index[draw.nindex++] = (Index){.axis = in->plates[k]};
     }
     DrawSite *outer = in->draw;
     int nplates = in->nplates;
     Batch b = batch_axes(in, append(d->repeat, batch_shape(in, d, at)), at);
-    if (nplates + b.n > MAX_AXES) ctx_raise(in->ctx, ERROR_PROGRAM, at, NULL, "more than %d plates and batch dimensions at once", MAX_AXES);
+    if (nplates + b.n > MAX_AXES) axes_refuse(in, nplates + b.n, at);
     for (int k = 0; k < b.n; k++) in->plates[in->nplates++] = b.axes[k];
     in->draw = &draw;
     Value v = run_member(in, d, fn, &b, 0, NULL, 0, at);

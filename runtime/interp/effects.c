@@ -33,6 +33,12 @@ void effect_sample(Interp *in, Handler *h, Site *site) {
     }
 }
 
+bool effect_peek(Interp *in, Handler *h, Peek *peek) {
+    for (; h; h = h->outer)
+        if (h->peek && h->peek(h, in, peek)) return true;
+    return false;
+}
+
 void effect_factor(Interp *in, Handler *h, Value log_density, Span at) {
     for (; h; h = h->outer)
         if (h->factor) {

@@ -58,6 +58,18 @@ typedef struct ParamSite {
     Span span;
 } ParamSite;
 
+/* A step of a loop that runs at once reads what an earlier step draws: what is known of it before it is drawn? */
+typedef struct Peek {
+    const char *name;  /* the variable with the indices of its statement, among them `loop` */
+    Index index[MAX_INDEX];
+    int nindex;
+    const Axis *loop;
+    int64_t lag;       /* from 1: how many steps back */
+    Value head;        /* the element that stands before the loop's first */
+    Value value;       /* the answer: of all steps of the loop, with its axis */
+    bool moved;        /* the answer is what each step reads, already moved by the lag */
+} Peek;
+
 typedef struct Handler Handler;
 struct Handler {
     Handler *outer;
@@ -67,6 +79,8 @@ struct Handler {
     void (*record)(Handler *h, Interp *in, const char *name, const Index *index, int nindex, Value value, Span at); /* := */
     /* `refine`; false: not here. */
     bool (*refine)(Handler *h, Interp *in, Frame *f, const Stmt *s);
+    /* False: nothing is known. */
+    bool (*peek)(Handler *h, Interp *in, Peek *peek);
     /* A plate's body starts over element by element: forget what came since mark(). */
     int (*mark)(Handler *h);
     void (*rollback)(Handler *h, int mark);
@@ -75,6 +89,9 @@ struct Handler {
 void effects_push(Interp *in, Handler *h);
 void effects_pop(Interp *in, Handler *h);
 void effect_sample(Interp *in, Handler *h, Site *site); /* h may be NULL: the bottom */
+/* Where a loop runs at once: raises, so that it runs step by step. Elsewhere: nothing. */
+void loop_refuse(Interp *in, Span at, const char *why);
+bool effect_peek(Interp *in, Handler *h, Peek *peek);
 void effect_factor(Interp *in, Handler *h, Value log_density, Span at);
 void effect_param(Interp *in, Handler *h, ParamSite *site);
 Value param_initial_value(Interp *in, ParamSite *p); /* in the declared shape; VALUE_NONE: none is written */
@@ -124,6 +141,8 @@ typedef struct Support {
     bool discrete;
 } Support;
 Support dist_support(Interp *in, const Dist *d, Span at);
+/* The first element of plain x that lies outside, row by row (0 where the bounds decide it, and have more axes); -1: none. */
+int64_t dist_outside(Interp *in, const Dist *d, const Support *s, Value x, Span at);
 char *support_text(Interp *in, const Support *s); /* "positive reals", "the integers from 0", ... */
 
 #endif

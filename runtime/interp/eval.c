@@ -97,7 +97,7 @@ void eval_indices(Interp *in, Frame *f, Expr *const *indices, int n, Value *valu
 }
 
 /* A plate's own index stands for all its elements; a number for one. */
-static bool single_place(Interp *in, Value v, Span at, Index *out) {
+bool single_place(Interp *in, Value v, Span at, Index *out) {
     if (v.kind == VALUE_ARRAY && v.u.array->index_of) {
         *out = (Index){.axis = v.u.array->index_of};
         return true;
@@ -148,6 +148,8 @@ static Value eval_index(Interp *in, Frame *f, const Expr *e) {
         if (slot->kind == VALUE_CELLS) {
             Index index[MAX_INDEX];
             eval_indices(in, f, e->u.index.indices, n, indices, spans);
+            Value earlier;
+            if (loop_read(in, slot->u.cells, base->u.name.name, n, indices, spans, e->span, &earlier)) return earlier;
             bool single = true;
             for (int k = 0; k < n && single; k++) single = indices[k].kind != VALUE_NONE && single_place(in, indices[k], spans[k], &index[k]);
             if (single) {

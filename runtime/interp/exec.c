@@ -56,6 +56,7 @@ static Flow exec_for(Interp *in, Frame *f, const Stmt *s, Value *last) {
                       "a `for` runs over a range, an array or a list; this is %s", value_describe(in, over));
         n = shape.dim[0];
     }
+    if (over.kind == VALUE_RANGE && loop_at_once(in, f, s, over.u.range->first, n)) return FLOW_NEXT;
     for (int64_t k = 0; k < n; k++) {
         Value item, index = value_number((double)(k + 1));
         if (over.kind == VALUE_RANGE) item = value_number((double)(over.u.range->first + k));
@@ -132,7 +133,7 @@ Flow exec(Interp *in, Frame *f, const Stmt *s, Value *last) {
         const Axis *plates[MAX_AXES]; /* once per element, whether or not it depends on it */
         int n = 0;
         for (int k = 0; k < in->nplates; k++)
-            if (in->plates[k]->kind == AXIS_PLATE) plates[n++] = in->plates[k];
+            if (axis_repeats(in->plates[k])) plates[n++] = in->plates[k];
         effect_factor(in, in->handler, n ? array_expand_axes(in, v, n, plates) : v, s->span);
         break;
     }

@@ -29,8 +29,30 @@ bool stack_is_used_up(const Interp *in);
 void check_stack(Interp *in, Span at); /* on the way into a value: refuses what is too deep */
 
 /* plate.c */
+Value axis_index(Interp *in, const Axis *axis); /* the index of a plate or loop, for all its elements */
+/* Everything that a body may touch when it runs for all elements at once, to start over. f: NULL at top level. */
+enum { BODY_HANDLERS = 32 };
+typedef struct BodyMark {
+    int nodes, nplates, depth, dist_level;
+    int handlers[BODY_HANDLERS];
+    struct Handler *handler;
+    struct Address *address;
+    struct DrawSite *draw;
+    uint64_t draw_count;
+    Value given;
+    Value *slots;
+} BodyMark;
+BodyMark body_mark(Interp *in, Frame *f);
+void body_undo(Interp *in, Frame *f, const BodyMark *m, const Axis *axis); /* `axis`: of the elements */
 Flow exec_plate(Interp *in, Frame *f, const Stmt *s, Value *last);
 Flow exec_if_elementwise(Interp *in, Frame *f, const Block *then, const Block *otherwise, Value condition, Span at, Value *last);
+
+/* loop.c: a `for` over first..first + n - 1 for all its steps at once. False: nothing has happened, it must run step by
+ * step. */
+bool loop_at_once(Interp *in, Frame *f, const Stmt *s, int64_t first, int64_t n);
+/* x[t - 1] in such a loop, where x is being filled: false: the index is another. */
+bool loop_read(Interp *in, const Cells *c, const char *name, int n, const Value *indices, const Span *spans, Span at, Value *out);
+bool single_place(Interp *in, Value v, Span at, Index *out);
 
 /* model.c */
 void exec_sample(Interp *in, Frame *f, const Stmt *s);

@@ -96,8 +96,9 @@ struct Interp {
     bool full_print;         /* print never abbreviates: --json, or not a terminal */
     struct RefineStep *refining; /* the step of a `refine` at work (infer/refine.c), for gradient(v) */
     Batches *batches;        /* NULL: all plates run whole */
-    const char *const *elementwise; /* plates that are to run element by element */
+    const char *const *elementwise; /* plates and loops that are to run element by element */
     int nelementwise;
+    bool at_once;            /* loops may run for all their steps at once: values are known before they are drawn */
     Value *overlay;          /* data that the run at work draws anew, by global slot; NULL: none */
     struct AxisTable *axes;  /* axes are interned: the same plate is the same pointer in model and guide */
     int dist_level;          /* members of distributions at work, one inside the other */

@@ -152,6 +152,7 @@ void exec_sample(Interp *in, Frame *f, const Stmt *s) {
     target_index(in, f, t, own);
     Value d = eval(in, f, s->u.sample.dist);
     if (value_is_lift(d)) {
+        loop_refuse(in, s->span, "a net is drawn");
         sample_net(in, f, s, d, own);
         return;
     }
@@ -167,6 +168,7 @@ void exec_sample(Interp *in, Frame *f, const Stmt *s) {
     bool data = site->observed;
     if (data) {
         site->data = data_at(in, f, t);
+        if (site->data.kind == VALUE_ARRAY && site->data.u.array->missing) loop_refuse(in, s->span, "data are missing");
         warn_unobserved(in, f, t, own);
         missing_find(in, f->function, t, site);
     }
@@ -187,7 +189,7 @@ void exec_observe(Interp *in, Frame *f, const Stmt *s) {
     Index own[MAX_INDEX];
     int n = 0;
     for (int k = 0; k < in->nplates && n < MAX_INDEX; k++)
-        if (in->plates[k]->kind == AXIS_PLATE) own[n++] = (Index){.axis = in->plates[k]};
+        if (axis_repeats(in->plates[k])) own[n++] = (Index){.axis = in->plates[k]};
     const char *name = arena_printf(in->arena, "observe@%d:%d", s->span.line, s->span.column);
     if (in->address) n = 0;
     site->nindex = full_address(in, name, own, n, &site->name, site->index, s->span);
@@ -269,6 +271,7 @@ void exec_param(Interp *in, Frame *f, const Stmt *s) {
         ctx_raise(in->ctx, ERROR_PROGRAM, t->span, NULL, "a learned parameter is real; `%s` is declared %s", s->u.param.name, lang_type_name(p.kind));
     if (t) p.low = bound(in, f, t->low, -INFINITY), p.high = bound(in, f, t->high, INFINITY);
     p.name = f->param_path && *f->param_path ? arena_printf(in->arena, "%s.%s", f->param_path, s->u.param.name) : s->u.param.name;
+    if (in->nplates > f->nplates) loop_refuse(in, s->span, "a parameter is the same in all steps");
     for (int k = f->nplates; k < in->nplates; k++)
         if (in->plates[k]->kind == AXIS_PLATE) p.axes[p.naxes++] = in->plates[k];
     p.shape = declared_shape(in, f, t);

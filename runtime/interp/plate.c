@@ -53,7 +53,7 @@ Var axis_elements(Interp *in, const Axis *axis) {
     return tape_input(in->tape, in->batches->slot, b->offset, shape1(axis->size));
 }
 
-static Value index_value(Interp *in, const Axis *axis) {
+Value axis_index(Interp *in, const Axis *axis) {
     if (axis_is_subset(axis)) {
         Array *a = ARENA_NEW(in->arena, Array);
         *a = (Array){.var = axis_elements(in, axis), .naxes = 1, .axes = {axis}, .index_of = axis};
@@ -66,33 +66,23 @@ static Value index_value(Interp *in, const Axis *axis) {
     return (Value){VALUE_ARRAY, .u.array = a};
 }
 
-/* -- Starting over: everything a body may have touched -- */
-typedef struct Mark {
-    int nodes, nplates, depth, dist_level;
-    int handlers[32];
-    struct Handler *handler;
-    struct Address *address;
-    struct DrawSite *draw;
-    uint64_t draw_count;
-    Value given;
-    Value *slots;
-} Mark;
+/* -- Starting over -- */
 
-static Mark mark_all(Interp *in, Frame *f) {
-    Mark m = {.nodes = in->tape->nnodes, .nplates = in->nplates, .depth = in->depth, .dist_level = in->dist_level, .handler = in->handler,
+BodyMark body_mark(Interp *in, Frame *f) {
+    BodyMark m = {.nodes = in->tape->nnodes, .nplates = in->nplates, .depth = in->depth, .dist_level = in->dist_level, .handler = in->handler,
               .address = in->address, .draw = in->draw, .draw_count = in->draw_count, .given = in->given};
     int k = 0;
-    for (Handler *h = in->handler; h && k < 32; h = h->outer) m.handlers[k++] = h->mark ? h->mark(h) : 0;
+    for (Handler *h = in->handler; h && k < BODY_HANDLERS; h = h->outer) m.handlers[k++] = h->mark ? h->mark(h) : 0;
     if (f) m.slots = arena_copy(in->arena, f->slots, sizeof(Value) * (size_t)(f->nslots + 1));
     return m;
 }
 
-static void return_to(Interp *in, Frame *f, const Mark *m, const Axis *axis) {
+void body_undo(Interp *in, Frame *f, const BodyMark *m, const Axis *axis) {
     in->nplates = m->nplates, in->depth = m->depth, in->dist_level = m->dist_level;
     in->handler = m->handler, in->address = m->address, in->draw = m->draw, in->draw_count = m->draw_count, in->given = m->given;
     tape_truncate(in->tape, m->nodes);
     int k = 0;
-    for (Handler *h = in->handler; h && k < 32; h = h->outer, k++)
+    for (Handler *h = in->handler; h && k < BODY_HANDLERS; h = h->outer, k++)
         if (h->rollback) h->rollback(h, m->handlers[k]);
     Value *slots = f ? f->slots : in->globals;
     int n = f ? f->nslots : in->nglobals;
@@ -207,12 +197,12 @@ static void run_range(PlateRun *r) {
     check_range(r, p, first, last);
     const char *name = in->address ? arena_printf(in->arena, "%s.%s", in->address->name, p->name) : p->name;
     for (int k = 0; k < in->nplates; k++)
-        if (in->plates[k]->kind == AXIS_PLATE && strcmp(in->plates[k]->name, name) == 0)
+        if (axis_repeats(in->plates[k]) && strcmp(in->plates[k]->name, name) == 0)
             ctx_raise(in->ctx, ERROR_PROGRAM, p->span, "give the inner one another name", "the plate `%s` runs inside a plate of the same name", name);
     if (in->nplates >= MAX_AXES - 2)
         ctx_raise(in->ctx, ERROR_PROGRAM, p->span, NULL, "%d plates inside one another; at most %d are possible", in->nplates + 1, MAX_AXES - 2);
     int order = 10; /* the plates around it; the same plate with and without particles is the same axis */
-    for (int k = 0; k < in->nplates; k++) order += in->plates[k]->kind == AXIS_PLATE;
+    for (int k = 0; k < in->nplates; k++) order += axis_repeats(in->plates[k]);
     const Axis *axis = plate_axis(in, name, first, last < first ? 0 : last - first + 1, order);
     for (int k = 0; k < in->nelementwise; k++)
         if (strcmp(in->elementwise[k], name) == 0) {
@@ -221,10 +211,10 @@ static void run_range(PlateRun *r) {
             *index_slot(r) = value_none();
             return;
         }
-    Mark m = mark_all(in, r->f);
+    BodyMark m = body_mark(in, r->f);
     int rounds = r->f ? r->f->rounds : 0;
     in->plates[in->nplates++] = axis;
-    *index_slot(r) = index_value(in, axis);
+    *index_slot(r) = axis_index(in, axis);
     Error e;
     CtxPlace here = {in->ctx->place, "plate", p->name, NULL, NULL, false, p->span};
     in->ctx->place = &here;
@@ -236,7 +226,7 @@ static void run_range(PlateRun *r) {
     } else if (e.kind == ERROR_ELEMENTWISE && in->split == axis && axis_is_subset(axis)) {
         refuse_elements(r, axis);
     } else if (e.kind == ERROR_ELEMENTWISE && in->split == axis) {
-        return_to(in, r->f, &m, axis);
+        body_undo(in, r->f, &m, axis);
         if (r->f) r->f->rounds = rounds;
         run_one_by_one(r, first, last);
     } else {

@@ -32,7 +32,13 @@ typedef enum ValueKind {
     VALUE_OBJECT    /* fits, methods, optimizers ...: things of the layers above */
 } ValueKind;
 
-typedef enum AxisKind { AXIS_PLATE, AXIS_PARTICLE, AXIS_ENUM, AXIS_EVENT /* a batch dimension of a distribution, for a while */ } AxisKind;
+typedef enum AxisKind {
+    AXIS_PLATE,
+    AXIS_LOOP, /* the steps of a `for` that run all at once (loop.c): as a plate, but steps may depend on the ones before */
+    AXIS_PARTICLE,
+    AXIS_ENUM,
+    AXIS_EVENT /* a batch dimension of a distribution, for a while */
+} AxisKind;
 
 typedef struct Axis {
     AxisKind kind;
@@ -45,6 +51,7 @@ typedef struct Axis {
     int line;          /* AXIS_ENUM: of the statement that draws it, for messages */
 } Axis;
 
+static inline bool axis_repeats(const Axis *a) { return a->kind == AXIS_PLATE || a->kind == AXIS_LOOP; }
 static inline bool axis_is_subset(const Axis *a) { return a->population > a->size; }
 
 enum { MAX_AXES = 8 };
@@ -114,6 +121,8 @@ typedef struct Cells {
     int n, capacity;
     Value base;        /* what the elements not yet set are read from (data being drawn anew), or VALUE_NONE */
     Value whole;       /* cache of the assembled array, VALUE_NONE when stale */
+    const Axis *loop;  /* a list: what follows its items was set by a loop all at once; NULL: nothing */
+    Value steps;       /* ... and is this, with that axis */
 } Cells;
 
 /* A family of distributions, declared by `dist` (the library's are in stdlib/). */

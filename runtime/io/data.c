@@ -263,8 +263,6 @@ static void write_any(void *self) {
     if (!e || !e->write || (length > 3 && strcasecmp(w->path + length - 3, ".gz") == 0))
         ctx_raise(w->ctx, ERROR_PROGRAM, w->at, "data are written to .json, .csv, .npy and .safetensors files",
                   "cannot write '%s': the ending does not say a format that can be written", w->path);
-    for (int k = 0; k < w->n; k++)
-        if (!w->items[k].value) writer_fail(w, "'%s' is not an array: %s", w->items[k].name, w->items[k].problem);
     e->write(w);
     file_write(w->ctx, w->path, w->out->text ? w->out->text : "", w->out->length, w->at);
 }

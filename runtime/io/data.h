@@ -42,7 +42,7 @@ const Tensor *data_value(Ctx *c, const Data *d, const DataItem *item, Span at);
  * arrays the one called `name`, else the only one. */
 const Tensor *data_whole(Ctx *c, Arena *a, const Data *d, const char *name, Span at, bool *has_missing);
 
-/* Write items to a file, in the format of its ending: .json, .csv, .npy (one item), .safetensors. In a CSV file the first
+/* Write n > 0 items, each with a value, to a file, in the format of its ending: .json, .csv, .npy (one item), .safetensors. In a CSV file the first
  * dimension is the row; further ones are spread over columns named "theta[1,2]"; single numbers make one row. Numbers are
  * written so that they read back the same; NaN of an item with missing elements becomes null, or NA. */
 void data_write(Ctx *c, const char *path, const DataItem *items, int n, Span at);

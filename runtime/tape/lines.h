@@ -28,6 +28,10 @@ double sums_total(int64_t nblocks, const double *sums);
 typedef void MatrixVectorFn(int64_t n, int64_t K, const real *a, int64_t sr, int64_t sc, const real *b, int64_t sb,
                             real *out);
 
+/* Runs instructions up to the last one; false: one could not be done (code.h). */
+struct Instr;
+typedef bool CodeRunFn(const struct Instr *i);
+
 /* One operation: the same numbers from each. */
 typedef struct Rows {
     RowFn *any;      /* EW and reductions, else NULL */
@@ -41,6 +45,8 @@ typedef struct Lines {
     SumBlockFn *sum_block;
     LogsumexpRowsFn *logsumexp_rows;
     MatrixVectorFn *matrix_vector; /* NULL where BLAS is as good */
+    CodeRunFn *code_run;
+    bool quick_lanes; /* has it the instructions for lanes (code.h)? */
 } Lines;
 
 extern const Lines lines_v1, lines_v3, lines_v4;

@@ -4,6 +4,7 @@
  * likes. Expressions with exp, log, ... (class EWV) go through the vector library, whose numbers differ from those of
  * libm in the last bit: always in full groups of LANES, with the rest of a line padded, and by one function per row, so
  * that multiplications and additions are contracted in the same way everywhere. */
+#include <string.h>
 #include <tgmath.h>
 
 #include "tape/lines.h"
@@ -227,6 +228,7 @@ SumColumnsFn ISA_NAME(sum_columns);
 SumBlockFn ISA_NAME(sum_block);
 LogsumexpRowsFn ISA_NAME(logsumexp_rows);
 MatrixVectorFn ISA_NAME(matrix_vector);
+CodeRunFn ISA_NAME(code_run);
 
 #define KINDS_1(name) .one = one_##name, .dense = {v_##name}
 #define KINDS_2(name) .one = one_##name, .dense = {vv_##name, sv_##name, vs_##name}
@@ -250,5 +252,9 @@ const Lines ISA_NAME(lines) = {
     .logsumexp_rows = ISA_NAME(logsumexp_rows),
 #ifdef __AVX512F__
     .matrix_vector = ISA_NAME(matrix_vector),
+#endif
+    .code_run = ISA_NAME(code_run),
+#if defined __AVX512F__ && !defined REAL_FLOAT
+    .quick_lanes = true,
 #endif
 };

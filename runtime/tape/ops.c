@@ -98,6 +98,8 @@ const Tensor *kernel_operand(const Operands *o, int k, bool *copy) {
     case OP_REDUCE_MIN:
     case OP_LOGSUMEXP:
     case OP_ARGMAX: return reduce_operand(o, copy);
+    case OP_CHAIN:
+    case OP_RECUR:
     case OP_GATHER:
     case OP_SCATTER_ADD: *copy = !tensor_is_dense(t); break;
     case OP_MATMUL: *copy = !last_two_usable(t); break;

@@ -7,30 +7,42 @@
 
 #include "base/strings.h"
 #include "tape/blocks.h"
+#include "tape/code.h"
 #include "tape/optimise.h"
 #include "tape/plan.h"
 #include "tape/profile.h"
 
 enum { ALIGNMENT = 64, SLOTS = 8 };
 
-/* What does not fit into an instruction. */
-typedef struct Work {
-    bool (*run)(const struct Work *w);
-    EwLoop loop;      /* an elementwise operation over more than one line */
+/* Work of its own kind (code.h). */
+typedef struct LoopWork {
+    Work work;
+    EwLoop loop; /* an elementwise operation over more than one line */
+    const KernelEnv *env;
+} LoopWork;
+
+typedef struct BlocksWork {
+    Work work;
     BlockLoop blocks; /* several steps */
+    const KernelEnv *env;
+} BlocksWork;
+
+typedef struct CallWork {
+    Work work;
     KernelFn *kernel; /* any other operation */
     KernelCall call;
-    const Tensor *watched, *expected; /* a guard */
-} Work;
+} CallWork;
 
-typedef struct Instr {
-    RowFn *row; /* NULL: work */
-    int64_t n;
-    real *out;
-    const real *in[EW_MAX];
-    int64_t stride[EW_MAX];
-    const Work *work;
-} Instr;
+typedef struct GuardWork {
+    Work work;
+    const Tensor *watched, *expected;
+} GuardWork;
+
+/* What the code emitted so far leaves in the registers of the loop that runs it: the last number, the last lanes. */
+typedef struct AtHand {
+    const real *number, *lanes; /* where they are in memory too; NULL: nothing */
+    int64_t nlanes;
+} AtHand;
 
 /* An address that depends on where an input vector is. */
 typedef struct Patch {
@@ -52,8 +64,11 @@ typedef struct Timing {
 struct Program {
     Arena *arena;
     Timing *timing; /* NULL: not measured */
-    Instr *instrs;
+    Instr *instrs; /* and CODE_END */
     int ninstrs;
+    CodeRunFn *code_run;
+    bool quick, chained; /* codes for short operations are used; and what is at hand */
+    AtHand at_hand;
     char *buffer;
     KernelEnv env;
     const real *slots[SLOTS]; /* those of the last run: what is patched in */
@@ -102,19 +117,25 @@ static void address_values(Program *p) {
 /* -- Instructions -- */
 
 static bool run_loop(const Work *w) {
-    ew_run_shared(&w->loop, w->call.env->team);
+    const LoopWork *l = (const LoopWork *)w;
+    ew_run_shared(&l->loop, l->env->team);
     return true;
 }
 
 static bool run_blocks(const Work *w) {
-    blocks_run(&w->blocks, w->call.env->team);
+    const BlocksWork *b = (const BlocksWork *)w;
+    blocks_run(&b->blocks, b->env->team);
     return true;
 }
 
-static bool run_kernel(const Work *w) { return w->kernel(&w->call); }
+static bool run_kernel(const Work *w) {
+    const CallWork *c = (const CallWork *)w;
+    return c->kernel(&c->call);
+}
 
 static bool run_guard(const Work *w) {
-    const Tensor *a = w->watched, *b = w->expected;
+    const GuardWork *g = (const GuardWork *)w;
+    const Tensor *a = g->watched, *b = g->expected;
     bool dense = tensor_is_dense(a) && tensor_is_dense(b);
     for (int64_t i = 0, n = shape_size(a->shape); i < n; i++) {
         real x = dense ? a->data[i] : tensor_item(a, i), y = dense ? b->data[i] : tensor_item(b, i);
@@ -123,24 +144,81 @@ static bool run_guard(const Work *w) {
     return true;
 }
 
+static void emit_work(Program *p, Instr *i, const Work *w) {
+    *i = (Instr){.code = CODE_WORK, .work = w};
+    p->at_hand = (AtHand){0};
+}
+
+/* What an instruction writes is at hand after it, and what it writes over is not. */
+static void leave_at_hand(Program *p, const real *out, int64_t lanes) {
+    AtHand *h = &p->at_hand;
+    int64_t n = lanes ? lanes : 1;
+    if (h->number >= out && h->number < out + n) h->number = NULL;
+    if (h->lanes && h->lanes < out + n && out < h->lanes + h->nlanes) h->lanes = NULL;
+    if (!p->chained) return;
+    if (lanes)
+        h->lanes = out, h->nlanes = lanes;
+    else
+        h->number = out;
+}
+
+/* `at`: where operand v of the step is. */
+static From operand_from(const Program *p, int v, const real *at, int64_t stride, int64_t lanes) {
+    const AtHand *h = &p->at_hand;
+    if (p->plan.values[p->plan.values[v].base].home == HOME_INPUT) return lanes && !stride ? FROM_SPREAD : FROM_MEMORY;
+    if (!lanes) return at == h->number ? FROM_LAST : FROM_MEMORY;
+    if (!stride) return at == h->number ? FROM_LAST_NUMBER : FROM_SPREAD;
+    return at == h->lanes && h->nlanes == lanes ? FROM_LAST : FROM_MEMORY;
+}
+
+/* May all lanes be written where the step's result is? Arrays of the buffer are padded. */
+static bool has_room(const Program *p, int v) {
+    return p->plan.values[v].home == HOME_BUFFER && p->plan.values[v].base == v;
+}
+
+static bool emit_quick(Program *p, Instr *i, const Step *s, const EwLoop *loop) {
+    int64_t n = loop->dim[0], lanes = n > 1 ? n : 0;
+    if (!p->quick || n > (lines_here()->quick_lanes ? QUICK_LANES : 1) || n < 1) return false;
+    From from[EW_MAX];
+    for (int k = 0; k < s->n; k++) {
+        if (lanes && loop->stride[k][0] != 0 && loop->stride[k][0] != 1) return false;
+        from[k] = operand_from(p, s->in[k], loop->in[k], loop->stride[k][0], lanes);
+    }
+    if (s->n == 2 && from[0] == FROM_LAST && from[1] == FROM_LAST) from[1] = FROM_MEMORY;
+    Code code = code_quick(s->op, lanes > 0, from);
+    if (code == CODE_END) return false;
+    *i = (Instr){.code = (uint16_t)code, .out = loop->out};
+    if (lanes) i->lanes = (uint8_t)((1 << n) - 1), i->whole = has_room(p, s->out);
+    for (int k = 0; k < s->n; k++) {
+        i->in[k] = loop->in[k];
+        resolve(p, s->in[k], &i->in[k]);
+    }
+    leave_at_hand(p, loop->out, lanes);
+    return true;
+}
+
+static void emit_row(Program *p, Instr *i, const Step *s, RowCall call) {
+    RowCall *kept = arena_copy(p->arena, &call, sizeof call);
+    for (int k = 0; k < s->n; k++) resolve(p, s->in[k], &kept->in[k]);
+    *i = (Instr){.code = CODE_ROW, .row = kept};
+    p->at_hand = (AtHand){0};
+}
+
 static void emit_elementwise(Program *p, Instr *i, const Step *s, const Tensor *const *in) {
     EwLoop loop;
     ew_prepare(&loop, s->op, p->plan.values[s->out].tensor, s->n, in);
     if (loop.rank == 1 && loop.dim[0] < SHARED_ELEMENTS) {
-        int64_t strides[EW_MAX] = {0};
-        for (int k = 0; k < s->n; k++) strides[k] = loop.stride[k][0];
-        *i = (Instr){.row = lines_choose(s->op, s->n, loop.dim[0], strides), .n = loop.dim[0], .out = loop.out};
-        for (int k = 0; k < s->n; k++) {
-            i->in[k] = loop.in[k];
-            i->stride[k] = loop.stride[k][0];
-            resolve(p, s->in[k], &i->in[k]);
-        }
+        if (emit_quick(p, i, s, &loop)) return;
+        RowCall call = {.n = loop.dim[0], .out = loop.out};
+        for (int k = 0; k < s->n; k++) call.in[k] = loop.in[k], call.stride[k] = loop.stride[k][0];
+        call.row = lines_choose(s->op, s->n, call.n, call.stride);
+        emit_row(p, i, s, call);
         return;
     }
-    Work *w = ARENA_NEW(p->arena, Work);
-    *w = (Work){.run = run_loop, .loop = loop, .call = {.env = &p->env}};
+    LoopWork *w = ARENA_NEW(p->arena, LoopWork);
+    *w = (LoopWork){{run_loop}, loop, &p->env};
     for (int k = 0; k < s->n; k++) resolve(p, s->in[k], &w->loop.in[k]);
-    i->work = w;
+    emit_work(p, i, &w->work);
 }
 
 /* All of an array to one number. */
@@ -148,30 +226,38 @@ static bool emit_reduction(Program *p, Instr *i, const Step *s, const Tensor *in
     const Tensor *out = p->plan.values[s->out].tensor;
     RowFn *row = op_row(s->op);
     if (!row || shape_size(out->shape) != 1) return false;
-    *i = (Instr){.row = row, .out = out->data, .in = {in->data}};
-    reduce_plan(in, __builtin_popcount(s->attr->dims), &i->n, &i->stride[0]);
+    RowCall call = {.row = row, .out = out->data, .in = {in->data}};
+    reduce_plan(in, __builtin_popcount(s->attr->dims), &call.n, &call.stride[0]);
+    bool quick = p->quick && lines_here()->quick_lanes && s->op == OP_SUM && call.stride[0] == 1;
+    if (!quick || call.n < 1 || call.n > QUICK_LANES) {
+        emit_row(p, i, s, call);
+        return true;
+    }
+    bool last = operand_from(p, s->in[0], in->data, 1, call.n) == FROM_LAST;
+    *i = (Instr){.code = last ? CODE_SUM_LAST : CODE_SUM_MEMORY, .lanes = (uint8_t)((1 << call.n) - 1)};
+    i->out = out->data, i->in[0] = in->data;
     resolve(p, s->in[0], &i->in[0]);
+    leave_at_hand(p, out->data, 0);
     return true;
 }
 
 static void emit_call(Program *p, Instr *i, const Step *s, const Tensor *const *in) {
-    Work *w = ARENA_NEW(p->arena, Work);
-    *w = (Work){.run = run_kernel, .kernel = op_kernel(s->op)};
+    CallWork *w = ARENA_NEW(p->arena, CallWork);
+    *w = (CallWork){.work = {run_kernel}, .kernel = op_kernel(s->op)};
     w->call = (KernelCall){
         .op = s->op, .out = p->plan.values[s->out].tensor, .n = s->n, .in = in, .attr = s->attr, .env = &p->env};
-    i->work = w;
+    emit_work(p, i, &w->work);
 }
 
 static void emit_guard(Program *p, Instr *i, const Step *s, const Tensor *watched) {
-    Work *w = ARENA_NEW(p->arena, Work);
-    *w = (Work){.run = run_guard, .watched = watched, .expected = s->expected};
-    i->work = w;
+    GuardWork *w = ARENA_NEW(p->arena, GuardWork);
+    *w = (GuardWork){{run_guard}, watched, s->expected};
+    emit_work(p, i, &w->work);
 }
 
 static void emit(Program *p, Instr *i, const Step *s) {
     const Tensor **in = ARENA_ARRAY(p->arena, const Tensor *, s->n);
     for (int k = 0; k < s->n; k++) in[k] = p->plan.values[s->in[k]].tensor;
-    *i = (Instr){0};
     if (s->op == OP_GUARD)
         emit_guard(p, i, s, in[0]);
     else if (op_class(s->op) == CLASS_EW)
@@ -211,11 +297,11 @@ static void emit_block_row(Program *p, BlockOp *op, const Step *s, const Unit *u
 }
 
 static void emit_unit(Program *p, Instr *i, const Unit *u) {
-    Work *w = ARENA_NEW(p->arena, Work);
-    *w = (Work){.run = run_blocks, .call = {.env = &p->env}};
+    BlocksWork *w = ARENA_NEW(p->arena, BlocksWork);
+    *w = (BlocksWork){.work = {run_blocks}, .env = &p->env};
     w->blocks = (BlockLoop){.nops = u->count, .slots = u->slots, .rows = u->rows, .columns = u->columns};
     w->blocks.ops = ARENA_ARRAY(p->arena, BlockOp, u->count);
-    *i = (Instr){.work = w};
+    emit_work(p, i, &w->work);
     for (int k = 0; k < u->count; k++) {
         const Step *s = &p->plan.steps[u->first + k];
         const Value *out = &p->plan.values[s->out];
@@ -271,7 +357,10 @@ Program *program_new(Tape *t, int n, const Var *outputs, real *const *place) {
     }
     memset(p->buffer, 0, bytes);
     p->ninstrs = p->plan.nunits;
-    p->instrs = ARENA_ARRAY(arena, Instr, p->ninstrs);
+    p->instrs = ARENA_ARRAY(arena, Instr, p->ninstrs + 1); /* 0 is CODE_END */
+    p->code_run = lines_here()->code_run;
+    p->quick = optimise_enabled();
+    p->chained = p->quick && !t->ctx->profile; /* what is measured runs one by one */
     for (int v = 0; v < p->plan.nvalues; v++) resolve(p, v, (const real **)&p->plan.values[v].tensor->data);
     address_values(p);
     for (int k = 0; k < p->ninstrs; k++) {
@@ -306,25 +395,19 @@ static void patch_inputs(Program *p, const RunInputs *in) {
     for (int k = 0; k < p->npatches; k++) *p->patches[k].where = p->slots[p->patches[k].slot] + p->patches[k].offset;
 }
 
-static inline bool instr_run(const Instr *i) {
-    if (__builtin_expect(i->row != NULL, 1)) {
-        i->row(i->n, i->out, i->in, i->stride);
-        return true;
-    }
-    return i->work->run(i->work);
+/* One that takes nothing from those before it. */
+static bool run_alone(const Program *p, const Instr *i) {
+    const Instr code[2] = {*i, {.code = CODE_END}};
+    return p->code_run(code);
 }
 
-static RunStatus run_all(const Program *p) {
-    for (const Instr *i = p->instrs, *end = i + p->ninstrs; i < end; i++)
-        if (!instr_run(i)) return RUN_GUARD_FAILED;
-    return RUN_DONE;
-}
+static RunStatus run_all(const Program *p) { return p->code_run(p->instrs) ? RUN_DONE : RUN_GUARD_FAILED; }
 
 static RunStatus run_one_by_one(Program *p) {
     Timing *m = p->timing;
     double last = profile_clock();
     for (int k = 0; k < p->ninstrs; k++) {
-        if (!instr_run(&p->instrs[k])) return RUN_GUARD_FAILED;
+        if (!run_alone(p, &p->instrs[k])) return RUN_GUARD_FAILED;
         double now = profile_clock(), took = now - last - m->cost;
         m->seconds[k] += took > 0 ? took : 0;
         m->total += took > 0 ? took : 0;
@@ -407,12 +490,13 @@ static bool run_openly(Program *p, const Unit *u, Arena *room, LookFn *look, voi
         t->data = base->tensor->data; /* views in a unit begin where their base does, which comes first */
     }
     const Program kept = *p;
+    p->chained = false, p->at_hand = (AtHand){0};
     bool done = true;
     for (int s = u->first; s < u->first + u->count && done; s++) {
         Instr alone;
         p->arena = room, p->npatches = p->patch_room = 0; /* tensors of inputs have their addresses: nothing to patch */
         emit(p, &alone, &plan->steps[s]);
-        done = instr_run(&alone) && look(self, s);
+        done = run_alone(p, &alone) && look(self, s);
     }
     *p = kept;
     return done;

@@ -101,6 +101,38 @@ void vjp_diag_embed(Rule *r) { rule_give(r, 0, op_diagonal(r->t, r->g)); }
 void vjp_tril(Rule *r) { rule_give(r, 0, op_tril(r->t, r->g, r->attr->start)); }
 void vjp_variable(Rule *r) { rule_give(r, 0, r->g); }
 
+/* -- Recurrences -- */
+
+/* Steps from, from + 1, ... of [..., steps, K], as [..., n, K, 1] (ones = 1) or [..., n, 1, K] (ones = 2). */
+static Var stretch(Rule *r, Var v, int from, int64_t n, int ones) {
+    Shape s = v.value->shape;
+    v = op_slice(r->t, v, s.rank - 2, from, n, 1);
+    s.dim[s.rank - 2] = n;
+    s.dim[s.rank] = s.dim[s.rank - 1];
+    s.dim[s.rank++ + 1 - ones] = 1;
+    return op_reshape(r->t, v, s);
+}
+
+/* At each step the share of a transition is its probability given the chain's past, times what arrives there. */
+void vjp_chain(Rule *r) {
+    Shape s = shape_in(r, 0);
+    int64_t T = s.dim[s.rank - 3];
+    Var from = stretch(r, r->out, 0, T, 1), to = stretch(r, r->out, 1, T, 2);
+    Var finite = WHERE(OP2(EQ, from, NUMBER(-INFINITY)), NUMBER(0), from); /* all -inf: no share, not NaN */
+    Var w = OP1(EXP, OP2(SUB, OP2(ADD, r->in[0], to), finite));
+    rule_give(r, 0, OP2(MUL, stretch(r, op_recur(r->t, w, r->g, false), 0, T, 1), w));
+}
+
+void vjp_recur(Rule *r) {
+    Shape s = shape_in(r, 0);
+    int64_t T = s.dim[s.rank - 3];
+    Var back = op_recur(r->t, r->in[0], r->g, !r->attr->flags), m = r->out;
+    if (r->wants[1]) rule_give(r, 1, back);
+    if (!r->wants[0]) return;
+    Var from = r->attr->flags ? back : m, to = r->attr->flags ? m : back;
+    rule_give(r, 0, OP2(MUL, stretch(r, from, 0, T, 1), stretch(r, to, 1, T, 2)));
+}
+
 /* -- Linear algebra -- */
 
 void vjp_matmul(Rule *r) {

@@ -221,6 +221,21 @@ static Shape shape_tri_solve(const Operands *o) {
     return batched_matrix(o, b.dim[b.rank - 2], b.dim[b.rank - 1]);
 }
 
+/* [..., T, K, K] -> [..., T + 1, K] */
+static Shape shape_chain(const Operands *o) {
+    Shape s = o->in[0]->shape;
+    if (s.rank < 3 || s.dim[s.rank - 1] != s.dim[s.rank - 2]) raise_operand(o, 0, "a row of square matrices");
+    s = leading(s, 1);
+    s.dim[s.rank - 2]++;
+    return s;
+}
+
+static Shape shape_recur(const Operands *o) {
+    Shape s = shape_chain(o);
+    if (!shape_equal(s, o->in[1]->shape)) raise_pair(o);
+    return s;
+}
+
 typedef Shape ShapeFn(const Operands *o);
 static ShapeFn *const shape_rules[OP_COUNT] = {
 #define OP(NAME, name, arity, class, shape, ...) [OP_##NAME] = shape_##shape,

@@ -394,6 +394,10 @@ Var op_sum_to(Tape *t, Var a, Shape shape) {
     return op_reshape(t, op_reduce(t, OP_SUM, a, dims), shape);
 }
 
+Var op_chain(Tape *t, Var f) { return op1(t, OP_CHAIN, f); }
+Var op_recur(Tape *t, Var w, Var g, bool backwards) {
+    return op_apply(t, OP_RECUR, 2, (Var[]){w, g}, &(OpAttr){.flags = backwards});
+}
 Var op_cumsum(Tape *t, Var a, int dim) { return op_apply(t, OP_CUMSUM, 1, &a, &(OpAttr){.dim = dim}); }
 
 Var op_matmul(Tape *t, Var a, Var b) { return op2(t, OP_MATMUL, a, b); }

@@ -137,6 +137,12 @@ Var op_tri_solve(Tape *t, Var l, Var b, int flags); /* l^-1 b or l^-T b; b: [...
 Var op_tril(Tape *t, Var a, int64_t k);     /* entries (i, j) with j <= i + k are kept, others 0 */
 Var op_diagonal(Tape *t, Var a);            /* of the last two dimensions: [..., n] */
 Var op_diag_embed(Tape *t, Var a);          /* [..., n] -> [..., n, n] */
+/* The sums over chains of states: f [..., T, K, K] -> b [..., T+1, K] with b[T] = 0 and
+ * b[t, i] = log sum_j exp(f[t, i, j] + b[t+1, j]). */
+Var op_chain(Tape *t, Var f);
+/* w [..., T, K, K], g [..., T+1, K] of the same leading dimensions -> m like g: m[0] = g[0],
+ * m[t+1, j] = g[t+1, j] + sum_i m[t, i] w[t, i, j]; or, backwards, m[T] = g[T], m[t, i] = g[t, i] + sum_j w[t, i, j] m[t+1, j]. */
+Var op_recur(Tape *t, Var w, Var g, bool backwards);
 Var op_stop_gradient(Tape *t, Var a);
 /* OP_NORMAL, OP_UNIFORM: shape alone; OP_DRAW_GAMMA, ...: parameters broadcast to `shape` first. A random operation is
  * always a node on a recording tape. */

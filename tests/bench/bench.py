@@ -112,6 +112,8 @@ def measure(title, sides, rounds, seconds, tolerance, kind):
 
 GRADIENTS = ['schools', 'logistic', 'varying', 'walk', 'mixture', 'gauss_mix', 'ark', 'garch', 'gp']
 FLOORS = {'schools', 'logistic', 'varying', 'walk', 'gauss_mix', 'ark', 'garch'}
+# title, work, images of a batch, images, threads, epochs before the ELBOs are compared, how far they may differ
+EPOCHS = [('epoch of a VAE', 'vae', 256, 50000, 2, 1, 0.1), ('epoch of refinement', 'iterative', 64, 5000, 1, 4, 0.02)]
 STEPS = {'schools': 2000, 'logistic': 1000, 'varying': 1000, 'mixture': 500, 'walk': 500}
 
 
@@ -145,8 +147,9 @@ def main():
                     files = Files(name, folder)
                     measure('svi step ' + name, [svi_of(files, few)] + found.svi(files, few), max(3, rounds // 3), seconds,
                             0.03, 'svi')
-            if not o.quick and wanted('epoch'):
-                measure('epoch of a VAE', found.vae(), 3, 1, 0.1, 'svi')
+            for title, *work, tolerance in EPOCHS:
+                if not o.quick and wanted(title):
+                    measure(title, found.epochs(*work), 3, 1, tolerance, 'svi')
         if o.growth or not (o.quick or o.no_growth or o.only):
             growth.table(folder, o.seconds or 0.3)
     finally:

@@ -66,19 +66,21 @@ class Peers:
                                      str(few)))
         return sides
 
-    def vae(self, few=1):
-        images = os.path.join(self.folder, 'images.idx')
-        write_images(images)
-        options = 'm(train), q(train), batch = {i: 256}, epochs = %d, optimizer = adam(1e-3), draws = 10'
-        sides = [Steps('ppl', os.path.join(HERE, 'works', 'vae.ppl'), options, ['images=' + images], self.folder, few,
-                       flags=('--precision', 'single', '--threads', '2'))]
+    def epochs(self, name, batch, count, threads, few):
+        """Epochs of works/<name>.ppl on `count` images, and the same in peers/torch_<name>.py."""
+        images = os.path.join(self.folder, f'images_{count}.idx')
+        if not os.path.exists(images):
+            write_images(images, count)
+        options = f'm(train), q(train), batch = {{i: {batch}}}, epochs = %d, optimizer = adam(1e-3), draws = 10'
+        sides = [Steps('ppl', os.path.join(HERE, 'works', name + '.ppl'), options, ['images=' + images], self.folder, few,
+                       flags=('--precision', 'single', '--threads', str(threads)))]
         if self.has('torch'):
-            env = {'OMP_NUM_THREADS': '2'}
-            sides.append(Served('PyTorch', [self.python, os.path.join(SIDE, 'torch_vae.py'), images, str(few)], env))
+            env = {'OMP_NUM_THREADS': str(threads)}
+            sides.append(Served('PyTorch', [self.python, os.path.join(SIDE, f'torch_{name}.py'), images, str(few)], env))
         return sides
 
 
-def write_images(path, count=50000):
+def write_images(path, count):
     """Ten templates of 784 pixels, each pixel flipped with probability 1/16."""
     r = random.Random(1)
     some = lambda share: int.from_bytes(r.randbytes(784).translate(bytes(255 if k < 256 * share else 0 for k in range(256))))

@@ -18,7 +18,7 @@ from discrete_models import Model
 
 PPL = os.environ.get("PPL", os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "ppl"))
 MODELS = 200
-MEMORY = 2.5e9  # bytes, of a chain of 100,000 steps
+MEMORY = 250e6  # bytes, of a chain of 100,000 steps
 passed = failed = 0
 
 

@@ -127,6 +127,10 @@ EXAMPLES = {
     "digits/cvae": (["--data", "quick.json"], [], [], [
         ("one guess: log probability", -101, 4), ("with z: bound on it", -57.5, 4), ("with z: log probability", -54, 4),
     ]),
+    "digits/semi": (["--data", "quick.json"], [], [], [], [
+        ("right, from the hundred alone", 0.79, 0.03), ("right, with the 1197 that have no label", 0.826, 0.03),
+        ("right, if all had a label", 0.89, 0.03),
+    ]),
     "digits/bayes": (["--data", "quick.json"], [], [], [
         ("one network: right", 0.93, 0.02), ("Bayesian: right", 0.92, 0.02), ("Bayesian: sure", 0.84, 0.04),
     ]),

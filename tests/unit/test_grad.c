@@ -184,6 +184,11 @@ static Var index_constant(Tape *t, Shape shape, const real *values) {
 
 static Var build_reduce(Tape *t, const Case *c, const Var *in) { return op_reduce(t, c->op, in[0], (uint32_t)c->arg); }
 static Var build_cumsum(Tape *t, const Case *c, const Var *in) { return op_cumsum(t, in[0], c->arg); }
+static Var build_chain(Tape *t, const Case *c, const Var *in) {
+    (void)c;
+    return op_chain(t, in[0]);
+}
+static Var build_recur(Tape *t, const Case *c, const Var *in) { return op_recur(t, in[0], in[1], c->arg); }
 static Var build_reshape(Tape *t, const Case *c, const Var *in) {
     (void)c;
     return op_reshape(t, op_transpose(t, op1(t, OP_SQUARE, in[0])), shape2(2, 3));
@@ -251,6 +256,10 @@ static Var build_cholesky(Tape *t, const Case *c, const Var *in) {
 /* Only the triangle that is read may matter, whatever the rest holds. */
 static Var build_tri_solve(Tape *t, const Case *c, const Var *in) { return op_tri_solve(t, in[0], in[1], c->arg); }
 
+#define S4(a, b, c, d)                                                                                                 \
+    {                                                                                                                  \
+        .rank = 4, .dim = { a, b, c, d }                                                                               \
+    }
 #define S3(a, b, c)                                                                                                    \
     {                                                                                                                  \
         .rank = 3, .dim = { a, b, c }                                                                                  \
@@ -271,6 +280,10 @@ static const Case cases[] = {
     {build_reduce, OP_LOGSUMEXP, 1, {S3(2, 3, 2)}, {0}, {"REAL"}, 4},
     {build_reduce, OP_LOGSUMEXP, 1, {S3(2, 3, 2)}, {0}, {"REAL"}, 5},
     {build_cumsum, OP_CUMSUM, 1, {S3(2, 3, 2)}, {0}, {"REAL"}, 1},
+    {build_chain, OP_CHAIN, 1, {S3(4, 2, 2)}, {0}, {"REAL"}, 0},
+    {build_chain, OP_CHAIN, 1, {S4(2, 3, 2, 2)}, {0}, {"REAL"}, 0},
+    {build_recur, OP_RECUR, 2, {S3(4, 2, 2), S2(5, 2)}, {0}, {"REAL", "REAL"}, 0},
+    {build_recur, OP_RECUR, 2, {S4(2, 3, 2, 2), S3(2, 4, 2)}, {0}, {"REAL", "REAL"}, 1},
     {build_reshape, OP_RESHAPE, 1, {S2(2, 3)}, {0}, {"REAL"}, 0},
     {build_expand, OP_EXPAND, 1, {S2(2, 1)}, {0}, {"REAL"}, 0},
     {build_permute, OP_PERMUTE, 1, {S3(2, 3, 2)}, {0}, {"REAL"}, 0},

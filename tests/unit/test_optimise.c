@@ -333,6 +333,37 @@ START_TEST(test_random_loops_keep_their_bits) {
 }
 END_TEST
 
+/* -- Codes of short operations -- */
+
+/* An operand: one number or n, straight from the input or computed just before; `at`: in the input. */
+static Var operand(Case *c, int kind, int at, int64_t n) {
+    Var v = n == 1 || kind % 2 ? scalar(c, at) : vector(c, at, n);
+    return kind < 2 ? v : ADD(v, number(c, at + 1));
+}
+
+static const Op short_ops[] = {OP_COPY, OP_NEG, OP_ABS, OP_SQRT, OP_SQUARE, OP_RECIPROCAL, OP_ADD,  OP_SUB,
+                               OP_MUL,  OP_DIV, OP_XDIVY, OP_MAX,  OP_EXP,    OP_POW,        OP_LOG1P};
+
+START_TEST(test_short_operations_keep_their_bits) {
+    static real x[WIDTH];
+    Op op = short_ops[_i];
+    for (int64_t n = 1; n <= 9; n++)
+        for (int kinds = 0; kinds < 32; kinds++) {
+            Case *c = case_new(x);
+            Var a = operand(c, kinds % 4, 1, n), b = operand(c, kinds / 4 % 4, 1 + (int)n, n);
+            if (kinds >= 16) give(c, a), give(c, b); /* in memory of the caller, which is not padded */
+            Var y = op_info(op)->arity == 1 ? op1(c->t, op, a) : op2(c->t, op, a, b), sum = op_sum_all(c->t, y);
+            give(c, sum);
+            give(c, op_sum_all(c->t, b));
+            give(c, op2(c->t, op_info(op)->arity == 1 ? OP_SUB : op, sum, y));
+            give(c, y);
+            int plain;
+            compare(c, x, &plain);
+            case_free(c);
+        }
+}
+END_TEST
+
 int main(void) {
     Suite *s = suite_create("optimise");
     TCase *passes = tcase_create("passes");
@@ -341,6 +372,7 @@ int main(void) {
     tcase_add_loop_test(passes, test_loops_become_arrays, 0, (int)(sizeof loops / sizeof *loops));
     tcase_add_test(passes, test_few_steps_stay_as_they_are);
     tcase_add_loop_test(passes, test_random_loops_keep_their_bits, 0, 10);
+    tcase_add_loop_test(passes, test_short_operations_keep_their_bits, 0, (int)(sizeof short_ops / sizeof *short_ops));
     suite_add_tcase(s, passes);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_ENV);

@@ -1,0 +1,78 @@
+/* Instructions of a program, and the loop that runs them. Private to tape/.
+ *
+ * The commonest exact operations on one number or on at most QUICK_LANES have codes of their own, by where their
+ * operands are: what the last instructions gave is at hand in a register, so that a chain of operations does not wait
+ * for memory. All others call. */
+#ifndef TAPE_CODE_H
+#define TAPE_CODE_H
+
+#include "tape/lines.h"
+
+enum { QUICK_LANES = 8 };
+
+/* X(NAME, how lanes compute it from A, B); numbers are computed as ops.def says. */
+#define QUICK_1(X)                                                                                                     \
+    X(COPY, A)                                                                                                         \
+    X(NEG, -A)                                                                                                         \
+    X(ABS, _mm512_abs_pd(A))                                                                                           \
+    X(SQRT, _mm512_sqrt_pd(A))                                                                                         \
+    X(SQUARE, A *A)                                                                                                    \
+    X(RECIPROCAL, 1 / A)
+#define QUICK_2(X)                                                                                                     \
+    X(ADD, A + B)                                                                                                      \
+    X(SUB, A - B)                                                                                                      \
+    X(MUL, A *B)                                                                                                       \
+    X(DIV, A / B)                                                                                                      \
+    X(XDIVY, lanes_xdivy(A, B))
+
+/* An operand: in memory, one number of memory for all lanes, what the last instruction with this kind of result gave;
+ * of lanes, the last number for all of them. */
+typedef enum From { FROM_MEMORY, FROM_SPREAD, FROM_LAST, FROM_LAST_NUMBER, FROM_COUNT } From;
+enum { CODES_1 = 2 + 2, CODES_2 = 3 + 11 }; /* by kinds of operands, as code_quick counts them */
+
+typedef enum Code {
+    CODE_END,
+    CODE_WORK, /* `work` */
+    CODE_ROW,  /* `row` */
+    CODE_SUM_MEMORY,
+    CODE_SUM_LAST,
+#define X(NAME, lanes) CODE_##NAME, CODE_LAST_##NAME = CODE_##NAME + CODES_1 - 1,
+    QUICK_1(X)
+#undef X
+#define X(NAME, lanes) CODE_##NAME, CODE_LAST_##NAME = CODE_##NAME + CODES_2 - 1,
+    QUICK_2(X)
+#undef X
+    CODE_COUNT
+} Code;
+
+/* What does not fit into an instruction begins with how it runs. False: it could not be done. */
+typedef struct Work Work;
+struct Work {
+    bool (*run)(const Work *w);
+};
+
+/* An inner loop over one line. */
+typedef struct RowCall {
+    RowFn *row;
+    int64_t n;
+    real *out;
+    const real *in[EW_MAX];
+    int64_t stride[EW_MAX];
+} RowCall;
+
+typedef struct Instr {
+    uint16_t code;
+    uint8_t lanes; /* a bit for each */
+    bool whole;    /* there is room for all lanes at `out` */
+    union {
+        real *out;
+        const Work *work;
+        const RowCall *row;
+    };
+    const real *in[2];
+} Instr;
+
+/* The code for an operation on a number (lanes false) or lanes, or CODE_END: there is none. */
+Code code_quick(Op op, bool lanes, const From *from);
+
+#endif
