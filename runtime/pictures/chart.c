@@ -121,8 +121,8 @@ static void add_line(const Chart *c, const Panel *p, int label) {
 /* -- Curves -- */
 
 typedef struct Cell {
-    unsigned char dots; /* of lines, and of points where nothing else is drawn */
-    bool point;         /* over lines and bands */
+    unsigned char dots; /* of lines, and of points that are many and alone */
+    bool point;         /* a circle, over lines and bands */
     int bands;          /* how many there are */
 } Cell;
 
@@ -178,8 +178,8 @@ static void draw_band(Canvas *v, const Series *s) {
     }
 }
 
-/* Points are dots where they are alone. */
-static void draw_series(Canvas *v, const Series *s, bool alone) {
+/* Points are circles, or `as_dots`. */
+static void draw_series(Canvas *v, const Series *s, bool as_dots) {
     int px = 0, py = 0;
     bool before = false;
     for (int64_t k = 0; k < s->n; k++) {
@@ -187,7 +187,7 @@ static void draw_series(Canvas *v, const Series *s, bool alone) {
         int qx = there ? across_of(v, s->x[k]) : 0, qy = there ? down_of(v, s->y[k]) : 0;
         if (there && s->mark == MARK_LINE && before)
             draw_line(v, px, py, qx, qy);
-        else if (there && (s->mark == MARK_LINE || alone))
+        else if (there && (s->mark == MARK_LINE || as_dots))
             set_dot(v, qx, qy);
         else if (there && cell_at(v, qx, qy))
             cell_at(v, qx, qy)->point = true;
@@ -209,14 +209,16 @@ static void add_cell(const Chart *c, Cell cell) {
         buf_add(c->out, (c->ascii ? plain : shades)[cell.bands < 2 ? cell.bands : 2]);
 }
 
+/* Points that are alone and many are dots. */
 static Canvas draw_curves(const Chart *c, const Panel *p, int columns, int rows) {
+    enum { FEW = 60 };
     Canvas v = {columns, rows, c->ascii ? 1 : 2, c->ascii ? 1 : 4, NULL, p->x, p->y};
     v.cells = calloc((size_t)(columns * rows), sizeof *v.cells);
     for (int k = 0; v.cells && k < p->nseries; k++) {
         if (p->series[k].mark == MARK_BAND)
             draw_band(&v, &p->series[k]);
         else
-            draw_series(&v, &p->series[k], p->nseries == 1);
+            draw_series(&v, &p->series[k], p->nseries == 1 && (c->ascii || p->series[k].n > FEW));
     }
     return v;
 }
