@@ -124,6 +124,7 @@ typedef struct Cell {
     unsigned char dots; /* of lines, and of points that are many and alone */
     bool point;         /* a circle, over lines and bands */
     int bands;          /* how many there are */
+    char sign;          /* of the last line that comes through, where lines have signs */
 } Cell;
 
 typedef struct Canvas {
@@ -131,6 +132,7 @@ typedef struct Canvas {
     int across, down;  /* dots of a cell */
     Cell *cells;
     Extent x, y;
+    char sign; /* of what is being drawn */
 } Canvas;
 
 static Cell *cell_at(Canvas *v, int x, int y) {
@@ -141,7 +143,7 @@ static Cell *cell_at(Canvas *v, int x, int y) {
 static void set_dot(Canvas *v, int x, int y) {
     static const unsigned char bits[4][2] = {{0x01, 0x08}, {0x02, 0x10}, {0x04, 0x20}, {0x40, 0x80}};
     Cell *cell = cell_at(v, x, y);
-    if (cell) cell->dots |= bits[y % v->down][x % v->across];
+    if (cell) cell->dots |= bits[y % v->down][x % v->across], cell->sign = v->sign;
 }
 
 static void draw_line(Canvas *v, int x0, int y0, int x1, int y1) {
@@ -182,6 +184,7 @@ static void draw_band(Canvas *v, const Series *s) {
 static void draw_series(Canvas *v, const Series *s, bool as_dots) {
     int px = 0, py = 0;
     bool before = false;
+    v->sign = s->sign;
     for (int64_t k = 0; k < s->n; k++) {
         bool there = is_there(s, k);
         int qx = there ? across_of(v, s->x[k]) : 0, qy = there ? down_of(v, s->y[k]) : 0;
@@ -200,6 +203,8 @@ static void add_cell(const Chart *c, Cell cell) {
     static const char *const plain[] = {" ", ".", ":"}, *const shades[] = {" ", "░", "▒"};
     if (cell.point)
         buf_add_char(c->out, 'o');
+    else if (cell.dots && cell.sign)
+        buf_add_char(c->out, cell.sign);
     else if (cell.dots && c->ascii)
         buf_add_char(c->out, '*');
     else if (cell.dots)
@@ -212,7 +217,7 @@ static void add_cell(const Chart *c, Cell cell) {
 /* Points that are alone and many are dots. */
 static Canvas draw_curves(const Chart *c, const Panel *p, int columns, int rows) {
     enum { FEW = 60 };
-    Canvas v = {columns, rows, c->ascii ? 1 : 2, c->ascii ? 1 : 4, NULL, p->x, p->y};
+    Canvas v = {columns, rows, c->ascii ? 1 : 2, c->ascii ? 1 : 4, NULL, p->x, p->y, 0};
     v.cells = calloc((size_t)(columns * rows), sizeof *v.cells);
     for (int k = 0; v.cells && k < p->nseries; k++) {
         if (p->series[k].mark == MARK_BAND)
@@ -239,7 +244,10 @@ static void add_key(const Chart *c, const Panel *p) {
         bool fits = column + 3 + width <= c->width;
         buf_add(c->out, fits ? "   " : "\n");
         column = fits ? column + 3 + width : width;
-        add_cell(c, (Cell){.dots = s->mark == MARK_LINE ? 0x12 : 0, .point = s->mark == MARK_POINTS, .bands = bands});
+        add_cell(c, (Cell){.dots = s->mark == MARK_LINE ? 0x12 : 0,
+                           .point = s->mark == MARK_POINTS,
+                           .bands = bands,
+                           .sign = s->sign});
         buf_printf(c->out, " %s", s->name);
     }
 }

@@ -227,10 +227,10 @@ Panel panel_predictive(Arena *a, const double *x, const double *y, int64_t n, co
     Panel p = {.kind = PANEL_CURVES, .left_out = n - observed};
     const double share = observed ? 100.0 / (double)observed : 0;
     panel_add(&p, (Series){MARK_BAND, arena_printf(a, "90 %% of draws (%.0f %% of data)", share * (double)within[0]), x,
-                           q[0], q[4], n});
-    panel_add(&p, (Series){MARK_BAND, arena_printf(a, "50 %% (%.0f %%)", share * (double)within[1]), x, q[1], q[3], n});
-    panel_add(&p, (Series){MARK_LINE, "median", x, q[2], NULL, n});
-    panel_add(&p, (Series){MARK_POINTS, "data", x, y, NULL, n});
+                           q[0], q[4], n, 0});
+    panel_add(&p, (Series){MARK_BAND, arena_printf(a, "50 %% (%.0f %%)", share * (double)within[1]), x, q[1], q[3], n, 0});
+    panel_add(&p, (Series){MARK_LINE, "median", x, q[2], NULL, n, 0});
+    panel_add(&p, (Series){MARK_POINTS, "data", x, y, NULL, n, 0});
     panel_fit(&p);
     return p;
 }

@@ -18,6 +18,7 @@ typedef struct Series {
     const double *x, *y;
     const double *high; /* MARK_BAND: from y to high; else NULL */
     int64_t n;
+    char sign; /* a line's in the terminal, where there are several; 0: dots */
 } Series;
 
 typedef enum PanelKind {
@@ -35,7 +36,7 @@ typedef enum PanelRoom {
     ROOM_PLACE  /* a place of the grid, everywhere */
 } PanelRoom;
 
-enum { PANEL_SERIES = 4 };
+enum { PANEL_SERIES = 8 };
 
 typedef struct Panel {
     PanelKind kind;

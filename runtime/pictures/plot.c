@@ -1,4 +1,5 @@
 /* plot(...): numbers, points and fits. */
+#include <math.h>
 #include <string.h>
 
 #include "infer/fit.h"
@@ -86,9 +87,35 @@ static void plot_fit(Plot *p, Value v) {
 
 /* -- Numbers -- */
 
+/* A line for each field of a record. */
+static void plot_fields(Plot *p, const double *x, int64_t n, const Record *r, PlotKind kind) {
+    Panel panel = {.kind = PANEL_CURVES};
+    if (kind != KIND_NONE && kind != KIND_LINE)
+        builtin_fail(p->in, p->args, KIND, "plot(x, {a: y, b: z}) draws lines, and no other kind");
+    if (r->n > PANEL_SERIES)
+        builtin_fail(p->in, p->args, Y, "plot(x, {a: y, ...}) draws %d lines at most, not %d", PANEL_SERIES, r->n);
+    for (int k = 0; k < r->n; k++) {
+        Shape s;
+        const double *y = draw_numbers_of(p->in, r->values[k], arg_span(p->args, Y), r->names[k], &s);
+        if (shape_size(s) != n)
+            builtin_fail(p->in, p->args, Y, "plot(x, {a: y, ...}) needs as many y as x; `%s` has %lld, x has %lld",
+                         r->names[k], (long long)shape_size(s), (long long)n);
+        for (int64_t j = 0; j < n; j++) panel.left_out += !isfinite(x[j]) || !isfinite(y[j]);
+        panel_add(&panel,
+                  (Series){.mark = MARK_LINE, .name = r->names[k], .x = x, .y = y, .n = n, .sign = (char)('a' + k)});
+    }
+    panel_fit(&panel);
+    panel.x_label = picture_label(p->in, p->args, X);
+    add_panel(p, panel);
+}
+
 static void plot_two(Plot *p, PlotKind kind) {
     Shape sx, sy;
     double *x = draw_numbers(p->in, p->args, X, "the first argument of `plot`", &sx);
+    if (p->args->values[Y].kind == VALUE_RECORD) {
+        plot_fields(p, x, shape_size(sx), p->args->values[Y].u.record, kind);
+        return;
+    }
     double *y = draw_numbers(p->in, p->args, Y, "the second argument of `plot`", &sy);
     if (shape_size(sx) != shape_size(sy))
         builtin_fail(p->in, p->args, Y, "plot(x, y) needs as many y as x, not %lld and %lld", (long long)shape_size(sy),
@@ -168,7 +195,8 @@ const Builtin builtins_plot[] = {
     {"plot", "(x, y = , file = , kind = , title = , width = , ascii = )", call_plot,
      "a picture in the terminal, or by gnuplot in a .png or .svg file: a histogram of numbers (kind = \"density\", "
      "\"line\", \"points\", "
-     "\"both\"), points (x, y), a fit's objective and variables; ascii = true: plain characters",
+     "\"both\"), points (x, y), lines with names (x, {a: y, b: z}), a fit's objective and variables; ascii = true: "
+     "plain characters",
      0},
     {0},
 };

@@ -139,6 +139,12 @@ def points_as_they_are(folder):
     assert 'terminal svg noenhanced' in script_of('plot([1, 2], [3, 4], "out.svg")', folder, 'out.svg')
 
 
+def lines_with_names(folder):
+    script = script_of('plot([1, 2], {up: [3, 4], down: [4, 1]}, "out.png")', folder)
+    assert data_of(script) == [[[1, 3], [2, 4]], [[1, 4], [2, 1]]]
+    assert "with lines lw 2 lc rgb '#0072B2' title 'up', $d1 using" in script and "title 'down'" in script
+
+
 def histograms(folder):
     parts, = data_of(script_of('plot([0.5, 0.5, 0.7, 1.5, 10.5], file = "out.png")', folder))
     assert [at for at, _ in parts] == [k + 1.0 for k in range(10)] and [n for _, n in parts] == [3, 1] + [0] * 7 + [1], parts
@@ -241,7 +247,7 @@ plot([1, 1 + 1e-15], "13.png"); plot([1e15, 1e15 + 4], [1, 1 + 1e-9], "14.png")
 
 
 IMAGES = [flat_images_in_a_grid, shapes_and_ranges, colours, missing_pixels, files_are_replaced_whole, far_outside_the_range]
-PLOTS = [points_as_they_are, histograms, quantiles_against_data, pairs_of_variables, fits, from_the_prompt, gnuplot_is_missing, gnuplot_fails]
+PLOTS = [points_as_they_are, lines_with_names, histograms, quantiles_against_data, pairs_of_variables, fits, from_the_prompt, gnuplot_is_missing, gnuplot_fails]
 GNUPLOT = [bars_of_gnuplot, every_picture_of_gnuplot]
 
 
