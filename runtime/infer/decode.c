@@ -69,29 +69,49 @@ void decode_draw(Interp *in, const Fit *f, long draw, bool best, uint64_t key, D
     for (int k = 0; k < r.summing.n; k++) out->trace.entries[r.summing.list[k].entry].value = values[k];
 }
 
-/* -- decode(fit) -- */
+/* -- decode(fit) --
+ * Every draw of the rest has its most probable joint assignment. Of these the one whose elements agree with most others:
+ * the joint density of draw and assignment would choose by the draw, another one in every fit. */
 
-enum { MOST_DRAWS = 200 }; /* of the rest; the best assignment over them is taken */
+enum { MOST_DRAWS = 200 }; /* of the rest */
 
 typedef struct Decode {
     Interp *in;
     const Args *args;
     Fit *fit;
     Arena *work;
+    DrawStore candidates; /* a row each */
     Value result;
 } Decode;
 
-static Value at_draw(Decode *d, long draw, double *log_joint) {
+/* The assignment at a draw becomes candidate `row`, or the result where that is -1. */
+static void decode_at(Decode *d, long draw, int64_t row) {
     Interp *in = d->in;
     Scope saved;
     Decoded decoded;
+    Arena *keep = in->arena;
     arena_reset(d->work);
     scope_enter(in, &saved, d->work, tape_new(in->ctx, d->work, false), in->ctx->seed);
     decode_draw(in, d->fit, draw, true, 0, &decoded, d->args->span);
-    Value v = trace_record(&decoded.trace, TRACE_SUMMED, d->args->span);
+    if (row < 0)
+        d->result = value_keep(in, keep, trace_record(&decoded.trace, TRACE_SUMMED, d->args->span));
+    else
+        draws_take(&d->candidates, draws_plan(&d->candidates, &decoded.trace, TRACE_SUMMED, NULL, d->work), row);
     scope_leave(in, &saved);
-    *log_joint = decoded.log_joint;
-    return v;
+}
+
+static int64_t best_candidate(const DrawStore *d) {
+    int64_t best = 0, most = -1;
+    for (int64_t row = 0; row < d->ndraws; row++) {
+        int64_t votes = 0;
+        for (int k = 0; k < d->n; k++) {
+            const DrawVariable *v = &d->list[k];
+            const real *own = v->values + row * v->size;
+            for (int64_t i = 0; i < d->ndraws * v->size; i++) votes += v->values[i] == own[i % v->size];
+        }
+        if (votes > most) best = row, most = votes;
+    }
+    return best;
 }
 
 static void decode_all(void *self) {
@@ -101,15 +121,11 @@ static void decode_all(void *self) {
     if (!d->fit->pair || d->fit->pair->nsum_notes == 0)
         ctx_raise(in->ctx, ERROR_PROGRAM, d->args->spans[0], NULL,
                   "nothing was summed out in this fit: there is nothing to decode");
-    long ndraws = (long)d->fit->draws.ndraws, step = ndraws > MOST_DRAWS ? ndraws / MOST_DRAWS : 1;
-    double best = -INFINITY;
-    for (long k = 0; k < ndraws; k += step) {
-        double log_joint;
-        Value v = at_draw(d, k, &log_joint);
-        if (k > 0 && !(log_joint > best)) continue;
-        best = log_joint;
-        d->result = value_keep(in, in->arena, v);
-    }
+    long ndraws = (long)d->fit->draws.ndraws, step = (ndraws + MOST_DRAWS - 1) / MOST_DRAWS;
+    if (step < 1) step = 1;
+    draws_init(&d->candidates, in->ctx, in->arena, (ndraws + step - 1) / step);
+    for (int64_t row = 0; row < d->candidates.ndraws && d->candidates.ndraws > 1; row++) decode_at(d, row * step, row);
+    decode_at(d, best_candidate(&d->candidates) * step, -1);
 }
 
 static Value call_decode(Interp *in, const Args *a) {
@@ -120,6 +136,6 @@ static Value call_decode(Interp *in, const Args *a) {
 }
 
 const Builtin builtins_decode[] = {
-    {"decode", "(fit)", call_decode, "the most probable joint values of what was summed out, a record", 0},
+    {"decode", "(fit)", call_decode, "the most probable joint values of what was summed out, a record; over draws: those that agree with most", 0},
     {0},
 };

@@ -407,6 +407,40 @@ write("out.json", {evidence: fit.log_evidence, k: fit.k, n: best.n, best: best.k
     check("support that depends: best", (out.get("n"), out.get("best")) == max(joint, key=joint.get), out)
 
 
+def decode_over_draws():
+    """The best value differs between the draws of the rest: z is 1 where x > 0.3, which has probability 0.74, though the
+    joint density is highest at x = 0. And a path of states given draws of the means agrees with the one at their values."""
+    out = answer("decode over draws", """
+model m { x ~ Exponential(1);  z ~ Bernoulli(logits = 8 * (x - 0.3));  observe 0 ~ Normal(0, 1) }
+write("out.json", {z: decode(infer(m)).z})""")
+    check("decode over draws", out.get("z") == 1, out)
+    y = [-1.2, -0.4, -0.9, 0.6, 1.3, 0.8, -0.1, 1.1, -1.0, -1.4]
+    stay, scores, back = math.log(0.8), [[0.0, 0.0]], []
+    for t, x in enumerate(y):
+        before = scores[-1]
+        turn = math.log(0.2)
+        choice = [max((0, 1), key=lambda j: before[j] + (stay if j == k else turn)) for k in (0, 1)]
+        scores.append([before[j] + (stay if j == k else turn) * (t > 0) - 0.5 * (x - (-1, 1)[k]) ** 2
+                       for k, j in enumerate(choice)])
+        back.append(choice)
+    path = [max((0, 1), key=lambda k: scores[-1][k])]
+    for choice in reversed(back[1:]):
+        path.append(choice[path[-1]])
+    out = answer("decode a chain over draws", f"""
+data y = {y}
+model m {{
+    mu ~ Normal([-1, 1], 0.1)
+    z[1] ~ Categorical([0.5, 0.5])
+    y[1] ~ Normal(mu[z[1]], 1)
+    for t in 2..{len(y)} {{
+        z[t] ~ Categorical([[0.8, 0.2], [0.2, 0.8]][z[t - 1]])
+        y[t] ~ Normal(mu[z[t]], 1)
+    }}
+}}
+write("out.json", {{z: decode(infer(m)).z}})""")
+    check("decode a chain over draws", out.get("z") == [k + 1 for k in reversed(path)], f"{out} {path[::-1]}")
+
+
 # -- Cost --
 
 def chain(steps, states):
@@ -505,7 +539,7 @@ def main():
         random_models(range(first, int(sys.argv[2] if sys.argv[2:] else first) + 1), os.getcwd())
     else:
         for test in (sparse_coding, em, coin, geometric, semi_supervised, impossible_values, impossible_in_a_run,
-                     support_depends):
+                     support_depends, decode_over_draws):
             test()
         features = random_models(range(1, MODELS + 1))
         check("the random models have all features", not set(FEATURES) - features, set(FEATURES) - features)
