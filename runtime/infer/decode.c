@@ -84,19 +84,64 @@ typedef struct Decode {
     Value result;
 } Decode;
 
-/* The assignment at a draw becomes candidate `row`, or the result where that is -1. */
+typedef struct Again {
+    Run run;
+    const Trace *decoded;
+} Again;
+
+static void decoded_latent(Trace *t, Interp *in, Site *s, Entry *e) {
+    Again *a = t->self;
+    (void)e;
+    s->value = fit_site_value(in, a->run.fit, a->run.draw, s);
+    if (s->value.kind == VALUE_NONE) s->value = trace_value(a->decoded, s->name, s->index, s->nindex, s->span);
+}
+
+static const Entry *find_branch(const Trace *t, const char *name) {
+    for (int k = 0; k < t->n; k++)
+        if (t->entries[k].branch && t->entries[k].summed && strcmp(t->entries[k].name, name) == 0) return &t->entries[k];
+    return NULL;
+}
+
+/* Summed out, a variable in a branch has values everywhere. Given the others it is there where its branch is taken: the
+ * model runs again with all values given; what does not come up is missing. */
+static void take_branches(Decode *d, long draw, const Decoded *decoded, int64_t row) {
+    Interp *in = d->in;
+    bool any = false;
+    for (int k = 0; k < d->candidates.n; k++) {
+        DrawVariable *v = &d->candidates.list[k];
+        if (!find_branch(&decoded->trace, v->name)) continue;
+        any = true;
+        for (int64_t i = 0; i < v->size; i++) v->values[row * v->size + i] = NAN;
+    }
+    if (!any) return;
+    Again again = {.run = {.fit = d->fit, .draw = draw}, .decoded = &decoded->trace};
+    Trace t;
+    ParamReader reader;
+    params_push(&reader, d->fit->params, in);
+    reader.frozen = true;
+    trace_init(&t, in, false, decoded_latent, &again);
+    trace_push(&t);
+    interp_run_call(in, d->fit->pair->model, d->args->span);
+    trace_pop(&t);
+    params_pop(&reader);
+    in->overlay = NULL;
+    for (int k = 0; k < t.n; k++) {
+        const Entry *e = t.entries[k].kind == ENTRY_SAMPLE ? find_branch(&decoded->trace, t.entries[k].name) : NULL;
+        t.entries[k].summed = e ? e->summed : NULL;
+    }
+    draws_take(&d->candidates, draws_plan(&d->candidates, &t, TRACE_SUMMED, NULL, d->work), row);
+}
+
+/* The assignment at a draw becomes candidate `row`. */
 static void decode_at(Decode *d, long draw, int64_t row) {
     Interp *in = d->in;
     Scope saved;
     Decoded decoded;
-    Arena *keep = in->arena;
     arena_reset(d->work);
     scope_enter(in, &saved, d->work, tape_new(in->ctx, d->work, false), in->ctx->seed);
     decode_draw(in, d->fit, draw, true, 0, &decoded, d->args->span);
-    if (row < 0)
-        d->result = value_keep(in, keep, trace_record(&decoded.trace, TRACE_SUMMED, d->args->span));
-    else
-        draws_take(&d->candidates, draws_plan(&d->candidates, &decoded.trace, TRACE_SUMMED, NULL, d->work), row);
+    draws_take(&d->candidates, draws_plan(&d->candidates, &decoded.trace, TRACE_SUMMED, NULL, d->work), row);
+    take_branches(d, draw, &decoded, row);
     scope_leave(in, &saved);
 }
 
@@ -107,7 +152,7 @@ static int64_t best_candidate(const DrawStore *d) {
         for (int k = 0; k < d->n; k++) {
             const DrawVariable *v = &d->list[k];
             const real *own = v->values + row * v->size;
-            for (int64_t i = 0; i < d->ndraws * v->size; i++) votes += v->values[i] == own[i % v->size];
+            for (int64_t i = 0; i < d->ndraws * v->size; i++) votes += v->values[i] == own[i % v->size] || (isnan(v->values[i]) && isnan(own[i % v->size]));
         }
         if (votes > most) best = row, most = votes;
     }
@@ -124,8 +169,8 @@ static void decode_all(void *self) {
     long ndraws = (long)d->fit->draws.ndraws, step = (ndraws + MOST_DRAWS - 1) / MOST_DRAWS;
     if (step < 1) step = 1;
     draws_init(&d->candidates, in->ctx, in->arena, (ndraws + step - 1) / step);
-    for (int64_t row = 0; row < d->candidates.ndraws && d->candidates.ndraws > 1; row++) decode_at(d, row * step, row);
-    decode_at(d, best_candidate(&d->candidates) * step, -1);
+    for (int64_t row = 0; row < d->candidates.ndraws; row++) decode_at(d, row * step, row);
+    d->result = draws_record(&d->candidates, in, best_candidate(&d->candidates));
 }
 
 static Value call_decode(Interp *in, const Args *a) {

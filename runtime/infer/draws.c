@@ -85,6 +85,7 @@ static bool plan_entry(DrawStore *d, Interp *in, const Entry *e, DrawPiece *p, V
         p->start[k] = (axis ? axis->first : e->index[k].at) - 1;
         if (p->start[k] < 0) return false;
         whole.dim[k] = p->start[k] + (axis ? axis->size : 1);
+        if (e->index[k].high > whole.dim[k]) whole.dim[k] = e->index[k].high; /* elements left out */
     }
     memcpy(whole.dim + e->nindex, event.dim, sizeof(int64_t) * (size_t)event.rank);
     p->variable = variable_at(d, e->name, whole.rank);
@@ -146,4 +147,22 @@ void draws_take(DrawStore *d, const DrawPlan *plan, int64_t draw) {
         v->latest = draw + 1;
         take_piece(&plan->list[k], v, v->values + draw * v->size);
     }
+}
+
+Value draws_record(const DrawStore *d, Interp *in, int64_t draw) {
+    const char **names = ARENA_ARRAY(in->arena, const char *, d->n + 1);
+    Value *values = ARENA_ARRAY(in->arena, Value, d->n + 1);
+    for (int k = 0; k < d->n; k++) {
+        const DrawVariable *v = &d->list[k];
+        Shape shape = v->shape;
+        if (draw < 0) {
+            shape = (Shape){.rank = v->shape.rank + 1, .dim = {d->ndraws}};
+            memcpy(shape.dim + 1, v->shape.dim, sizeof(int64_t) * (size_t)v->shape.rank);
+        }
+        Tensor *t = tensor_new(in->ctx, in->arena, shape);
+        memcpy(t->data, v->values + (draw < 0 ? 0 : draw * v->size), sizeof(real) * (size_t)shape_size(shape));
+        names[k] = v->name;
+        values[k] = value_tensor(in, t);
+    }
+    return record_nest(in, d->n, names, values);
 }

@@ -50,6 +50,8 @@ void draws_init(DrawStore *d, Ctx *c, Arena *arena, int64_t ndraws);
 DrawPlan *draws_plan(DrawStore *d, const Trace *t, unsigned what, Recorder *r, Arena *arena);
 /* Put the values of the latest run into row `draw`. */
 void draws_take(DrawStore *d, const DrawPlan *plan, int64_t draw);
+/* All variables, as a record: of one draw, or of all (-1: arrays have the draws as first dimension). In in->arena. */
+Value draws_record(const DrawStore *d, Interp *in, int64_t draw);
 const DrawVariable *draws_find(const DrawStore *d, const char *name);
 
 #endif

@@ -93,22 +93,6 @@ static void run_forward(Forward *f, Trace *t, ParamReader *reader) {
     if (f->fit) params_pop(reader);
 }
 
-static Value collect(Forward *f, DrawStore *d) {
-    Interp *in = f->in;
-    const char **names = ARENA_ARRAY(in->arena, const char *, d->n + 1);
-    Value *values = ARENA_ARRAY(in->arena, Value, d->n + 1);
-    for (int k = 0; k < d->n; k++) {
-        const DrawVariable *v = &d->list[k];
-        Shape shape = {.rank = v->shape.rank + 1, .dim = {d->ndraws}};
-        memcpy(shape.dim + 1, v->shape.dim, sizeof(int64_t) * (size_t)v->shape.rank);
-        Tensor *t = tensor_new(in->ctx, in->arena, shape);
-        memcpy(t->data, v->values, sizeof(real) * (size_t)shape_size(shape));
-        names[k] = v->name;
-        values[k] = value_tensor(in, t);
-    }
-    return record_nest(in, d->n, names, values);
-}
-
 static void one_run(Forward *f) {
     Interp *in = f->in;
     Scope saved;
@@ -143,7 +127,7 @@ static void many_runs(Forward *f, long n, long every) {
         if (in->ctx->interrupted && *in->ctx->interrupted)
             ctx_raise(in->ctx, ERROR_INTERRUPT, f->args->span, NULL, "interrupted");
     }
-    f->result = collect(f, &d);
+    f->result = draws_record(&d, in, -1);
 }
 
 static void check_runnable(Interp *in, Value v, Span at, const Call **call) {

@@ -27,6 +27,7 @@ void scope_save(Interp *in, Scope *s) {
                  .at_once = in->at_once,
                  .refining = in->refining,
                  .given = in->given,
+                 .round = in->round,
                  .draw_count = in->draw_count,
                  .seed = in->ctx->seed,
                  .span = in->ctx->span};
@@ -46,6 +47,7 @@ void scope_enter(Interp *in, Scope *s, Arena *arena, Tape *tape, uint64_t seed) 
     in->training = TRAINING_NONE;
     in->at_once = false;
     in->given = value_none();
+    in->round = NULL;
     in->draw_count = 0;
     in->ctx->seed = seed;
 }
@@ -67,6 +69,7 @@ void scope_leave(Interp *in, const Scope *s) {
     in->at_once = s->at_once;
     in->refining = s->refining;
     in->given = s->given;
+    in->round = s->round;
     in->draw_count = s->draw_count;
     in->ctx->seed = s->seed;
     in->ctx->span = s->span;

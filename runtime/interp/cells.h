@@ -2,7 +2,8 @@
  *
  * A slot that is a target with indices holds VALUE_CELLS. Each level is either a list that grows by one (x[1], x[2], ...)
  * or a plate that runs for all its elements at once, whose single item carries the plate's axis. A list may be followed
- * by the elements of a loop that runs at once (loop.c), as one value with the loop's axis.
+ * by the elements of a loop that runs at once (loop.c), as one value with the loop's axis. A plate may go on where a list
+ * or another plate ended; x[i, t] with the plate's index before a loop's is kept by column.
  */
 #ifndef INTERP_CELLS_H
 #define INTERP_CELLS_H
@@ -10,7 +11,7 @@
 #include "interp/effects.h"
 
 /* Set the element at `index` of what the slot holds (nothing yet: begun; an array: taken apart). Raises for a place
- * that is neither there nor the next. */
+ * that is neither there nor the next; elements that a plate running one by one passed without setting them are missing. */
 void cells_set(Interp *in, Value *slot, const char *name, int n, const Index *index, Value element, Span at);
 /* The element, VALUE_NONE when it is not a single cell (then read the whole). */
 Value cells_get(Interp *in, const Cells *c, int n, const Index *index);

@@ -14,6 +14,7 @@
 typedef struct Index {
     const Axis *axis; /* NULL: `at` */
     int64_t at;
+    int32_t low, high; /* `at` is the index of a plate that runs one by one: over these elements; else 0 */
 } Index;
 
 /* Where a nested model stands: `effect[3] ~ varying(2)` runs varying under {"effect", (3)}. */

@@ -109,6 +109,14 @@ bool single_place(Interp *in, Value v, Span at, Index *out) {
     return false;
 }
 
+/* Is it the index of a plate that runs one by one? */
+static void mark_round(Interp *in, Frame *f, const Expr *e, Index *index) {
+    if (!in->round || e->kind != EXPR_NAME || e->u.name.ref.kind == REF_BUILTIN) return;
+    const Value *slot = slot_of(in, f, e->u.name.ref);
+    for (const PlateRound *r = in->round; r; r = r->outer)
+        if (r->index == slot) index->low = (int32_t)r->first, index->high = (int32_t)r->last;
+}
+
 bool eval_index_tuple(Interp *in, Frame *f, const Target *t, Index *index) {
     if (t->nindices > MAX_INDEX)
         ctx_raise(in->ctx, ERROR_PROGRAM, t->span, NULL, "`%s` has %d indices; at most %d are possible", t->name, t->nindices,
@@ -119,6 +127,7 @@ bool eval_index_tuple(Interp *in, Frame *f, const Target *t, Index *index) {
         if (v.kind == VALUE_ARRAY && v.u.array->naxes > 0 && !v.u.array->index_of)
             value_to_int(in, v, t->indices[k]->span, "an index"); /* differs between elements: element by element */
         if (!single_place(in, v, t->indices[k]->span, &index[k])) return false;
+        if (!index[k].axis) mark_round(in, f, t->indices[k], &index[k]);
     }
     return true;
 }

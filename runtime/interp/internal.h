@@ -40,6 +40,7 @@ typedef struct BodyMark {
     struct DrawSite *draw;
     uint64_t draw_count;
     Value given;
+    const PlateRound *round;
     Value *slots;
 } BodyMark;
 BodyMark body_mark(Interp *in, Frame *f);

@@ -68,6 +68,13 @@ typedef enum TrainingMode {
     TRAINING_STEPS  /* ... step by step: dropout is at work too */
 } TrainingMode;
 
+/* A plate that runs element by element. */
+typedef struct PlateRound {
+    const struct PlateRound *outer;
+    const Value *index; /* the slot of its index */
+    int64_t first, last;
+} PlateRound;
+
 struct Interp {
     Ctx *ctx;
     Globals *names;
@@ -84,6 +91,7 @@ struct Interp {
     struct DrawSite *draw;   /* the variable being drawn: effects.h */
     const Axis *split;       /* with ERROR_ELEMENTWISE: the axis that must be run element by element */
     Value given;             /* both branches of an `if` run: the elements for which the one at work counts; else VALUE_NONE */
+    const struct PlateRound *round; /* the innermost plate that runs element by element */
     uint64_t draw_count;     /* of bare draws in this statement */
     int depth;               /* of calls */
     bool in_library;         /* a function of the standard library is at work ... */
@@ -120,6 +128,7 @@ void interp_load_stdlib(Interp *in);
 const Axis *axis_intern(Interp *in, AxisKind kind, const char *name, int64_t first, int64_t size, int order);
 /* The elements of a plate that runs on a subset: their indices, [size]. */
 Var axis_elements(Interp *in, const Axis *axis);
+Value axis_index(Interp *in, const Axis *axis); /* the same as the value of the plate's index */
 
 /* Data by name, given before the module that declares them runs. */
 void interp_supply_data(Interp *in, const char *name, const Tensor *value, bool has_missing);

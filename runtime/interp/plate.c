@@ -70,7 +70,7 @@ Value axis_index(Interp *in, const Axis *axis) {
 
 BodyMark body_mark(Interp *in, Frame *f) {
     BodyMark m = {.nodes = in->tape->nnodes, .nplates = in->nplates, .depth = in->depth, .dist_level = in->dist_level, .handler = in->handler,
-              .address = in->address, .draw = in->draw, .draw_count = in->draw_count, .given = in->given};
+              .address = in->address, .draw = in->draw, .draw_count = in->draw_count, .given = in->given, .round = in->round};
     int k = 0;
     for (Handler *h = in->handler; h && k < BODY_HANDLERS; h = h->outer) m.handlers[k++] = h->mark ? h->mark(h) : 0;
     if (f) m.slots = arena_copy(in->arena, f->slots, sizeof(Value) * (size_t)(f->nslots + 1));
@@ -80,6 +80,7 @@ BodyMark body_mark(Interp *in, Frame *f) {
 void body_undo(Interp *in, Frame *f, const BodyMark *m, const Axis *axis) {
     in->nplates = m->nplates, in->depth = m->depth, in->dist_level = m->dist_level;
     in->handler = m->handler, in->address = m->address, in->draw = m->draw, in->draw_count = m->draw_count, in->given = m->given;
+    in->round = m->round;
     tape_truncate(in->tape, m->nodes);
     int k = 0;
     for (Handler *h = in->handler; h && k < BODY_HANDLERS; h = h->outer, k++)
@@ -131,15 +132,19 @@ static void leave_axis(PlateRun *r, const Axis *axis) {
 static void run_one_by_one(PlateRun *r, int64_t first, int64_t last) {
     const PlateRange *p = &r->s->u.plate.ranges[r->range];
     int64_t i = first;
-    CtxPlace here = {r->in->ctx->place, "plate", p->name, NULL, &i, false, p->span};
-    r->in->ctx->place = &here;
+    Interp *in = r->in;
+    CtxPlace here = {in->ctx->place, "plate", p->name, NULL, &i, false, p->span};
+    in->ctx->place = &here;
+    PlateRound round = {in->round, index_slot(r), first, last};
+    in->round = &round;
     if (r->f) r->f->rounds++;
     for (; i <= last; i++) {
         *index_slot(r) = value_number((double)i);
         run_inside(r);
     }
     if (r->f) r->f->rounds--;
-    r->in->ctx->place = here.outer;
+    in->round = round.outer;
+    in->ctx->place = here.outer;
 }
 
 /* The plate's axis: all elements, or those of the batch at work. */

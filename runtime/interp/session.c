@@ -293,7 +293,7 @@ void interp_run_statement(Interp *in, const Stmt *s, Value *result) {
     grow_globals(in);
     arena_reset(in->arena);
     in->tape = tape_new(in->ctx, in->arena, false);
-    in->handler = NULL, in->nplates = 0, in->address = NULL, in->draw = NULL, in->depth = 0, in->overlay = NULL, in->dist_level = 0;
+    in->handler = NULL, in->nplates = 0, in->round = NULL, in->address = NULL, in->draw = NULL, in->depth = 0, in->overlay = NULL, in->dist_level = 0;
     in->ctx->span = s->span;
     Value *before = arena_copy(in->arena, in->globals, sizeof(Value) * (size_t)in->nglobals);
     Running r = {in, s, before, value_nothing()};

@@ -116,13 +116,16 @@ typedef struct Call { Closure *closure; Value *arguments; int n; } Call; /* by p
 /* Being filled: by explicit index (a list that grows) or by a plate that runs for all elements at once. Nested for
  * several indices: y[i, t] in a plate over i is an AXIS of a LIST. */
 typedef struct Cells {
-    const Axis *axis;  /* the plate, while it runs; then `items[0]` is the element with that axis. NULL: a list */
-    Value *items;      /* items[k] is element k + 1; VALUE_NONE: not yet set */
+    const Axis *axis; /* the plate, while it runs; then `items[0]` is the element with that axis. NULL: a list */
+    Value *items;     /* items[k] is element k + 1; VALUE_NONE: not yet set */
     int n, capacity;
-    Value base;        /* what the elements not yet set are read from (data being drawn anew), or VALUE_NONE */
-    Value whole;       /* cache of the assembled array, VALUE_NONE when stale */
-    const Axis *loop;  /* a list: what follows its items was set by a loop all at once; NULL: nothing */
-    Value steps;       /* ... and is this, with that axis */
+    int64_t skip;     /* items[0] is element skip + 1: of a list within an axis, the first ones are in its `before` */
+    int64_t rows;     /* > 0: y[i, t] by column, items[k] is y[1..rows, k + 1] */
+    Value before;     /* with an axis: what was filled before the plate, the elements up to its first or columns; or VALUE_NONE */
+    Value base;       /* what the elements not yet set are read from (data being drawn anew), or VALUE_NONE */
+    Value whole;      /* cache of the assembled array, VALUE_NONE when stale */
+    const Axis *loop; /* a list: what follows its items was set by a loop all at once; NULL: nothing */
+    Value steps;      /* ... and is this, with that axis */
 } Cells;
 
 /* A family of distributions, declared by `dist` (the library's are in stdlib/). */

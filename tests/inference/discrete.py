@@ -441,6 +441,67 @@ write("out.json", {{z: decode(infer(m)).z}})""")
     check("decode a chain over draws", out.get("z") == [k + 1 for k in reversed(path)], f"{out} {path[::-1]}")
 
 
+def branches():
+    """A variable that is drawn in one branch only: a sum, an exact evidence; decoded it is there where its branch is
+    taken. Importance sampling runs the plate element by element, and leaves the same elements out."""
+    y = [0.1, 3.2, 2.9, -0.5]
+    out = answer("branches", f"""
+data y = {y}
+model m {{
+    plate i in 1..4 {{
+        z[i] ~ Bernoulli(0.5)
+        if z[i] == 1 {{ k[i] ~ Categorical([0.2, 0.8]);  y[i] ~ Normal(k[i] + 1, 0.5) }} else {{ y[i] ~ Normal(0, 1) }}
+    }}
+}}
+fit = infer(m)
+best = decode(fit)
+g = infer(m, method = importance(20000))
+write("out.json", {{evidence: fit.log_evidence, p: fit.z[:, 2], z: best.z, k: best.k, again: g.log_evidence,
+                   drawn: sum(is_nan(g.k) != (g.z == 0)), shape: shape(g.k)}})""")
+
+    def normal(x, loc, scale):
+        return math.exp(-0.5 * ((x - loc) / scale) ** 2) / scale / math.sqrt(2 * math.pi)
+    one = [0.5 * (0.2 * normal(x, 2, 0.5) + 0.8 * normal(x, 3, 0.5)) for x in y]
+    none = [0.5 * normal(x, 0, 1) for x in y]
+    near("branches: evidence", out.get("evidence"), sum(math.log(a + b) for a, b in zip(one, none)), 1e-12)
+    near("branches: probabilities", out.get("p"), [a / (a + b) for a, b in zip(one, none)], 1e-12)
+    check("branches: decoded", (out.get("z"), out.get("k")) == ([0, 1, 1, 0], ["NaN", 2, 2, "NaN"]), out)
+    near("branches: evidence by importance", out.get("again"), out.get("evidence", 0), 0.05)
+    check("branches: what is drawn", (out.get("drawn"), out.get("shape")) == (0, [4000, 4]), out)
+
+
+def columns():
+    """A loop over steps around a plate of chains is the same as a plate of loops; a plate that continues an array."""
+    steps = """z[i, t] ~ Categorical(if t == 1 { [0.5, 0.5] } else { [[0.8, 0.2], [0.3, 0.7]][z[i, t - 1]] })
+        y[i, t] ~ Normal(z[i, t], s)"""
+    for latent, guide in (("s = 0.5", ""), ("s ~ HalfNormal(1)", ", steps = 50, draws = 100")):
+        out = answer("columns", f"""
+y = [[1, 1, 2, 2], [2, 1, 1, 1], [1.5, 2, 2, 2]]
+model a(y) {{ {latent};  for t in 1..4 {{ plate i in 1..3 {{ {steps} }} }} }}
+model b(y) {{ {latent};  plate i in 1..3 {{ for t in 1..4 {{ {steps} }} }} }}
+f = infer(a(y){guide})
+g = infer(b(y){guide})
+write("out.json", {{by: f.log_evidence - g.log_evidence, z: max(abs(f.z - g.z)), best: max(abs(decode(f).z - decode(g).z)),
+                   elbo: f.elbo - g.elbo}})""")
+        same = [out.get(k) for k in ("z", "best", "by" if "=" in latent else "elbo")]
+        check("columns: " + latent, same == [0, 0, 0], out)
+    y = [1, 2, 1, 1.9]
+    out = answer("a plate that continues", f"""
+model m(y) {{
+    z[1] ~ Categorical([0.5, 0.5])
+    plate t in 2..4 {{ z[t] ~ Categorical([[0.8, 0.2], [0.3, 0.7]][z[1]]) }}
+    plate u in 1..4 {{ y[u] ~ Normal(z[u], 0.5) }}
+}}
+fit = infer(m({y}))
+write("out.json", {{evidence: fit.log_evidence, z: decode(fit).z}})""")
+    total = {}
+    for z in itertools.product((1, 2), repeat=4):
+        total[z] = math.log(0.5) + sum(math.log([[0.8, 0.2], [0.3, 0.7]][z[0] - 1][k - 1]) for k in z[1:]) + \
+            sum(-2 * (a - b) ** 2 - math.log(0.5 * math.sqrt(2 * math.pi)) for a, b in zip(y, z))
+    near("a plate that continues", out.get("evidence"), math.log(sum(map(math.exp, total.values()))), 1e-12)
+    check("a plate that continues: best", tuple(out.get("z", ())) == max(total, key=total.get), out)
+
+
 # -- Cost --
 
 def chain(steps, states):
@@ -539,7 +600,7 @@ def main():
         random_models(range(first, int(sys.argv[2] if sys.argv[2:] else first) + 1), os.getcwd())
     else:
         for test in (sparse_coding, em, coin, geometric, semi_supervised, impossible_values, impossible_in_a_run,
-                     support_depends, decode_over_draws):
+                     support_depends, decode_over_draws, branches, columns):
             test()
         features = random_models(range(1, MODELS + 1))
         check("the random models have all features", not set(FEATURES) - features, set(FEATURES) - features)
