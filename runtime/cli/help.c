@@ -3,9 +3,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli/commands.h"
 #include "cli/program.h"
+#include "cli/wrap.h"
 #include "infer/optimizer.h"
 #include "interp/stdlib.h"
 
@@ -309,12 +311,39 @@ static bool show_fixed(const char *name) {
     return true;
 }
 
-bool help_show(Session *s, const char *name) { return show_fixed(name) || show_library(s, name); }
+/* What is shown is wrapped on a terminal; it is collected first (stdout is a variable: glibc manual, "Standard Streams"). */
+typedef struct Page {
+    FILE *screen;
+    char *text;
+    size_t length;
+} Page;
 
-static int help_on_library(Session *s) { return show_library(s, s->options->file) ? EXIT_DONE : EXIT_USAGE; }
+static void page_open(Page *p) {
+    p->screen = stdout;
+    FILE *memory = isatty(STDOUT_FILENO) ? open_memstream(&p->text, &p->length) : NULL;
+    if (memory) stdout = memory;
+}
+
+static void page_close(Page *p) {
+    if (stdout == p->screen) return;
+    fclose(stdout);
+    stdout = p->screen;
+    wrap_puts(p->text, stdout);
+    free(p->text);
+}
+
+bool help_show(Session *s, const char *name) {
+    Page p = {0};
+    page_open(&p);
+    bool found = show_fixed(name) || show_library(s, name);
+    page_close(&p);
+    return found;
+}
+
+static int help_on_library(Session *s) { return help_show(s, s->options->file) ? EXIT_DONE : EXIT_USAGE; }
 
 int command_help(const Options *o) {
-    if (o->file) return show_fixed(o->file) ? EXIT_DONE : session_run(o, NULL, help_on_library);
+    if (o->file) return session_run(o, NULL, help_on_library);
     show_overview();
     return EXIT_DONE;
 }

@@ -3,9 +3,10 @@
 #include <math.h>
 #include <string.h>
 
+#include "infer/infer.h"
 #include "interp/effects.h"
 
-enum { DIGITS = 5, ENDS = 5, SHORT = 12, GAP = 2, SLICE_ENDS = 2, MAX_CELL = 32 };
+enum { DIGITS = 5, ENDS = 5, SHORT = 12, GAP = 2, SLICE_ENDS = 2, MAX_CELL = 32, NARROWEST = 20 };
 
 static void element_text(const Array *a, double x, char out[MAX_CELL]) {
     Buf b = {0};
@@ -150,6 +151,7 @@ static void show_indented(const char *text, int indent, Buf *out) {
     }
 }
 
+/* Records within records have less and less room; where there is none, what is within is one line, cut. */
 static void show_record(Interp *in, const Record *r, int width, Buf *out) {
     int longest = 0;
     for (int k = 0; k < r->n; k++)
@@ -172,11 +174,23 @@ void pretty_value(Interp *in, Value v, int width, Buf *out) {
         size_t start = out->length;
         value_show(in, v, out, false);
         bool long_one = v.kind == VALUE_RECORD && out->length - start > (size_t)(width > 20 ? width : 20);
-        if (long_one) {
+        if (long_one && width < NARROWEST) {
+            size_t end = start + NARROWEST;
+            while (((unsigned char)out->text[end] & 0xC0) == 0x80) end--; /* whole characters */
+            out->text[out->length = end] = 0;
+            buf_add(out, "...");
+        } else if (long_one) {
             out->text[out->length = start] = 0;
             show_record(in, v.u.record, width, out);
         }
     }
+}
+
+static const char *fit_kind(Interp *in, Value v) {
+    const FitReport *r = fit_report(v);
+    const char *text = arena_printf(in->arena, "a fit of %s by %s", r->model, r->method);
+    for (int k = 0; k < r->nvariables; k++) text = arena_printf(in->arena, "%s%s %s", text, k ? "," : ":", r->variables[k].name);
+    return text;
 }
 
 const char *pretty_kind(Interp *in, Value v) {
@@ -187,6 +201,7 @@ const char *pretty_kind(Interp *in, Value v) {
         buf_free(&b);
         return text;
     }
+    if (v.kind == VALUE_OBJECT && v.u.object->type == &fit_type) return fit_kind(in, v);
     if (v.kind != VALUE_DIST) return value_describe(in, v);
     Support s = dist_support(in, v.u.dist, SPAN_NONE);
     Shape shape = dist_event_shape(in, v.u.dist, SPAN_NONE);

@@ -92,6 +92,14 @@ static const char *find_place(const Source *source, int line, int column) {
     return s;
 }
 
+char *program_piece(const Ctx *c, Arena *a, Span span) {
+    if (span.file < 0 || span.file >= c->nsources) return arena_strdup(a, "");
+    const Source *source = &c->sources[span.file];
+    const char *from = find_place(source, span.line, span.column);
+    const char *to = find_place(source, span.end_line, span.end_column);
+    return arena_printf(a, "%.*s", (int)(to > from ? to - from : 0), from);
+}
+
 char *program_text(const Ctx *c, Arena *a, Span span) {
     if (span.file < 0 || span.file >= c->nsources) return arena_strdup(a, "");
     const Source *source = &c->sources[span.file];

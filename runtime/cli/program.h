@@ -12,6 +12,9 @@ int program_read(Ctx *c, Arena *a, const char *file, const char **why);
 int program_read_import(void *self, Ctx *c, const char *importer, const char *path, const char **why);
 int program_read_import_anew(void *self, Ctx *c, const char *importer, const char *path, const char **why);
 
+/* The text of a span as it stands. */
+char *program_piece(const Ctx *c, Arena *a, Span span);
+
 /* The text of a span, as one line: stretches of blanks and newlines become one blank. */
 char *program_text(const Ctx *c, Arena *a, Span span);
 

@@ -8,6 +8,7 @@
 #include "cli/data.h"
 #include "cli/pretty.h"
 #include "cli/program.h"
+#include "cli/wrap.h"
 
 /* -- Running -- */
 
@@ -40,7 +41,8 @@ static void show_value(Repl *r, Value v) {
     if (v.kind == VALUE_NONE || v.kind == VALUE_NOTHING) return;
     Buf out = {0};
     pretty_value(r->session->interp, v, r->width, &out);
-    if (out.text) puts(out.text);
+    if (out.text && v.kind == VALUE_OBJECT) wrap_puts(out.text, stdout), putchar('\n');
+    else if (out.text) puts(out.text);
     buf_free(&out);
     keep_last(r, v);
 }
@@ -49,6 +51,7 @@ typedef struct Input {
     Repl *repl;
     const char *text, *file;
     Value *value; /* NULL: values are shown */
+    bool entered; /* to be saved */
     bool done;
 } Input;
 
@@ -56,8 +59,11 @@ static void run_statements(Input *input, const Module *m) {
     Repl *r = input->repl;
     for (int k = 0; k < m->body->n; k++) {
         Value result = value_none();
-        interp_run_statement(r->session->interp, m->body->statements[k], &result);
-        if (m->body->statements[k]->kind != STMT_EXPR) continue;
+        const Stmt *s = m->body->statements[k];
+        interp_run_statement(r->session->interp, s, &result);
+        bool shown = s->kind == STMT_EXPR && result.kind != VALUE_NONE && result.kind != VALUE_NOTHING;
+        if (input->entered) entered_add(r, s, shown);
+        if (s->kind != STMT_EXPR) continue;
         if (input->value)
             *input->value = result;
         else if (!input->file)
@@ -85,10 +91,8 @@ static void run_input(void *arg) {
 }
 
 bool repl_run_text(Repl *r, const char *text) {
-    Input input = {.repl = r, .text = text};
-    bool done = repl_protect(r, run_input, &input) && input.done;
-    if (done && text[strspn(text, " \t\n")]) buf_printf(&r->entered, "%s\n", text);
-    return done;
+    Input input = {.repl = r, .text = text, .entered = true};
+    return repl_protect(r, run_input, &input) && input.done;
 }
 
 bool repl_run_file(Repl *r, const char *file) {
@@ -110,10 +114,10 @@ static void begin(Repl *r) {
     in->hooks.print = on_print;
     in->hooks.fit_finished = on_fit;
     in->full_print = !isatty(STDOUT_FILENO);
-    r->width = in->width = screen_width();
+    r->width = in->width = screen_width(STDOUT_FILENO);
     repl_run_text(r, "_ = 0");
     r->last = lang_global_find(in->names, "_");
-    buf_free(&r->entered);
+    r->entered.n = 0;
 }
 
 static int repl_session(Session *s) {
@@ -129,7 +133,7 @@ static int repl_session(Session *s) {
     for (bool going = true; going;) {
         Buf text = {0};
         LinesResult got = lines_read(&r, &text);
-        r.width = s->interp->width = screen_width();
+        r.width = s->interp->width = screen_width(STDOUT_FILENO);
         if (got == LINES_END)
             going = false;
         else if (got == LINES_TEXT && text.text[0] == ':')
@@ -140,7 +144,6 @@ static int repl_session(Session *s) {
         buf_free(&text);
     }
     lines_close(&r);
-    buf_free(&r.entered);
     return EXIT_DONE;
 }
 

@@ -4,12 +4,20 @@
 
 #include "cli/session.h"
 
+/* Statements that ran, oldest first. A definition takes the place of an earlier one of its name. */
+typedef struct Entered {
+    struct EnteredStatement {
+        const char *name, *text; /* name: of what it defines, NULL: nothing that could be defined again */
+    } * list;
+    int n, capacity;
+} Entered;
+
 typedef struct Repl {
     Session *session;
     bool terminal;      /* somebody types */
     int width;          /* characters of a line of output */
     int last;           /* the global slot of `_` */
-    Buf entered;        /* what ran, for :save */
+    Entered entered;    /* what ran, for :save */
     const char *loaded; /* the file of :load, for :reload */
     bool failed;
     Error why;          /* the last error */
@@ -28,6 +36,11 @@ bool repl_protect(Repl *r, void (*body)(void *), void *arg);
 bool repl_obey(Repl *r, const char *text);
 const char *repl_command_name(int k); /* ":help", ...; NULL behind the last */
 bool repl_command_takes_file(const char *name, size_t length);
+
+/* -- What was entered (repl_entered.c) -- */
+void entered_add(Repl *r, const Stmt *s, bool shown); /* shown: an expression with a value */
+/* A program that does it again and prints what was shown, laid out. In the session's arena. */
+const char *entered_program(Repl *r);
 
 /* -- Lines -- */
 void lines_open(Repl *r);

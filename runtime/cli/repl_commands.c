@@ -67,18 +67,24 @@ static void show_params(void *self) {
 
 static bool in_word(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || (c & 0x80); }
 
-/* The values of the names that stand in the line of the error. */
+static bool stands_before(const char *line, const char *word, size_t n) {
+    for (const char *s = line; s < word; s++)
+        if (strncmp(s, word, n) == 0 && !in_word(s[n]) && (s == line || !in_word(s[-1]))) return true;
+    return false;
+}
+
+/* The values of the names that stand in the line of the error, each once. */
 static void show_names_of_line(Repl *r, Span at) {
     const Ctx *c = r->session->ctx;
     Interp *in = r->session->interp;
     if (at.file < 0 || at.file >= c->nsources) return;
     const char *s = c->sources[at.file].text;
     for (int line = 1; line < at.line && s; line++) s = strchr(s, '\n') ? strchr(s, '\n') + 1 : NULL;
-    while (s && *s && *s != '\n') {
+    for (const char *begin = s; s && *s && *s != '\n';) {
         size_t n = 0;
         while (in_word(s[n])) n++;
         char *name = strndup(s, n);
-        int slot = n ? lang_global_find(in->names, name) : -1;
+        int slot = n && !stands_before(begin, s, n) ? lang_global_find(in->names, name) : -1;
         if (slot >= 0 && slot < in->nglobals && in->globals[slot].kind != VALUE_NONE) {
             Buf out = {0};
             pretty_value(in, in->globals[slot], r->width, &out);
@@ -139,8 +145,8 @@ static void load_data(void *self) {
 
 static void save_session(void *self) {
     Action *a = self;
-    const Buf *b = &a->repl->entered;
-    file_write(a->repl->session->ctx, a->argument, b->text ? b->text : "", b->length, SPAN_NONE);
+    const char *text = entered_program(a->repl);
+    file_write(a->repl->session->ctx, a->argument, text, strlen(text), SPAN_NONE);
 }
 
 /* -- Time -- */
@@ -206,7 +212,7 @@ static const ReplCommand table[] = {
     {":time", "EXPR", time_it, "run and say how long it took"},
     {":profile", "EXPR", profile_it, "run and say where the time went: operations by time, with their lines"},
     {":plot", "EXPR", plot_it, "a picture: of numbers, of a fit, of x, y; behind a comma \"FILE.png\" or .svg"},
-    {":save", "FILE", save_session, "what was entered, as a program"},
+    {":save", "FILE", save_session, "what was entered, as a program that prints what was shown"},
     {":quit", "", NULL, "leave; so does the end of the input"},
 };
 enum { NCOMMANDS = sizeof table / sizeof *table };

@@ -8,6 +8,7 @@
 #include "cli/draws.h"
 #include "cli/json.h"
 #include "cli/session.h"
+#include "cli/wrap.h"
 #include "infer/report.h"
 
 typedef struct Run {
@@ -76,7 +77,7 @@ static void run_program(void *arg) {
 
 /* What was reached is shown whatever became of the rest. */
 static void finish(Run *run) {
-    if (!run->printed && run->summaries.length) puts(run->summaries.text);
+    if (!run->printed && run->summaries.length) wrap_puts(run->summaries.text, stdout), putchar('\n');
     buf_free(&run->summaries);
 }
 
@@ -88,7 +89,7 @@ static int run_session(Session *s) {
     s->interp->hooks.self = run;
     s->interp->hooks.print = on_print;
     s->interp->hooks.fit_finished = on_fit;
-    s->interp->width = screen_width();
+    s->interp->width = screen_width(STDOUT_FILENO);
     s->interp->full_print = s->options->json || !isatty(STDOUT_FILENO);
     Error caught;
     bool done = ctx_protect(s->ctx, run_program, s, &caught);

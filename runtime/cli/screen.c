@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "cli/options.h"
+#include "cli/wrap.h"
 
 void screen_open(Screen *s, Ctx *c, Arena *a, bool quiet, bool json) {
     const char *no_color = getenv("NO_COLOR"), *term = getenv("TERM");
@@ -70,7 +71,7 @@ void screen_show(Screen *s, Severity severity, const Error *e) {
     if (s->color) word = arena_printf(s->arena, "\x1b[%sm%s\x1b[0m", colors[severity], word);
     fflush(stdout); /* what was printed before stands before */
     screen_erase(s);
-    fputs(ctx_render(s->ctx, s->arena, word, &coded), stderr);
+    wrap_puts(ctx_render(s->ctx, s->arena, word, &coded), stderr);
 }
 
 void screen_say(Screen *s, Severity severity, const char *hint, const char *format, ...) {
@@ -123,6 +124,7 @@ static void add_progress(Buf *b, const Progress *p) {
 
 void screen_progress(void *screen, const Progress *p) {
     Screen *s = screen;
+    fflush(stdout); /* a second interrupt ends the process: what was printed is out by then */
     if (!s->progress) return;
     if (p->seconds < s->last_line) s->last_line = 0; /* another fit */
     if (p->done) {
@@ -134,16 +136,15 @@ void screen_progress(void *screen, const Progress *p) {
     s->last_line = p->seconds;
     Buf b = {0};
     add_progress(&b, p);
-    if (s->terminal) fflush(stdout);
     fprintf(stderr, s->terminal ? "\r%.150s\x1b[K" : "%s\n", b.text);
     fflush(stderr);
     s->line_shown = s->terminal;
     buf_free(&b);
 }
 
-int screen_width(void) {
+int screen_width(int file) {
     struct winsize size;
-    bool known = ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col >= 20;
+    bool known = ioctl(file, TIOCGWINSZ, &size) == 0 && size.ws_col >= 20;
     return known ? size.ws_col : 80;
 }
 

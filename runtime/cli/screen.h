@@ -27,8 +27,8 @@ void screen_say(Screen *s, Severity severity, const char *hint, const char *form
 void screen_progress(void *screen, const Progress *p); /* InferSettings.on_progress */
 void screen_erase(Screen *s);                          /* the live line */
 
-/* Characters of a line of standard output; 80 where it is no terminal. */
-int screen_width(void);
+/* Characters of a line of the terminal behind a file descriptor; 80 where it is none. */
+int screen_width(int file);
 
 /* Interrupts are counted in the number that it gives; the second ends the process ... */
 volatile int *interrupts_catch(void);

@@ -9,7 +9,7 @@
 
 /* -- Tables of texts -- */
 
-enum { COLUMNS = 4, WIDEST = 60 };
+enum { COLUMNS = 4, WIDEST = 60, NARROWEST = 12, GAP = 2 };
 
 typedef struct Table {
     Arena *arena;
@@ -33,17 +33,42 @@ static int text_width(const char *s) {
     return n;
 }
 
-static void table_show(const Table *t, Buf *out) {
+/* The widest columns give way until a line has at most so many characters. */
+static void fit_widths(int width[COLUMNS], int most) {
+    for (;;) {
+        int all = GAP * (COLUMNS - 1), widest = 0;
+        for (int k = 0; k < COLUMNS; k++) {
+            all += width[k];
+            if (width[k] > width[widest]) widest = k;
+        }
+        if (all <= most || width[widest] <= NARROWEST) return;
+        width[widest]--;
+    }
+}
+
+/* The first characters of a text that is longer, with a mark. */
+static const char *cut_text(Arena *a, const char *text, int width) {
+    if (text_width(text) <= width) return text;
+    size_t n = 0;
+    for (int k = 0; k < width - 3; k++)
+        do n++;
+        while (((unsigned char)text[n] & 0xC0) == 0x80);
+    return arena_printf(a, "%.*s...", (int)n, text);
+}
+
+/* most: characters of a line; 0: any number. */
+static void table_show(const Table *t, int most, Buf *out) {
     int width[COLUMNS] = {0};
     for (int k = 0; k < t->n * COLUMNS; k++) {
         int n = text_width(t->cells[k]), *w = &width[k % COLUMNS];
-        if (n > *w) *w = n < WIDEST ? n : WIDEST;
+        if (n > *w) *w = n;
     }
+    if (most) fit_widths(width, most);
     for (int r = 0; r < t->n; r++) {
         Buf line = {0};
         for (int k = 0; k < COLUMNS; k++) {
-            const char *cell = t->cells[COLUMNS * r + k];
-            buf_printf(&line, "%s%s", k ? "  " : "", cell);
+            const char *cell = most ? cut_text(t->arena, t->cells[COLUMNS * r + k], width[k]) : t->cells[COLUMNS * r + k];
+            buf_printf(&line, "%*s%s", k ? GAP : 0, "", cell);
             for (int n = text_width(cell); k + 1 < COLUMNS && n < width[k]; n++) buf_add_char(&line, ' ');
         }
         while (line.length && line.text[line.length - 1] == ' ') line.text[--line.length] = 0;
@@ -68,6 +93,8 @@ static const char *cell_of(Interp *in, Arena *a, Value v) {
     buf_free(&b);
     return text;
 }
+
+static int line_width(const Interp *in) { return in->full_print ? 0 : in->width; }
 
 /* -- One run -- */
 
@@ -131,9 +158,9 @@ static void show_trace(Glance *l, const Trace *t) {
         row[1] = e->kind == ENTRY_RECORD ? "" : number_text(in->arena, density);
         row[2] = e->dist ? cell_of(in, in->arena, (Value){.kind = VALUE_DIST, .u.dist = e->dist}) : e->kind == ENTRY_RECORD ? ":=" : "";
         row[3] = e->value.kind == VALUE_NONE ? "" : cell_of(in, in->arena, e->value);
-        if (e->observed) row[3] = arena_printf(in->arena, "%s  (data)", row[3]);
+        if (e->observed) row[3] = arena_printf(in->arena, "data: %s", row[3]);
     }
-    table_show(&table, l->out);
+    table_show(&table, line_width(in), l->out);
     buf_printf(l->out, "log density of all: %s\n", number_text(in->arena, sum));
 }
 
@@ -146,8 +173,8 @@ void look_trace(Interp *in, Value model, Span at, Buf *out) {
 
 static const char *treatment(const Entry *e, const Support *s) {
     if (e->kind == ENTRY_RECORD) return "computed from the others, kept with the draws";
-    if (e->observed) return "observed: the data";
-    if (!s->discrete) return s->kind == TYPE_REAL && s->low.kind == VALUE_NONE && s->high.kind == VALUE_NONE ? "by the guide" : "by the guide, through a transform to real numbers";
+    if (e->observed) return "not at all: data";
+    if (!s->discrete) return s->kind == TYPE_REAL && s->low.kind == VALUE_NONE && s->high.kind == VALUE_NONE ? "by the guide" : "by the guide, on the real line";
     bool finite = s->kind == TYPE_BOOL || (s->low.kind != VALUE_NONE && s->high.kind != VALUE_NONE);
     return finite ? "discrete: summed out where that is affordable" : "discrete without end: a guide or sampling must draw it";
 }
@@ -181,7 +208,7 @@ static void show_sites(Glance *l, const Trace *t) {
     Interp *in = l->in;
     Table table = {.arena = in->arena};
     const char **head = table_row(&table);
-    head[0] = "variable", head[1] = "plates, shape", head[2] = "support", head[3] = "";
+    head[0] = "variable", head[1] = "plates, shape", head[2] = "support", head[3] = "inferred";
     for (int k = 0; k < t->n; k++) {
         const Entry *e = &t->entries[k];
         if (!e->name || seen_before(t, k)) continue;
@@ -193,7 +220,7 @@ static void show_sites(Glance *l, const Trace *t) {
         row[2] = e->dist ? support_text(in, &s) : "";
         row[3] = treatment(e, &s);
     }
-    table_show(&table, l->out);
+    table_show(&table, line_width(in), l->out);
 }
 
 void look_sites(Interp *in, Value model, Span at, Buf *out) {
@@ -212,6 +239,6 @@ bool look_params(Interp *in, Buf *out) {
         row[2] = cell_of(in, in->arena, params_value(s->latest->params, in, k));
         row[3] = "";
     }
-    table_show(&table, out);
+    table_show(&table, line_width(in), out);
     return true;
 }

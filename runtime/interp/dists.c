@@ -472,11 +472,21 @@ static void check_data(Interp *in, const Site *s, Value x) {
               support_text(in, &support));
 }
 
+static const char *shape_words(Interp *in, Shape s) {
+    return s.rank == 0 ? "is a single number" : arena_printf(in->arena, "has shape %s", shape_text(in->arena, s));
+}
+
 static void check_shape(Interp *in, const Site *s, Value x) {
     Shape have = value_event_shape(in, x, s->span), draws = dist_event_shape(in, s->dist, s->span), both;
     if (shape_broadcast(draws, have, &both) && shape_equal(both, have)) return;
-    ctx_raise(in->ctx, ERROR_PROGRAM, s->span, NULL, "%s has shape %s, the draws of %s have shape %s", site_text(in, s), shape_text(in->arena, have),
-              s->dist->family->decl->name, shape_text(in->arena, draws));
+    const char *hint = NULL;
+    for (int k = 0; k < s->nindex && !hint; k++) { /* x of all elements in the place of x[i] */
+        const Axis *plate = s->index[k].axis;
+        if (plate && have.rank + 1 == draws.rank && draws.dim[0] == plate->size)
+            hint = arena_printf(in->arena, "in the plate `%s` an array of all its elements is indexed: x[%s]", plate->name, plate->name);
+    }
+    ctx_raise(in->ctx, ERROR_PROGRAM, s->span, hint, "%s %s, a draw of %s %s", site_text(in, s), shape_words(in, have),
+              s->dist->family->decl->name, shape_words(in, draws));
 }
 
 /* Missing elements: something finite in their place, so that no NaN reaches the derivative. False: all are missing. */

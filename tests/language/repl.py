@@ -31,11 +31,11 @@ SCRIPTS = [
     ('vars', 'x = 1\nfn f(a) = a\n:vars\n', 'x  the number 1\nf  fn f(a)\n', []),
     ('type', ':type Gamma(1, [2, 3])\n:type 1..3\n', '~a distribution, Gamma, over positive numbers, shape \\[2\\]\nthe range 1\\.\\.3\n', []),
     ('trace', MODEL + ':trace m\n', '~address  log density .*\nmu       -\\d.*Normal\\(loc = 0, scale = 1\\) .*\n'
-     'y\\[i\\]     -\\d.*\\[1, 2, 3\\]  \\(data\\)\nlog density of all: -\\d.*\n', []),
+     'y\\[i\\]     -\\d.*data: \\[1, 2, 3\\]\nlog density of all: -\\d.*\n', []),
     ('the trace adds up', 'model one { a ~ Delta(2)\n observe 2.0 ~ Normal(a, 1) }\n:trace one\n',
      '~(.*\n)*observe.* +-0.918939.*\nlog density of all: -0.918939\n', []),
     ('sites', MODEL.replace('mu ~', 'k ~ Poisson(3)\n    mu ~') + ':sites m\n',
-     '~.*\nk +whole numbers from 0 .*must draw it\nmu +real numbers +by the guide\ny\\[i\\] +i in 1..3 .*the data\n', []),
+     '~.*\nk +whole numbers from 0 .*must draw it\nmu +real numbers +by the guide\ny\\[i\\] +i in 1..3 .*data\n', []),
     ('params', ':params\n' + MODEL + 'fit = infer(m, steps = 10)\n:params\n',
      '~the latest fit learned no parameters.*\nmvn_guide.loc +\\[1\\] .*\n(.*\n)*', []),
     ('why', 'x = [1, 2]\nx[3]\n:why\n', '~(.*\n)*  x = \\[1, 2\\]\n', ['outside']),
@@ -50,10 +50,14 @@ SCRIPTS = [
     ('no such file', ':load nowhere.ppl\n:data nowhere.csv\n1\n', '1\n', ['nowhere.ppl', 'nowhere.csv', 'No such file']),
     ('load and reload', ':load two.ppl\ntwo\n:reload\ntwo\n', '2\n2\n', []),
     ('data', ':data y.csv\nsum(y)\n', 'y  an array of shape [3]\nz  an array of shape [3]\n6\n', []),
-    ('save', 'a = 1\nfoo(\n\na + 1\n:save out.ppl\n', '2\n', ['expected']),
+    ('save', 'a = 1\nfoo(\n\na + 1\nmodel m { z ~ Normal(0, 1) }\nprint("b")\nmodel m {\nz ~ Normal(0, 2)\n}\n:save out.ppl\n', '2\nb\n',
+     ['expected']),
     ('leave', '1\n:q\n2\n', '1\n', []),
     ('what is not needed', '(_, b) = (1, 2)\nb\n', '2\n', []),
 ]
+
+
+SAVED = 'a = 1\nprint(a + 1)\nmodel m {\n    z ~ Normal(0, 2)\n}\nprint("b")\n'
 
 
 def check_script(folder, name, text, output, words):
@@ -187,7 +191,7 @@ def main():
         with open(os.path.join(folder, 'out.ppl'), encoding='utf-8') as f:
             saved = f.read()
         results.append(('reload reads imports again', check_reload(folder)))
-        results.append(('what was saved', None if saved == 'a = 1\na + 1\n' else repr(saved)))
+        results.append(('what was saved', None if saved == SAVED else repr(saved)))
         if shutil.which('tmux'):
             results.append(('a session on a terminal', check_session(folder)))
         else:

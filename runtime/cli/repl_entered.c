@@ -1,0 +1,47 @@
+/* What was entered in the REPL, for :save. */
+#include <string.h>
+
+#include "cli/program.h"
+#include "cli/repl.h"
+#include "lang/format.h"
+
+static const char *defined_name(const Stmt *s) {
+    switch (s->kind) {
+    case STMT_FUNCTION: return s->u.function.function->name;
+    case STMT_DIST: return s->u.dist.decl->name;
+    case STMT_DATA: return s->u.data.name;
+    case STMT_IMPORT: return s->u.import.path;
+    default: return NULL;
+    }
+}
+
+static struct EnteredStatement *place_of(Repl *r, const char *name) {
+    Entered *e = &r->entered;
+    for (int k = 0; k < e->n; k++)
+        if (name && e->list[k].name && strcmp(e->list[k].name, name) == 0) return &e->list[k];
+    if (e->n == e->capacity) {
+        e->capacity = e->capacity ? 2 * e->capacity : 64;
+        struct EnteredStatement *more = ARENA_ARRAY(r->session->arena, struct EnteredStatement, e->capacity);
+        if (e->n) memcpy(more, e->list, sizeof *more * (size_t)e->n);
+        e->list = more;
+    }
+    return &e->list[e->n++];
+}
+
+void entered_add(Repl *r, const Stmt *s, bool shown) {
+    Arena *a = r->session->arena;
+    const char *text = program_piece(r->session->ctx, a, s->span), *name = defined_name(s);
+    *place_of(r, name) = (struct EnteredStatement){name, shown ? arena_printf(a, "print(%s)", text) : text};
+}
+
+const char *entered_program(Repl *r) {
+    Session *s = r->session;
+    Buf b = {0};
+    buf_add(&b, "");
+    for (int k = 0; k < r->entered.n; k++) buf_printf(&b, "%s\n", r->entered.list[k].text);
+    const char *text = arena_strdup(s->arena, b.text);
+    buf_free(&b);
+    Diagnostics mistakes = {.max_errors = 1}; /* a line of the REPL is more patient than a program */
+    const char *laid_out = lang_format(s->ctx, s->arena, ctx_add_source(s->ctx, "<entered>", text, strlen(text)), &mistakes);
+    return laid_out ? laid_out : text;
+}
