@@ -123,43 +123,148 @@ def nest(values):
     return out
 
 
+def residual(x, p):
+    return add(x, dense(tanh(dense(x, p['layer_1']['dense_1'])), p['layer_2']['dense_1']))
+
+
+def pool(x, reduction, size, stride):
+    h, wide = len(x), len(x[0])
+    return [[[reduction([x[i + u][j + v][c] for u in range(size) for v in range(size)]) for c in range(len(x[0][0]))]
+             for j in range(0, wide - size + 1, stride)] for i in range(0, h - size + 1, stride)]
+
+
+# call, its own parameters within those of its net, and the same on lists of x, im and these
 LAYERS = {
-    'mlp': ('mlp(x[2], [4, 2], tanh)', lambda x, im, p: mlp(x[1], p)),
-    'highway': ('highway(x[2])', lambda x, im, p: highway(x[1], p)),
-    'layer_norm': ('layer_norm(x[2])', lambda x, im, p: layer_norm(x[1], p)),
-    'rnn': ('rnn(x, 3)', lambda x, im, p: rnn(x, p)),
-    'gru': ('gru(x, 3)', lambda x, im, p: gru(x, p)),
-    'lstm': ('lstm(x, 3)', lambda x, im, p: lstm(x, p)),
-    'attention_pool': ('attention_pool(x, 3)', lambda x, im, p: attention_pool(x, p)),
-    'conv2d': ('conv2d(im, 3, stride = 2, padding = 1)', lambda x, im, p: conv2d(im, p)),
-    'conv2d_transpose': ('conv2d_transpose(im, 3, stride = 2, padding = 1)', lambda x, im, p: conv2d_transpose(im, p)),
+    'mlp': ('mlp(x[2], [4, 2], tanh)', 'mlp_1', lambda x, im, p: mlp(x[1], p)),
+    'highway': ('highway(x[2])', 'highway_1', lambda x, im, p: highway(x[1], p)),
+    'residual': ('residual(x[3], h -> mlp(h, [4, 5], tanh))', 'mlp_1', lambda x, im, p: residual(x[2], p)),
+    'layer_norm': ('layer_norm(x[2])', 'layer_norm_1', lambda x, im, p: layer_norm(x[1], p)),
+    'embedding': ('embedding(3, 4, 3)', 'embedding_1', lambda x, im, p: p['w'][2]),
+    'embeddings': ('embedding([2, 1, 2], 4, 3)', 'embedding_1', lambda x, im, p: [p['w'][k] for k in [1, 0, 1]]),
+    'rnn': ('rnn(x, 3)', 'rnn_1', lambda x, im, p: rnn(x, p)),
+    'gru': ('gru(x, 3)', 'gru_1', lambda x, im, p: gru(x, p)),
+    'lstm': ('lstm(x, 3)', 'lstm_1', lambda x, im, p: lstm(x, p)),
+    'attention_pool': ('attention_pool(x, 3)', 'attention_pool_1', lambda x, im, p: attention_pool(x, p)),
+    'conv2d': ('conv2d(im, 3, stride = 2, padding = 1)', 'conv2d_1', lambda x, im, p: conv2d(im, p)),
+    'conv2d_transpose': ('conv2d_transpose(im, 3, stride = 2, padding = 1)', 'conv2d_transpose_1', lambda x, im, p: conv2d_transpose(im, p)),
+    'max_pool': ('max_pool(im)', None, lambda x, im, p: pool(im, max, 2, 2)),
+    'mean_pool': ('mean_pool(im, 3, stride = 1)', None, lambda x, im, p: pool(im, lambda v: sum(v) / len(v), 3, 1)),
 }
 
 
+def numbers_in(v):
+    """Where the numbers of nested records and lists stand: (container, key)."""
+    items = v.items() if isinstance(v, dict) else enumerate(v)
+    return [at for key, e in items for at in ([(v, key)] if isinstance(e, (int, float)) else numbers_in(e))]
+
+
+def density(layers, x, im, params):
+    """Of outputs that are all observed as Normal(1, 1), but for a constant."""
+    own = lambda name, part: params['f_' + name][part] if part else {}
+    return -0.5 * sum((a - 1) ** 2 for name, (_, part, compute) in layers.items() for a in flat(compute(x, im, own(name, part))))
+
+
 def layers():
-    """Trained a little, so that no bias is 0, then worked out from the parameters."""
-    nets = '\n'.join(f'net f_{name}(x, im) = {call}' for name, (call, _) in LAYERS.items())
-    seen = '\n'.join(f'observe f_{name}(x[i], im[i]) ~ Normal(1, 1)' for name in LAYERS)
-    values = ', '.join(f'{name}: f_{name}(x[2], im[2])' for name in LAYERS)
-    code, out, _, err = run(f'''{nets}
-x = draw(Normal(0, 1)[3, 4, 5])
-im = draw(Normal(0, 1)[3, 5, 6, 2])
-model m(x, im) {{
-    plate i in 1..3 {{ {seen} }}
+    """Trained a little, so that no bias is 0, then worked out from the parameters: values, and the gradient with respect to
+    parameters and inputs as one more step of descent, against finite differences."""
+    nets = '\n'.join(f'net f_{name}(x, im) = {call}' for name, (call, _, _) in LAYERS.items())
+    seen = '\n    '.join(f'observe f_{name}(x, im) ~ Normal(1, 1)' for name in LAYERS)
+    values = ', '.join(f'{name}: f_{name}(fit.params.m.x, fit.params.m.im)' for name in LAYERS)
+    text = f'''{nets}
+model m {{
+    param x: real[4, 5] = normal_init(1)
+    param im: real[5, 6, 2] = normal_init(1)
+    {seen}
 }}
-fit = infer(m(x, im), steps = 30)
+fit = infer(m, steps = 30, optimizer = adam(0.01))
+fit = infer(m, from = fit, steps = 1, optimizer = sgd(RATE))
 save("params.json", fit)
-write("out.json", {{x: x[2], im: im[2], {values}}})
-''')
+write("out.json", {{{values}}})
+'''
+    rate = 1e-4
+    code, out, _, err = run(text.replace('RATE', '0'))
     check('layers run', code == 0, err)
     if code:
         return
-    params = nest(out)
-    for name, (_, compute) in LAYERS.items():
-        want = flat(compute(out['x'], out['im'], params['f_' + name][name + '_1']))
-        have = flat(out[name])
+    params, moved = nest(out), nest(run(text.replace('RATE', str(rate)))[1])
+    x, im = params['m']['x'], params['m']['im']
+    for name, (_, part, compute) in LAYERS.items():
+        want, have = flat(compute(x, im, params['f_' + name][part] if part else {})), flat(out[name])
         gap = max((abs(a - b) for a, b in zip(want, have)), default=1) if len(want) == len(have) else math.inf
         check(name, gap < 1e-9, f'{have[:6]} should be {want[:6]}')
+    of_images = {k: v for k, v in LAYERS.items() if '(im' in v[0]}
+    of_x = {k: v for k, v in LAYERS.items() if 'x' in v[0]}
+    parts = [('x', x, moved['m']['x'], of_x), ('im', im, moved['m']['im'], of_images)]
+    parts += [(name, params['f_' + name], moved['f_' + name], {name: v}) for name, v in LAYERS.items() if v[1]]
+    h = 1e-5
+    for name, before, after, which in parts:
+        worst = (0, '')
+        for (box, key), (other, _) in zip(numbers_in(before), numbers_in(after)):
+            start, slope = box[key], (other[key] - box[key]) / rate
+            box[key] = start + h
+            up = density(which, x, im, params)
+            box[key] = start - h
+            wanted, box[key] = (up - density(which, x, im, params)) / (2 * h), start
+            worst = max(worst, (abs(slope - wanted) / (1 + abs(wanted)), f'{key}: {slope} should be {wanted}'))
+        check(f'{name}: gradient', worst[0] < 1e-6 and len(numbers_in(before)) == len(numbers_in(after)) > 0, worst)
+
+
+def dropout():
+    """While training: 0 at the rate, the others grown so that the mean stays; each element and step its own; off elsewhere."""
+    text = '''model m {
+    param x: real[40, 50] = 1
+    plate i in 1..40 { observe dropout(x[i], 0.3) ~ Normal(0, 1) }
+}
+fit = infer(m, method = svi(ELBO(particles = 1)), steps = STEPS, optimizer = sgd(0.001))
+save("params.json", fit)
+write("out.json", {elbo: fit.elbo, plain: dropout([1, 2], 0.9)})
+'''
+    # the gradient of -y^2 / 2 at y = mask x / 0.7 is -mask / 0.49
+    code, out, _, err = run(text.replace("STEPS", "1"))
+    slopes = [(1 - a) / 0.001 * 0.49 for a in flat(out['m.x'])]
+    kept = sum(a > 0.5 for a in slopes)
+    check('dropout: kept or not', code == 0 and all(min(abs(a), abs(a - 1)) < 1e-6 for a in slopes), f'{slopes[:9]} {err}')
+    check('dropout: how many', abs(kept / 2000 - 0.7) < 0.04, kept)
+    check('dropout: elements differ', len(set(map(tuple, [[a > 0.5 for a in slopes[k:k + 50]] for k in range(0, 2000, 50)]))) == 40)
+    check('dropout: off outside training', out['plain'] == [1, 2] and
+          abs(out['elbo'] + sum(a * a / 2 for a in flat(out['m.x'])) + 1000 * math.log(2 * math.pi)) < 1e-8, out['elbo'])
+    code, more, _, err = run(text.replace("STEPS", "2"))
+    both = [(a - b) / 0.001 * 0.49 > 0.5 for a, b in zip(flat(out['m.x']), flat(more['m.x']))]
+    check('dropout: steps differ', 0.3 < sum(a == (b > 0.5) for a, b in zip(both, slopes)) / 2000 < 0.75, both[:9])
+
+
+def initialisers():
+    """Their moments (Glorot and Bengio 2010; He et al. 2015), columns that are orthogonal (Saxe et al. 2014)."""
+    wide = {'glorot()': (math.sqrt(6 / 500), math.sqrt(2 / 500)), 'he()': (None, math.sqrt(2 / 300)), 'lecun()': (None, math.sqrt(1 / 300)),
+            'normal_init(0.3)': (None, 0.3), 'uniform_init(0.2)': (0.2, 0.2 / math.sqrt(3)), 'zeros': (0, 0)}
+    nets = '\n'.join(f'net f{k}() {{\n    param w: real[300, 200] = {init}\n    w\n}}' for k, init in enumerate(wide))
+    code, out, _, err = run(f'''{nets}
+net o(n, k) {{
+    param w: real[n, k] = orthogonal()
+    w
+}}
+net p(n, k) {{
+    param w: real[n, k] = orthogonal()
+    w
+}}
+net c() {{
+    param w: real[3, 4, 20, 30] = glorot()
+    w
+}}
+a = o(7, 4)
+b = p(3, 6)
+write("out.json", {{moments: [{', '.join(f'[mean(f{k}()), sd(f{k}()), max(abs(f{k}()))]' for k in range(len(wide)))}], tall: t(a) @ a, flat: b @ t(b), conv: max(abs(c()))}})
+''')
+    check('initialisers run', code == 0, err)
+    if code:
+        return
+    for (init, (most, sd)), (mean, spread, largest) in zip(wide.items(), out['moments']):
+        check(f'{init}: mean', abs(mean) <= 4 * sd / math.sqrt(60000), mean)
+        check(f'{init}: spread', abs(spread - sd) <= 0.02 * sd, f'{spread} should be {sd}')
+        check(f'{init}: bound', most is None or 0.99 * most <= largest <= most, f'{largest} should be at most {most}')
+    for name, n in [('tall', 4), ('flat', 3)]:
+        check(f'orthogonal, {name}', all(abs(v - (i == j)) < 1e-12 for i, row in enumerate(out[name]) for j, v in enumerate(row)), out[name])
+    check('glorot of a convolution', 0.98 < out['conv'] / math.sqrt(6 / (3 * 4 * (20 + 30))) <= 1, out['conv'])
 
 
 def addresses():
@@ -345,6 +450,6 @@ print(enc([1, 2, 3]))
     check('wrong shape', code == 1 and all(w in err for w in words), err)
 
 
-for test in [layers, addresses, initial_values, flow_guides, flow_likelihood, flow_amortised, flow_prior, lifted, wrong_shapes]:
+for test in [layers, dropout, initialisers, addresses, initial_values, flow_guides, flow_likelihood, flow_amortised, flow_prior, lifted, wrong_shapes]:
     test()
 finish()
