@@ -63,6 +63,51 @@ write("out.json", {one: elbo(a, m(x), one(x), samples = 4000), many: elbo(b, m(x
         check('amortised or not: sums', sum(out['one']) < sum(out['many']) + 0.01, f'{out}')
 
 
+def inference_network():
+    """z ~ N(0, 1), x | z ~ N(z, 1): a linear net finds N(x/2, 1/2) from some x and gives it for others; there the ELBO is the
+    evidence. From two points it is found as well: it is the net that is learned."""
+    for n in (300, 2):
+        out = answer(f'inference network, {n}', f'''x = draw(Normal(0, sqrt(2))[{n}])
+new = [-4, 0.3, 1, 10]
+model m(x) {{ plate i in 1..len(x) {{ z[i] ~ Normal(0, 1); x[i] ~ Normal(z[i], 1) }} }}
+guide q(x) for m {{
+    param s: positive = 1
+    plate i in 1..len(x) {{ z[i] ~ Normal(dense(x[i], 1)[1], s) }}
+}}
+fit = infer(m(x), q(x), steps = 2500, ''' + SCHEDULE + ''')
+draws = posterior(fit, q(new), 20000).z
+write("out.json", {mean: mean(draws, dim = 1), sd: sd(draws, dim = 1), elbo: elbo(fit, m(new), q(new), samples = 100),
+                   evidence: logpdf(Normal(0, sqrt(2)), new)})
+''')
+        for k, x in enumerate([-4, 0.3, 1, 10] if out else []):
+            near(f'inference network, {n}: mean at {x}', out['mean'][k], x / 2, 0.04)
+            near(f'inference network, {n}: sd at {x}', out['sd'][k], math.sqrt(0.5), 0.02)
+            near(f'inference network, {n}: ELBO at {x}', out['elbo'][k], out['evidence'][k], 2e-3)
+
+
+def edward_vae():
+    """The program of Edward's examples/vae.py at another size (z of 2, relu, softplus scales, RMSProp of epsilon 1, batches, data
+    binarised anew): the loss falls, and -log p is no more than the loss."""
+    out = answer('vae of Edward', '''grey = sigmoid(6 * outer(draw(Uniform(-1, 1)[200]), seq(-2, 2, 0.5)))
+x = draw(Bernoulli(grey))
+test = draw(Bernoulli(sigmoid(6 * outer(draw(Uniform(-1, 1)[50]), seq(-2, 2, 0.5)))))
+model vae(x) { plate i in 1..nrow(x) { z[i] ~ Normal(0, 1)[2]; x[i] ~ Bernoulli(logits = mlp(z[i], [32, 9])) } }
+net encoder(x) {
+    h = relu(dense(x, 32))
+    (dense(h, 2), softplus(dense(h, 2)))
+}
+guide q(x) for vae { plate i in 1..nrow(x) { (l, s) = encoder(x[i]); z[i] ~ Normal(l, s) } }
+fit = infer(vae(x), q(x), batch = {i: 50}, epochs = 300, optimizer = rmsprop(0.01, eps = 1), draws = 10)
+write("out.json", {trace: fit.trace / 200, elbo: elbo(fit, vae(test), q(test), samples = 200), evidence: log_evidence(fit, vae(test), q(test), samples = 500)})
+''')
+    if out:
+        part = len(out['trace']) // 4
+        means = [sum(out['trace'][k * part:(k + 1) * part]) / part for k in range(4)]
+        check('vae of Edward: the loss falls', means[0] + 0.2 < means[1] and means[1] < means[3], means)
+        check('vae of Edward: better than coins', sum(out['evidence']) / 50 > 9 * math.log(0.5) + 1, sum(out['evidence']) / 50)
+        check('vae of Edward: -log p and the loss', all(e < p + 0.03 for e, p in zip(out['elbo'], out['evidence'])), out)
+
+
 def minimal():
     """100 draws of a normal, one guide of two parameters."""
     out = answer('minimal', '''data y = 3 + draw(Normal(0, 1)[100])
@@ -283,6 +328,6 @@ write("out.json", {f: f, g: g, a: a, b: b})
             check(f'error of the {what}, {i}', 0.8 < spread / said < 1.25, f'{spread} {said}')
 
 
-for test in [per_element, minimal, linear_vae, beta_vae, density_ratio, conditional, neural_process, statistician, decoders, errors]:
+for test in [per_element, inference_network, edward_vae, minimal, linear_vae, beta_vae, density_ratio, conditional, neural_process, statistician, decoders, errors]:
     test()
 finish()
