@@ -39,7 +39,9 @@ FILES = {
                 "    y ~ Normal(a * b, 0.001)\n}\nfit = infer(m, guide = auto_normal(), steps = 2000)\n",
     "mixed.ppl": "data y = [0.0, 1.0, 2.0]\nmodel m {\n    plate n in 1..3 { z[n] ~ Bernoulli(0.5); y[n] ~ Normal(z[n], 1) }\n}\n"
                  "model p { k ~ Poisson(2); observe 1.0 ~ Normal(k, 1) }\n"
-                 "guide q for p { param r: positive = 1; k ~ Poisson(r) }\ninfer(m)\nprint(\"never\")\n",
+                 "guide q for p { param r: positive = 1; k ~ Poisson(r) }\n"
+                 "model c { for t in 1..3 { plate i in 1..2 { s[i, t] ~ Bernoulli(0.3); observe 1.0 ~ Normal(s[i, t], 1) } } }\n"
+                 "infer(m)\nprint(\"never\")\n",
     "part.ppl": "fn twice(x) = 2 * x\n", "whole.ppl": 'import "part.ppl"\nprint(twice(21))\n',
     "round.ppl": 'import "round.ppl"\nprint(1)\n',
 }
@@ -74,7 +76,7 @@ COMMANDS = [
     ("run m.ppl --data y.json --out draws.csv", 0, [], ["mu "]),
     ("run m.ppl --data y.json --out nowhere/draws.csv", 1, ["nowhere/draws.csv"], []),
     ("check m.ppl", 0, [], ["no mistakes"]),
-    ("check mixed.ppl --sites", 0, [], ["z[n] summed out: 2 values x 3", "k drawn by the guide"]),
+    ("check mixed.ppl --sites", 0, [], ["z[n] summed out: 2 values x 3", "k drawn by the guide", "s[i, 1..3] summed out: 2 values x 6"]),
     ("check m.ppl --sites", 0, [], ["latent", "mu ~ Normal(0, 1)", "observed", "plate n in 1..N"]),
     ("check nowhere.ppl", 1, ["nowhere.ppl"], []),
     ("", 0, [], ["ppl run"]),
