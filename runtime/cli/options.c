@@ -43,15 +43,28 @@ static const char *set_precision(Options *o, const char *value) {
     return o->single || strcmp(value, "double") == 0 ? NULL : "single or double";
 }
 
+static bool ends_in(const char *text, const char *end) {
+    size_t n = strlen(text), m = strlen(end);
+    return n >= m && strcmp(text + n - m, end) == 0;
+}
+
+/* A name with one of these endings, and more than that; `endings` ends with NULL. */
+static bool ends_in_one(const char *file, const char *const *endings) {
+    for (; *endings; endings++)
+        if (ends_in(file, *endings) && strlen(file) > strlen(*endings)) return true;
+    return false;
+}
+
 static const char *set_out(Options *o, const char *value) {
-    static const char *const endings[] = {".csv", ".json", ".npy", ".safetensors"};
-    size_t n = strlen(value);
     o->out = value;
-    for (size_t k = 0; k < sizeof endings / sizeof *endings; k++) {
-        size_t m = strlen(endings[k]);
-        if (n > m && strcmp(value + n - m, endings[k]) == 0) return NULL;
-    }
-    return "a file whose name ends in .csv, .json, .npy or .safetensors";
+    return ends_in_one(value, (const char *const[]){".csv", ".json", ".npy", ".safetensors", NULL})
+               ? NULL
+               : "a file whose name ends in .csv, .json, .npy or .safetensors";
+}
+
+static const char *set_plot(Options *o, const char *value) {
+    o->plot = value;
+    return ends_in_one(value, (const char *const[]){".png", ".svg", NULL}) ? NULL : "a file whose name ends in .png or .svg";
 }
 
 static const char *set_silence(Options *o, const char *value) {
@@ -91,6 +104,7 @@ const OptionRow option_rows[] = {
      "double by default; single: faster, half the memory, 7 digits"},
     {"--json", NULL, FOR_RUN | FOR_CHECK, set_json, "results (of check: messages) as JSON lines"},
     {"--out", "FILE", FOR_RUN, set_out, "write the draws of the (last) fit: .csv, .json, .npy, .safetensors"},
+    {"--plot", "FILE", FOR_RUN, set_plot, "a picture of the (last) fit, by gnuplot: .png, .svg"},
     {"--quiet", NULL, FOR_RUN, set_quiet, "no progress and no warnings"},
     {"--silence", "CODE", FOR_RUN | FOR_CHECK | FOR_REPL, set_silence, "no warnings of this kind; a warning ends in its code"},
     {"--strict", NULL, FOR_RUN, set_strict, "exit 3 when a fit is not to be trusted"},
@@ -119,11 +133,6 @@ static void suggest_command(const char *name, Buf *why) {
     buf_add(why, "\nthe commands are");
     for (int k = 0; k < n; k++) buf_printf(why, "%s %s", k ? "," : "", names[k]);
     buf_add(why, "; `ppl help` describes them\n");
-}
-
-static bool ends_in(const char *text, const char *end) {
-    size_t n = strlen(text), m = strlen(end);
-    return n >= m && strcmp(text + n - m, end) == 0;
 }
 
 static void suggest_option(const Command *c, const char *name, Buf *why) {

@@ -23,7 +23,8 @@ typedef struct Options {
     bool single; /* precision */
     bool json, quiet, strict, sites, tree, check, profile;
     bool silent[WARNING_COUNT]; /* --silence */
-    const char *out; /* NULL: draws are not written */
+    const char *out;  /* NULL: draws are not written */
+    const char *plot; /* NULL: no picture of the fit */
 } Options;
 
 typedef struct Command {

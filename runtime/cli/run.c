@@ -10,6 +10,7 @@
 #include "cli/session.h"
 #include "cli/wrap.h"
 #include "infer/report.h"
+#include "pictures/pictures.h"
 
 typedef struct Run {
     Session *session;
@@ -67,6 +68,7 @@ static void on_fit(void *self, Value fit) {
         report_fit(run->session->arena, r, &run->summaries, run->session->interp->full_print);
     }
     if (run->session->options->out) write_draws(run, r);
+    if (run->session->options->plot) picture_fit(run->session->interp, fit, run->session->options->plot);
 }
 
 static void run_program(void *arg) {

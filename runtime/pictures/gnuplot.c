@@ -15,9 +15,9 @@ extern char **environ;
 
 /* -- The script -- */
 
-/* Okabe and Ito's colours, that everybody tells apart; bands are the first one, lighter. */
+/* Okabe and Ito's colours, that everybody tells apart, and grey; bands are the first one, lighter. */
 static const char *const colours[] = {"#0072B2", "#D55E00", "#009E73", "#CC79A7",
-                                      "#E69F00", "#56B4E9", "#000000"};
+                                      "#E69F00", "#56B4E9", "#000000", "#888888"};
 static const char *const shades[] = {"#D3E5F2", "#9CC6E2"};
 enum { NCOLOURS = sizeof colours / sizeof *colours };
 

@@ -223,6 +223,8 @@ static Value call_show_images(Interp *in, const Args *given) {
     if (arg_given(&args, ROWS) && rows < 1)
         builtin_fail(in, &args, ROWS, "`rows` is the number of rows of images, from 1 on, not %lld", (long long)rows);
     if (rows > im.n) rows = im.n;
+    if (!place.file && arg_given(&args, ZOOM))
+        builtin_fail(in, &args, ZOOM, "`zoom` is for images in a file, not in the terminal");
     if (!place.file)
         print_images(in, &args, &place, &im, rows);
     else if (rows)

@@ -24,6 +24,9 @@ PicturePlace picture_place(Interp *in, const Args *args, int file, int width, in
                      (long long)columns);
     p.width = (int)columns;
     if (!arg_given(args, file)) return p;
+    if (arg_given(args, width) || arg_given(args, ascii))
+        builtin_fail(in, args, arg_given(args, width) ? width : ascii,
+                     "`width` and `ascii` are for pictures in the terminal, not in a file");
     p.file = value_to_string(in, args->values[file], p.at, "the file of a picture");
     if (!ends_in(p.file, endings))
         builtin_fail(in, args, file, "the file of a picture ends in %s, not '%s'", endings, p.file);

@@ -6,6 +6,9 @@
 
 extern const Builtin *const picture_builtins[]; /* tables; ends with NULL */
 
+/* What plot(fit, file) does; the name of the file ends in .png or .svg. Raises as plot does. */
+void picture_fit(Interp *in, Value fit, const char *file);
+
 /* -- For the functions that draw -- */
 extern const Builtin builtins_plot[], builtins_pairs[], builtins_predictive[], builtins_images[];
 

@@ -6,7 +6,7 @@
 #include "pictures/chart.h"
 #include "pictures/draw.h"
 
-enum { MOST_LINES = 24 };
+enum { CURVES = 2, MOST_LINES = 24 };
 
 typedef enum PlotArgument { X, Y, FILE_NAME, KIND, TITLE, WIDTH, ASCII } PlotArgument;
 
@@ -170,8 +170,21 @@ static PlotKind kind_of(Interp *in, const Args *args) {
                  kind);
 }
 
+static void draw(Plot *p) {
+    enum { COLUMNS = 4 };
+    if (p->figure.n == 0) add_panel(p, (Panel){.nothing = true});
+    p->figure.columns = p->figure.n < COLUMNS ? p->figure.n : COLUMNS;
+    draw_figure(p->in, &p->place, &p->figure);
+}
+
+void picture_fit(Interp *in, Value fit, const char *file) {
+    Plot p = {.in = in, .place = {.file = file, .at = SPAN_NONE}};
+    p.figure.panels = ARENA_ARRAY(in->arena, Panel, CURVES + MOST_LINES);
+    plot_fit(&p, fit);
+    draw(&p);
+}
+
 static Value call_plot(Interp *in, const Args *given) {
-    enum { CURVES = 2, COLUMNS = 4 };
     Args args = picture_file_last(in, given, Y, FILE_NAME);
     Plot p = {.in = in, .args = &args, .place = picture_place(in, &args, FILE_NAME, WIDTH, ASCII, ".png or .svg")};
     p.figure.panels = ARENA_ARRAY(in->arena, Panel, CURVES + MOST_LINES);
@@ -179,24 +192,25 @@ static Value call_plot(Interp *in, const Args *given) {
         p.figure.title = value_to_string(in, args.values[TITLE], arg_span(&args, TITLE), "`title`");
     PlotKind kind = kind_of(in, &args);
     Value v = args.values[X];
-    if (v.kind == VALUE_OBJECT && v.u.object->type == &fit_type)
+    bool fit = v.kind == VALUE_OBJECT && v.u.object->type == &fit_type;
+    if (fit && (arg_given(&args, Y) || kind != KIND_NONE))
+        builtin_fail(in, &args, kind != KIND_NONE ? KIND : Y,
+                     "plot(fit) takes neither `y` nor `kind`; its variables do: plot(fit.mu, kind = \"density\")");
+    if (fit)
         plot_fit(&p, v);
     else if (arg_given(&args, Y))
         plot_two(&p, kind);
     else
         plot_one(&p, kind);
-    if (p.figure.n == 0) add_panel(&p, (Panel){.nothing = true});
-    p.figure.columns = p.figure.n < COLUMNS ? p.figure.n : COLUMNS;
-    draw_figure(in, &p.place, &p.figure);
+    draw(&p);
     return value_nothing();
 }
 
 const Builtin builtins_plot[] = {
     {"plot", "(x, y = , file = , kind = , title = , width = , ascii = )", call_plot,
      "a picture in the terminal, or by gnuplot in a .png or .svg file: a histogram of numbers (kind = \"density\", "
-     "\"line\", \"points\", "
-     "\"both\"), points (x, y), lines with names (x, {a: y, b: z}), a fit's objective and variables; ascii = true: "
-     "plain characters",
+     "\"line\", \"points\", \"both\"), points (x, y), lines with names (x, {a: y, b: z}), a fit's objective and variables; "
+     "ascii = true: plain characters",
      0},
     {0},
 };

@@ -194,6 +194,18 @@ def from_the_prompt(folder):
         assert len(data_of(f.read())[0]) == 2
 
 
+def from_the_command_line(folder):
+    """A program without a word of pictures; its summary is printed all the same."""
+    with open(os.path.join(folder, 'm.ppl'), 'w', encoding='utf-8') as f:
+        f.write('data y = [1, 2, 4]\nmodel m { mu ~ Normal(0, 10); plate i in 1..3 { y[i] ~ Normal(mu, 1) } }\n')
+    for path, code, words in ((os.path.join(HERE, 'standin'), 0, ''), (folder, 1, 'gnuplot, which is not there')):
+        done = subprocess.run([PPL, 'run', 'm.ppl', '--quiet', '--plot', 'fit.svg'], cwd=folder, capture_output=True, text=True,
+                              timeout=60, check=False, env=dict(os.environ, PATH=path))
+        assert done.returncode == code and words in done.stderr and 'mu ' in done.stdout, (done.stdout, done.stderr)
+        with open(os.path.join(folder, 'fit.svg'), encoding='utf-8') as f:
+            assert "set title 'mu   2.3" in f.read()
+
+
 def gnuplot_is_missing(folder):
     done = run('plot([1, 2], "out.png")', folder, PATH=folder)
     assert done.returncode == 1 and 'gnuplot, which is not there' in done.stderr and 'gnuplot-nox' in done.stderr, done.stderr
@@ -247,7 +259,8 @@ plot([1, 1 + 1e-15], "13.png"); plot([1e15, 1e15 + 4], [1, 1 + 1e-9], "14.png")
 
 
 IMAGES = [flat_images_in_a_grid, shapes_and_ranges, colours, missing_pixels, files_are_replaced_whole, far_outside_the_range]
-PLOTS = [points_as_they_are, lines_with_names, histograms, quantiles_against_data, pairs_of_variables, fits, from_the_prompt, gnuplot_is_missing, gnuplot_fails]
+PLOTS = [points_as_they_are, lines_with_names, histograms, quantiles_against_data, pairs_of_variables, fits, from_the_prompt,
+         from_the_command_line, gnuplot_is_missing, gnuplot_fails]
 GNUPLOT = [bars_of_gnuplot, every_picture_of_gnuplot]
 
 

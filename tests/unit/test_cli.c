@@ -66,6 +66,7 @@ START_TEST(wrong_options_are_explained) {
         {"ppl run a.ppl --threads 0", "from 1 to 1024"},
         {"ppl run a.ppl --out draws.txt", "ends in .csv"},
         {"ppl run a.ppl --out .csv", "ends in .csv"},
+        {"ppl run a.ppl --plot fit.pdf", "ends in .png or .svg"},
         {"ppl run a.ppl --precision half", "single or double"},
         {"ppl run a.ppl --json=yes", "takes no value"},
         {"ppl run a.ppl --data =x", "NAME=FILE"},
