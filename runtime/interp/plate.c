@@ -160,9 +160,11 @@ static const Axis *plate_axis(Interp *in, const char *name, int64_t first, int64
     return intern(in, &(Axis){.kind = AXIS_PLATE, .name = name, .first = first, .size = b->now, .order = order, .population = size});
 }
 
-static _Noreturn void refuse_elements(PlateRun *r, const Axis *axis) {
+/* why: what raised ERROR_ELEMENTWISE; NULL: an earlier run did. */
+static _Noreturn void refuse_elements(PlateRun *r, const Axis *axis, const Error *why) {
     ctx_raise(r->in->ctx, ERROR_PROGRAM, r->s->span, "leave it out of `batch`",
-              "the plate `%s` runs in batches, but its body can only run element by element", axis->name);
+              "the plate `%s` runs in batches, but its body can only run element by element%s", axis->name,
+              why ? arena_printf(r->in->arena, ": %s (line %d)", why->message, why->span.line) : "");
 }
 
 /* -- Two plates of one name in one model are one plate. In a loop, or inside a plate that runs element by element, it
@@ -211,7 +213,7 @@ static void run_range(PlateRun *r) {
     const Axis *axis = plate_axis(in, name, first, last < first ? 0 : last - first + 1, order);
     for (int k = 0; k < in->nelementwise; k++)
         if (strcmp(in->elementwise[k], name) == 0) {
-            if (axis_is_subset(axis)) refuse_elements(r, axis);
+            if (axis_is_subset(axis)) refuse_elements(r, axis, NULL);
             run_one_by_one(r, first, last);
             *index_slot(r) = value_none();
             return;
@@ -229,7 +231,7 @@ static void run_range(PlateRun *r) {
         in->nplates--;
         leave_axis(r, axis);
     } else if (e.kind == ERROR_ELEMENTWISE && in->split == axis && axis_is_subset(axis)) {
-        refuse_elements(r, axis);
+        refuse_elements(r, axis, &e);
     } else if (e.kind == ERROR_ELEMENTWISE && in->split == axis) {
         body_undo(in, r->f, &m, axis);
         if (r->f) r->f->rounds = rounds;

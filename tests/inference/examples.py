@@ -120,6 +120,7 @@ EXAMPLES = {
         ("ELBO of a new digit", -126, 5), ("log evidence of a new digit", -120, 5),
         ("log probability of its pixels, each on its own", -251.994, 0.001), ("a pixel decoded from the code is off by", 1.34, 0.1),
     ]),
+    "digits/mnist": (["--data", "edward.json"], [], [("ELBO of a new image", -25.2, 1), ("log evidence of a new image", -24.6, 1)]),
     "digits/encode": (["--data", "x=new.csv"], [("ELBO of each [", -115, 10)]),
     "digits/beta": (["--data", "quick.json"], [], [], [
         ("beta 1 nats in a code", 18.5, 2), ("beta 30 nats in a code", 0, 2),
