@@ -16,11 +16,37 @@ int params_find(const ParamStore *s, const char *name) {
     return -1;
 }
 
+enum { SHOWN_NAMES = 6 };
+
+static const char *names_text(const ParamStore *s, Interp *in) {
+    Buf list = {0};
+    for (int k = 0; k < s->n && k < SHOWN_NAMES; k++) buf_printf(&list, "%s%s", k ? ", " : "", s->list[k].name);
+    if (s->n > SHOWN_NAMES) buf_printf(&list, " and %d more", s->n - SHOWN_NAMES);
+    const char *text = arena_strdup(in->arena, s->n ? list.text : "nothing");
+    buf_free(&list);
+    return text;
+}
+
+int params_known(const ParamStore *s, Interp *in, const ParamSite *site) {
+    int k = params_find(s, site->name);
+    if (k >= 0 || !s->file) return k;
+    const char **names = ARENA_ARRAY(in->arena, const char *, s->n + 1), *near;
+    for (int i = 0; i < s->n; i++) names[i] = s->list[i].name;
+    near = nearest_name(site->name, names, s->n);
+    near = near ? arena_printf(in->arena, "it has `%s`", near)
+                : arena_printf(in->arena, "it has %s", names_text(s, in));
+    ctx_raise(in->ctx, ERROR_PROGRAM, site->span,
+              arena_printf(in->arena, "%s; load(\"%s\", partial = true) lets what is missing begin at its initial values",
+                           near, s->file),
+              "%s has no parameter `%s`", s->file, site->name);
+}
+
 ParamStore *params_copy(const ParamStore *s, Arena *arena) {
     ParamStore *copy = ARENA_NEW(arena, ParamStore);
     *copy = *s;
     copy->arena = arena;
     copy->from = NULL;
+    if (s->file) copy->file = arena_strdup(arena, s->file);
     copy->read = NULL;
     copy->list = ARENA_ARRAY(arena, ParamInfo, s->n + 1);
     if (s->n) memcpy(copy->list, s->list, sizeof *s->list * (size_t)s->n);
@@ -91,7 +117,7 @@ static void start_at(Interp *in, const ParamInfo *p, Var x, real *to) {
 /* The initial value in unconstrained space, written to s->values. */
 static void initialise(ParamStore *s, Interp *in, const ParamInfo *p, ParamSite *site) {
     real *to = s->values + p->offset;
-    int known = s->from ? params_find(s->from, p->name) : -1;
+    int known = s->from ? params_known(s->from, in, site) : -1;
     if (known >= 0) {
         const ParamInfo *q = &s->from->list[known];
         if (q->kind == CONSTRAINT_REAL && p->kind != CONSTRAINT_REAL && shape_equal(q->shape, p->shape)) { /* loaded */
@@ -229,7 +255,7 @@ static void add_follow(ParamReader *r, Interp *in, int k, Value now, Span at) {
 
 static void reader_param(Handler *h, Interp *in, ParamSite *site) {
     ParamReader *r = (ParamReader *)h;
-    int k = params_find(r->store, site->name);
+    int k = params_known(r->store, in, site);
     if (k < 0 && r->frozen) {
         effect_param(in, h->outer, site);
         return;

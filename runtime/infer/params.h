@@ -31,11 +31,14 @@ typedef struct ParamStore {
     int64_t size, reserved;
     int generation;                /* rises when parameters are added: `values` may have moved */
     const struct ParamStore *from; /* initial values are taken from here first; may be NULL */
+    const char *file;              /* these were loaded from it, and it must have all that are asked for; NULL */
 } ParamStore;
 
 void params_init(ParamStore *s, Interp *in, Arena *arena);
 ParamStore *params_copy(const ParamStore *s, Arena *arena); /* names, layout and values */
 int params_find(const ParamStore *s, const char *name);     /* its place, or -1 */
+/* The same for a program that asks; raises where the file that they were loaded from lacks it. */
+int params_known(const ParamStore *s, Interp *in, const ParamSite *site);
 /* The constrained value now, plain, in in->arena. */
 Value params_value(const ParamStore *s, Interp *in, int k);
 /* All as nested records. */

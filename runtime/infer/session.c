@@ -10,7 +10,7 @@
 static bool latest_param(Interp *in, ParamSite *site) {
     const InferState *s = infer_state(in);
     if (!s || !s->latest) return false;
-    int k = params_find(s->latest->params, site->name);
+    int k = params_known(s->latest->params, in, site);
     if (k < 0) return false;
     site->value = params_value(s->latest->params, in, k);
     return true;

@@ -59,6 +59,8 @@ static Value call_load(Interp *in, const Args *a) {
     s->reserved = total;
     for (int k = 0; k < d->n; k++)
         add_loaded(s, in, d->items[k].name, data_value(in->ctx, d, &d->items[k], a->spans[0]));
+    bool partial = a->values[1].kind != VALUE_NONE && value_to_bool(in, a->values[1], a->spans[1], "partial");
+    if (!partial) s->file = arena_strdup(f->arena, path);
     f->report.method = "load", f->report.model = arena_strdup(f->arena, path), f->report.stop = "loaded";
     f->report.verdict = "learned parameters from a file";
     infer_state(in)->latest = f;
@@ -67,6 +69,8 @@ static Value call_load(Interp *in, const Args *a) {
 
 const Builtin builtins_store[] = {
     {"save", "(path, fit = )", call_save, "write the learned parameters of a fit (the latest) to a .safetensors or .json file", 0},
-    {"load", "(path)", call_load, "read learned parameters: a fit for from =, posterior and simulate", 0},
+    {"load", "(path, partial = )", call_load,
+     "read learned parameters: a fit for from =, posterior and simulate. What the file lacks is an error; partial = true: "
+     "begins at its initial value", 0},
     {0},
 };
