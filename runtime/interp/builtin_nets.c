@@ -37,7 +37,9 @@ static void need_elements(Interp *in, int rank, Span at) {
     for (int k = 0; k < in->nplates; k++) any |= in->plates[k]->kind == AXIS_PLATE;
     for (const CtxPlace *p = in->ctx->place; p; p = p->outer) apart |= p->element != NULL;
     if (!any || apart)
-        ctx_raise(in->ctx, ERROR_PROGRAM, at, "layer_norm() needs one element only",
+        ctx_raise(in->ctx, ERROR_PROGRAM, at,
+                  apart ? "layer_norm() needs one element only"
+                        : "call the net inside a plate; layer_norm() needs one element only",
                   "the mean over the elements of a plate is needed here, and %s",
                   apart ? "the plate can only run element by element" : "no plate is at work");
 }
