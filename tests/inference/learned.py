@@ -115,6 +115,36 @@ print(infer(lin(x), q(x), from = g, steps = 1, optimizer = adam(1e-12)).params)
                 check(f'{ending}: reads back', prints[0] == prints[1] == prints[3], f'{prints}')
 
 
+def parts_of_files():
+    """What a file lacks is an error, for training and for what reads parameters; with partial = true it begins afresh, and the
+    rest is the file's."""
+    with tempfile.TemporaryDirectory() as d:
+        head = f'''net old(x) = sum(dense(x, 2))
+net new(x) {{
+    param w: real[2] = [3, 4]
+    x @ w
+}}
+model one(x) {{ plate i in 1..2 {{ observe old(x[i]) ~ Normal(0, 1) }} }}
+model two(x) {{ plate i in 1..2 {{ observe old(x[i]) + new(x[i]) ~ Normal(0, 1) }} }}
+guide q(x) for two {{ }}
+x = [[1, 2], [3, 5]]
+fit = infer(one(x), steps = 20)
+save("{d}/net.json")
+'''
+        name = f'{d}/net.json has no parameter `new.w`'
+        for what in ['print(infer(two(x), from = g, steps = 1))', 'print(elbo(g, two(x), q(x)))', 'print(new([1, 2]))', 'simulate(two(x))',
+                     'print(posterior(g, r(x)))']:
+            guide = 'model three { z ~ Normal(0, 1); observe z ~ Normal(0, 1) }\nguide r(x) for three { z ~ Normal(new(x[1]), 1) }\n'
+            code, _, err = run(head + guide + f'g = load("{d}/net.json")\n' + what)
+            check(f'lacking, {what}', code == 1 and name in err and 'partial = true' in err, f'{code} {err}')
+        code, prints, err = run(head + f'''g = load("{d}/net.json", partial = true)
+print(new([1, 1]))
+h = infer(two(x), from = g, steps = 1, optimizer = sgd(0))
+print(h.params.new.w, max(abs(h.params.old.dense_1.w - fit.params.old.dense_1.w)), max(abs(h.params.old.dense_1.b - fit.params.old.dense_1.b)))
+''')
+        check('a part of a file', code == 0 and prints == ['7', '[3, 4] 0 0'], f'{prints} {err}')
+
+
 def tape_is_tree():
     for name, text in [('network', NETWORK + 'print(infer(lin(x), q(x), batch = {i: 96}, steps = 30).params)\n')]:
         one, two = run(text), run(text, walk=True)
@@ -130,6 +160,6 @@ def mistakes():
         check(f'mistake {name}', code == 1 and word in err, f'exit {code}: {err}')
 
 
-for test in [inference_network, batches_keep_the_posterior, parameters_of_elements, files, tape_is_tree, mistakes]:
+for test in [inference_network, batches_keep_the_posterior, parameters_of_elements, files, parts_of_files, tape_is_tree, mistakes]:
     test()
 programs.finish()
