@@ -113,5 +113,6 @@ char *program_text(const Ctx *c, Arena *a, Span span) {
         else if (out > text && out[-1] != ' ')
             *out++ = ' ';
     }
+    if (out > text && out[-1] == ' ') out[-1] = 0;
     return text;
 }

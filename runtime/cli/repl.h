@@ -10,6 +10,7 @@ typedef struct Entered {
         const char *name, *text; /* name: of what it defines, NULL: nothing that could be defined again */
     } * list;
     int n, capacity;
+    const char *last; /* the expression whose value is `_`; NULL: none yet */
 } Entered;
 
 typedef struct Repl {

@@ -28,9 +28,31 @@ static struct EnteredStatement *place_of(Repl *r, const char *name) {
     return &e->list[e->n++];
 }
 
+static bool in_word(char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || (c & 0x80);
+}
+
+/* A program has no `_`: in its place stands the expression that was shown last. */
+static const char *without_last(Arena *a, const char *text, const char *last) {
+    Buf b = {0};
+    bool quoted = false;
+    buf_add(&b, "");
+    for (const char *s = text; *s; s++) {
+        bool alone = *s == '_' && !quoted && !in_word(s[1]) && (s == text || !in_word(s[-1]));
+        if (*s == '"' && (s == text || s[-1] != '\\')) quoted = !quoted;
+        if (alone) buf_printf(&b, "(%s)", last);
+        else buf_add_char(&b, *s);
+    }
+    const char *out = arena_strdup(a, b.text);
+    buf_free(&b);
+    return out;
+}
+
 void entered_add(Repl *r, const Stmt *s, bool shown) {
     Arena *a = r->session->arena;
     const char *text = program_piece(r->session->ctx, a, s->span), *name = defined_name(s);
+    if (r->entered.last && (s->kind == STMT_EXPR || s->kind == STMT_ASSIGN)) text = without_last(a, text, r->entered.last);
+    if (shown) r->entered.last = text;
     *place_of(r, name) = (struct EnteredStatement){name, shown ? arena_printf(a, "print(%s)", text) : text};
 }
 

@@ -4,6 +4,8 @@
 """
 import os, re, shutil, subprocess, sys, tempfile, time
 
+from terminal import Terminal
+
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 PPL = os.environ.get('PPL', os.path.join(ROOT, 'ppl'))
@@ -50,14 +52,14 @@ SCRIPTS = [
     ('no such file', ':load nowhere.ppl\n:data nowhere.csv\n1\n', '1\n', ['nowhere.ppl', 'nowhere.csv', 'No such file']),
     ('load and reload', ':load two.ppl\ntwo\n:reload\ntwo\n', '2\n2\n', []),
     ('data', ':data y.csv\nsum(y)\n', 'y  an array of shape [3]\nz  an array of shape [3]\n6\n', []),
-    ('save', 'a = 1\nfoo(\n\na + 1\nmodel m { z ~ Normal(0, 1) }\nprint("b")\nmodel m {\nz ~ Normal(0, 2)\n}\n:save out.ppl\n', '2\nb\n',
+    ('save', 'a = 1\nfoo(\n\na + 1\nb_ = _ * 2\nmodel m { z ~ Normal(0, 1) }\nprint("b")\nmodel m {\nz ~ Normal(0, 2)\n}\n:save out.ppl\n', '2\nb\n',
      ['expected']),
     ('leave', '1\n:q\n2\n', '1\n', []),
     ('what is not needed', '(_, b) = (1, 2)\nb\n', '2\n', []),
 ]
 
 
-SAVED = 'a = 1\nprint(a + 1)\nmodel m {\n    z ~ Normal(0, 2)\n}\nprint("b")\n'
+SAVED = 'a = 1\nprint(a + 1)\nb_ = (a + 1) * 2\nmodel m {\n    z ~ Normal(0, 2)\n}\nprint("b")\n'
 
 
 def check_script(folder, name, text, output, words):
@@ -85,47 +87,6 @@ def check_reload(folder):
         write('part.ppl', 'part = 10\n')
         after = p.communicate(':reload\nwhole\n', timeout=60)[0]
     return None if (before, after) == ('2\n', '11\n') else repr((before, after))
-
-
-class Terminal:
-    """ppl on a terminal of its own; tmux in the foreground, so that nothing is left behind."""
-
-    def __init__(self, folder):
-        self.socket = os.path.join(folder, 'tmux')
-        self.folder = folder
-        with open(os.path.join(folder, 'tmux.conf'), 'w', encoding='utf-8') as f:
-            f.write('set -g history-limit 1000\n')
-        self.server = subprocess.Popen(['tmux', '-D', '-S', self.socket, '-f', os.path.join(folder, 'tmux.conf')],
-                                       stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-        for _ in range(100):
-            if os.path.exists(self.socket):
-                break
-            time.sleep(0.05)
-
-    def tmux(self, *words):
-        return subprocess.run(['tmux', '-S', self.socket, *words], capture_output=True, text=True, timeout=20, check=False)
-
-    def begin(self):
-        self.tmux('kill-session')
-        command = f"cd {self.folder} && exec env XDG_STATE_HOME={self.folder} NO_COLOR=1 TERM=screen {PPL}"
-        return self.tmux('new-session', '-d', '-x', '90', '-y', '40', command)
-
-    def screen(self):
-        return self.tmux('capture-pane', '-p', '-S', '-500').stdout
-
-    def expect(self, pattern, seconds=20):
-        """Wait until the screen shows it, in full lines."""
-        end = time.time() + seconds
-        while time.time() < end:
-            if re.search(pattern, self.screen(), re.M):
-                return True
-            time.sleep(0.05)
-        return False
-
-    def end(self):
-        self.tmux('kill-server')
-        self.server.terminate()
-        self.server.communicate()
 
 
 PROMPT = r'^> ?$(?![\s\S]*\S)'
@@ -161,7 +122,7 @@ AGAIN = [
 
 
 def check_session(folder):
-    terminal = Terminal(folder)
+    terminal = Terminal(folder, PPL)
     try:
         for steps in (SESSION, AGAIN):
             begun = terminal.begin()
