@@ -169,6 +169,7 @@ static void decode_all(void *self) {
     long ndraws = (long)d->fit->draws.ndraws, step = (ndraws + MOST_DRAWS - 1) / MOST_DRAWS;
     if (step < 1) step = 1;
     draws_init(&d->candidates, in->ctx, in->arena, (ndraws + step - 1) / step);
+    d->candidates.joint = true;
     for (int64_t row = 0; row < d->candidates.ndraws; row++) decode_at(d, row * step, row);
     d->result = draws_record(&d->candidates, in, best_candidate(&d->candidates));
 }

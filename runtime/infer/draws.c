@@ -54,11 +54,11 @@ static void variable_grow(DrawStore *d, DrawVariable *v) {
         if (v->values && shape.dim[k] < v->shape.dim[k]) shape.dim[k] = v->shape.dim[k];
     }
     if (fits) return;
-    int64_t size = shape_size(shape);
-    real *values = tensor_new(d->ctx, d->arena, shape2(d->ndraws, size))->data;
-    for (int64_t i = 0; i < d->ndraws * size; i++) values[i] = NAN;
+    int64_t size = shape_size(shape), rows = v->averaged ? 2 : d->ndraws;
+    real *values = tensor_new(d->ctx, d->arena, shape2(rows, size))->data;
+    for (int64_t i = 0; i < rows * size; i++) values[i] = v->averaged ? 0 : NAN;
     if (v->values)
-        for (int64_t i = 0; i < d->ndraws; i++) copy_block(values + i * size, shape, v->values + i * v->size, v->shape);
+        for (int64_t i = 0; i < rows; i++) copy_block(values + i * size, shape, v->values + i * v->size, v->shape);
     v->values = values;
     v->shape = shape;
     v->size = size;
@@ -92,6 +92,7 @@ static bool plan_entry(DrawStore *d, Interp *in, const Entry *e, DrawPiece *p, V
     if (p->variable < 0) return false;
     variable_widen(&d->list[p->variable].wanted, whole);
     d->list[p->variable].summed = e->summed;
+    d->list[p->variable].averaged = e->summed && !d->joint;
     if (e->summed) d->list[p->variable].first = e->summed->first;
     *var = a.var;
     return true;
@@ -117,7 +118,8 @@ DrawPlan *draws_plan(DrawStore *d, const Trace *t, unsigned what, Recorder *r, A
     return plan;
 }
 
-static void take_piece(const DrawPiece *p, const DrawVariable *v, real *row) {
+static void take_piece(const DrawPiece *p, const DrawVariable *v, int64_t draw) {
+    real *row = v->averaged ? v->values : v->values + draw * v->size;
     int64_t stride[MAX_RANK] = {0}, step = 1, base = 0;
     for (int k = v->shape.rank - 1; k >= 0; k--) {
         if (k >= p->nindex)
@@ -130,7 +132,10 @@ static void take_piece(const DrawPiece *p, const DrawVariable *v, real *row) {
     }
     int64_t n = shape_size(p->source), index[MAX_RANK] = {0}, at = base;
     for (int64_t i = 0; i < n; i++) {
-        row[at] = p->from[i];
+        if (v->averaged)
+            row[at] += p->from[i], row[v->size + at]++;
+        else
+            row[at] = p->from[i];
         for (int k = p->source.rank - 1; k >= 0; k--) {
             at += stride[k];
             if (++index[k] < p->source.dim[k]) break;
@@ -145,7 +150,7 @@ void draws_take(DrawStore *d, const DrawPlan *plan, int64_t draw) {
         DrawVariable *v = &d->list[plan->list[k].variable];
         if (v->latest != draw + 1) v->present++;
         v->latest = draw + 1;
-        take_piece(&plan->list[k], v, v->values + draw * v->size);
+        take_piece(&plan->list[k], v, draw);
     }
 }
 
@@ -165,4 +170,9 @@ Value draws_record(const DrawStore *d, Interp *in, int64_t draw) {
         values[k] = value_tensor(in, t);
     }
     return record_nest(in, d->n, names, values);
+}
+
+void draws_mean(const DrawStore *d, const DrawVariable *v, double *mean) {
+    for (int64_t k = 0; k < v->size; k++)
+        mean[k] = v->values[v->size + k] == (real)d->ndraws ? v->values[k] / (real)d->ndraws : NAN;
 }

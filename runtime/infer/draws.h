@@ -12,13 +12,14 @@
 typedef struct DrawVariable {
     const char *name;
     Shape shape;     /* of one draw */
-    real *values;    /* [ndraws, shape...] */
+    real *values;    /* [ndraws, shape...]; averaged: [2, shape...], the sum of all draws and of how many */
     int64_t size;    /* of shape */
     int64_t present; /* in how many draws it was there */
     int64_t latest;  /* the last of these, counted from 1 */
     Shape wanted;    /* the widest so far: `shape` once all pieces of a run are known */
     bool summed;     /* probabilities of a discrete variable that was summed out; the last dimension is its support ... */
     int64_t first;   /* ... from this value on */
+    bool averaged;   /* only its mean is kept */
 } DrawVariable;
 
 typedef struct DrawStore {
@@ -27,6 +28,7 @@ typedef struct DrawStore {
     DrawVariable *list;
     int n, capacity;
     int64_t ndraws; /* rows reserved for each variable */
+    bool joint;     /* of what was summed out come joint values, not probabilities, of which the mean is kept */
 } DrawStore;
 
 /* Where the values of one recorded run go. */
@@ -50,8 +52,10 @@ void draws_init(DrawStore *d, Ctx *c, Arena *arena, int64_t ndraws);
 DrawPlan *draws_plan(DrawStore *d, const Trace *t, unsigned what, Recorder *r, Arena *arena);
 /* Put the values of the latest run into row `draw`. */
 void draws_take(DrawStore *d, const DrawPlan *plan, int64_t draw);
-/* All variables, as a record: of one draw, or of all (-1: arrays have the draws as first dimension). In in->arena. */
+/* All variables of a store of joint values, as a record: of one draw, or of all (-1: arrays have the draws as first dimension). In in->arena. */
 Value draws_record(const DrawStore *d, Interp *in, int64_t draw);
+/* Mean of an averaged variable, [shape...]; NaN where an element is not in every draw. */
+void draws_mean(const DrawStore *d, const DrawVariable *v, double *mean);
 const DrawVariable *draws_find(const DrawStore *d, const char *name);
 
 #endif

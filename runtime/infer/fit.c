@@ -114,7 +114,18 @@ static int compare_numbers(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
+/* Probabilities: nothing but their mean. */
+static void summarise_averaged(Fit *f, const DrawVariable *v, FitVariable *out) {
+    double *mean = ARENA_ARRAY(f->arena, double, v->size + 1);
+    draws_mean(&f->draws, v, mean);
+    *out = (FitVariable){.name = v->name, .shape = v->shape, .summed_out = true, .first = (long)v->first, .mean = mean};
+}
+
 static void summarise(Fit *f, const DrawVariable *v, FitVariable *out, double *column) {
+    if (v->averaged) {
+        summarise_averaged(f, v, out);
+        return;
+    }
     int64_t n = f->draws.ndraws, size = v->size;
     double *all = ARENA_ARRAY(f->arena, double, 7 * size + 1);
     double *mean = all, *sd = all + size, *q5 = sd + size, *q50 = q5 + size, *q95 = q50 + size, *ess = q95 + size,
@@ -140,8 +151,6 @@ static void summarise(Fit *f, const DrawVariable *v, FitVariable *out, double *c
     }
     *out = (FitVariable){.name = v->name,
                          .shape = v->shape,
-                         .summed_out = v->summed,
-                         .first = (long)v->first,
                          .mean = mean,
                          .sd = sd,
                          .q5 = q5,
@@ -211,11 +220,9 @@ static Value own_field(Interp *in, Fit *f, const char *field) {
 /* Draws, the first axis; of a summed variable its probabilities, averaged over the draws of the rest. */
 static Value draws_value(Interp *in, const Fit *f, const DrawVariable *v) {
     if (v->summed) {
-        Tensor *mean = tensor_zeros(in->ctx, in->arena, v->shape);
-        for (int64_t i = 0; i < f->draws.ndraws; i++)
-            for (int64_t k = 0; k < v->size; k++) mean->data[k] += v->values[i * v->size + k];
-        for (int64_t k = 0; k < v->size; k++) mean->data[k] /= (double)f->draws.ndraws;
-        return value_tensor(in, mean);
+        double *mean = ARENA_ARRAY(in->arena, double, v->size + 1);
+        draws_mean(&f->draws, v, mean);
+        return value_tensor(in, tensor_of_doubles(in->ctx, in->arena, v->shape, mean));
     }
     Shape shape = {.rank = v->shape.rank + 1};
     shape.dim[0] = f->draws.ndraws;

@@ -112,6 +112,7 @@ static void many_runs(Forward *f, long n, long every) {
     Arena *work = ctx_arena(in->ctx);
     arena_defer(f->arena, (void (*)(void *))arena_free, work);
     draws_init(&d, in->ctx, f->arena, n);
+    d.joint = true;
     for (long k = 0; k < n; k++) {
         arena_reset(work);
         Tape *tape = tape_new(in->ctx, work, false);

@@ -57,7 +57,8 @@ typedef struct FitVariable {
     const char *name;      /* "theta", "effect.mu" */
     Shape shape;           /* of one draw */
     bool summed_out;       /* a discrete variable: `mean` holds probabilities, last axis the support */
-    const double *mean, *sd, *q5, *q50, *q95, *ess, *rhat; /* shape_size numbers each, row by row; NaN: not given */
+    const double *mean, *sd, *q5, *q50, *q95, *ess, *rhat; /* shape_size numbers each, row by row; NaN: not given; NULL:
+                                                              as a whole, of what was summed out all but `mean` */
     const real *draws;     /* [ndraws, shape...], or NULL */
     long first;            /* summed_out: the first value of the support */
 } FitVariable;
