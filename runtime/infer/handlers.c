@@ -196,6 +196,11 @@ static bool trace_peek(Handler *h, Interp *in, Peek *p) {
     return t->peek && t->peek(t, in, p);
 }
 
+static void trace_looped(Handler *h, Interp *in, const Axis *axis, int mark) {
+    Trace *t = (Trace *)h;
+    if (t->looped) t->looped(t, in, axis, mark);
+}
+
 static int trace_mark(Handler *h) { return ((Trace *)h)->n; }
 
 static void trace_rollback(Handler *h, int mark) {
@@ -210,6 +215,7 @@ void trace_init(Trace *t, Interp *in, bool score, TracePolicy latent, void *self
                              .factor = trace_factor,
                              .record = trace_take,
                              .peek = trace_peek,
+                             .looped = trace_looped,
                              .mark = trace_mark,
                              .rollback = trace_rollback},
                  .in = in,

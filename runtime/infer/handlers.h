@@ -43,6 +43,7 @@ struct Trace {
     TracePolicy latent;   /* NULL: drawn forward from the model, scored if `score` */
     TracePolicy again;    /* an entry in its other branch; NULL: the same value, and the density there */
     void (*rolled_back)(Trace *t); /* entries were dropped; may be NULL */
+    void (*looped)(Trace *t, Interp *in, const Axis *axis, int mark); /* effects.h; may be NULL */
     bool (*partly)(Trace *t, Interp *in, Site *site, Entry *e); /* a latent of which some elements are known, as a whole;
                                                                    NULL or false: element by element */
     bool (*peek)(Trace *t, Interp *in, Peek *p); /* a latent before it is drawn (effects.h); NULL: nothing is known */

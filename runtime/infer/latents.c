@@ -57,9 +57,24 @@ static void place_last(Latents *l) {
         add_place(l, l->n - 1);
         return;
     }
-    l->room = l->room ? 2 * l->room : 16;
+    latents_reindex(l);
+}
+
+void latents_reindex(Latents *l) {
+    l->room = 16;
+    while (l->room < 4 * l->n) l->room *= 2;
     l->places = ARENA_ARRAY(l->arena, int, l->room);
     for (int k = 0; k < l->n; k++) add_place(l, k);
+}
+
+void latents_forget(Latents *l, int n) {
+    int kept = l->n;
+    while (kept > 0 && l->list[kept - 1].entry >= n) kept--;
+    if (kept == l->n) return;
+    l->size = l->list[kept].offset;
+    l->n = kept;
+    while (l->nloops > 0 && l->loops[l->nloops - 1].to > kept) l->nloops--;
+    latents_reindex(l);
 }
 
 /* -- Constraints from supports -- */
@@ -173,6 +188,8 @@ static void begin_local(LatentSite *site, const real *drawn, Arena *a) {
     }
 }
 
+static void invert_site(const LatentSite *site, Interp *in, const Dist *d, Value x, real *to);
+
 static void append_drawn(Latents *l, Interp *in, int k, const Dist *d, Value x) {
     if (l->size > l->reserved) {
         l->reserved = 2 * l->size + 16;
@@ -180,7 +197,7 @@ static void append_drawn(Latents *l, Interp *in, int k, const Dist *d, Value x) 
         if (l->list[k].offset) memcpy(more, l->drawn, sizeof *more * (size_t)l->list[k].offset);
         l->drawn = more;
     }
-    latents_invert(l, in, k, d, x, l->drawn + l->list[k].offset);
+    invert_site(&l->list[k], in, d, x, l->drawn + l->list[k].offset);
 }
 
 /* A draw given the first value of each summed variable. */
@@ -210,10 +227,12 @@ void latents_discover(Latents *l, Trace *t, Interp *in, Site *s, Entry *e) {
                        .event = array_shape(&x),
                        .full = x.var.value->shape,
                        .offset = l->size,
+                       .entry = t->n,
                        .span = s->span};
     memcpy(site.index, s->index, sizeof(Index) * (size_t)s->nindex);
     memcpy(site.axes, x.axes, sizeof site.axes);
     site.kind = support_kind(in, &p);
+    site.plain = site.kind == CONSTRAINT_REAL || (site.kind == CONSTRAINT_LOWER && p.low.kind == VALUE_NONE);
     site.noncentred = l->noncentre && site.kind == CONSTRAINT_REAL && is_noncentred(s->dist);
     Constraint c = {.kind = site.kind};
     site.free = constraint_free_shape(in->ctx, &c, site.full);
@@ -234,12 +253,11 @@ void latents_discover(Latents *l, Trace *t, Interp *in, Site *s, Entry *e) {
         return;
     }
     real *drawn = ARENA_ARRAY(l->arena, real, shape_size(site.free) + 1);
-    latents_invert(l, in, l->n - 1, s->dist, s->value, drawn);
+    invert_site(&l->list[l->n - 1], in, s->dist, s->value, drawn);
     begin_local(&l->list[l->n - 1], drawn, l->arena);
 }
 
-void latents_invert(const Latents *l, Interp *in, int k, const Dist *d, Value x, real *to) {
-    const LatentSite *site = &l->list[k];
+static void invert_site(const LatentSite *site, Interp *in, const Dist *d, Value x, real *to) {
     x = array_expand_axes(in, x, site->naxes, site->axes);
     Array a = value_array(in, x, site->span, "a value");
     Var v = op_expand(in->tape, array_expand_event(in, &a, site->event), site->full);
@@ -256,7 +274,29 @@ void latents_invert(const Latents *l, Interp *in, int k, const Dist *d, Value x,
     tensor_copy_out(v.value, to);
 }
 
+bool latents_invert(const Latents *l, Interp *in, const Site *s, Value x, real *point) {
+    int k = latents_find(l, s->name, s->index, s->nindex), place;
+    int64_t step, steps, inner = 1;
+    if (k >= 0) {
+        invert_site(&l->list[k], in, s->dist, x, point + l->list[k].offset);
+        return true;
+    }
+    k = latents_find_step(l, s->name, s->index, s->nindex, &step, &place);
+    if (k < 0) return false;
+    LatentSite one = latents_step(&l->list[k], place, s->index);
+    real *to = ARENA_ARRAY(in->arena, real, one.size + 1);
+    invert_site(&one, in, s->dist, x, to);
+    steps = l->list[k].free.dim[place];
+    for (int d = place; d < one.free.rank; d++) inner *= one.free.dim[d];
+    for (int64_t i = 0; i < one.size; i++)
+        point[one.offset + (i / inner * steps + step) * inner + i % inner] = to[i];
+    return true;
+}
+
 /* -- A run at a point -- */
+
+static void place_site(const Latents *l, const LatentSite *site, Interp *in, Site *s, Entry *e, Var u, int naxes,
+                       const Axis *const *axes);
 
 void point_run_init(PointRun *p, Latents *l, Interp *in, const Array *point, const Axis *particles) {
     *p = (PointRun){.l = l, .taped = point == NULL, .particles = particles};
@@ -265,9 +305,16 @@ void point_run_init(PointRun *p, Latents *l, Interp *in, const Array *point, con
     p->inputs = ARENA_ARRAY(in->arena, Var, l->n + 1);
 }
 
-/* The site's stretch of the point, of shape [particles, free...]. */
-static Var site_point(PointRun *p, Interp *in, int k) {
+/* The same input again, if the tape still has it. */
+static bool is_input(const Tape *t, Var v, int64_t offset) {
+    if (!v.value || v.node < 0 || v.node >= t->nnodes) return false;
+    const Node *n = &t->nodes[v.node];
+    return n->op == OP_INPUT && n->attr->slot == SLOT_POINT && n->attr->start == offset;
+}
+
+Var point_site(PointRun *p, Interp *in, int k) {
     const LatentSite *site = &p->l->list[k];
+    if (p->taped && is_input(in->tape, p->inputs[k], site->offset)) return p->inputs[k];
     if (p->taped) return p->inputs[k] = tape_input(in->tape, SLOT_POINT, site->offset, site->free);
     int dim = p->point.naxes;
     Var u = op_slice(in->tape, p->point.var, dim, site->offset, site->size, 1);
@@ -287,26 +334,72 @@ void latents_check_shape(Interp *in, const LatentSite *site, const Site *s) {
               shape_text(in->arena, site->event));
 }
 
+/* The axes of a site's stretch of the point. */
+static int point_axes(const PointRun *p, const LatentSite *site, const Axis **axes) {
+    int n = 0;
+    if (!p->taped && p->point.naxes) axes[n++] = p->particles;
+    for (int i = 0; i < site->naxes; i++) axes[n++] = site->axes[i];
+    return n;
+}
+
+static bool answer_step(PointRun *p, Interp *in, Site *s, Entry *e) {
+    int64_t step;
+    int place, k = latents_find_step(p->l, s->name, s->index, s->nindex, &step, &place);
+    if (k < 0) return false;
+    LatentSite one = latents_step(&p->l->list[k], place, s->index);
+    latents_check_shape(in, &one, s);
+    if (!p->seen[k]) p->met++;
+    p->seen[k] = true;
+    const Axis *axes[MAX_AXES];
+    int naxes = point_axes(p, &one, axes), dim = place + naxes - one.naxes;
+    Var u = op_slice(in->tape, point_site(p, in, k), dim, step, 1, 1);
+    Shape shape = u.value->shape;
+    memmove(shape.dim + dim, shape.dim + dim + 1, sizeof *shape.dim * (size_t)(shape.rank - dim - 1));
+    shape.rank--;
+    place_site(p->l, &one, in, s, e, op_reshape(in->tape, u, shape), naxes, axes);
+    return true;
+}
+
+/* The site was found element by element: so it runs now. */
+static void split_elements(const Latents *l, Interp *in, const Site *s) {
+    Index index[MAX_INDEX];
+    memcpy(index, s->index, sizeof *index * (size_t)s->nindex);
+    for (int i = s->nindex - 1; i >= 0; i--) {
+        if (!index[i].axis) continue;
+        const Axis *axis = index[i].axis;
+        index[i] = (Index){.at = axis->first};
+        if (latents_find(l, s->name, index, s->nindex) < 0) continue;
+        in->split = axis;
+        ctx_raise(in->ctx, ERROR_ELEMENTWISE, s->span, NULL, "the elements of `%s` are latents of their own", axis->name);
+    }
+}
+
 void latents_answer(PointRun *p, Interp *in, Site *s, Entry *e) {
     Latents *l = p->l;
     int k = latents_find(l, s->name, s->index, s->nindex);
+    if (k < 0 && answer_step(p, in, s, e)) return;
+    if (k < 0) split_elements(l, in, s);
     if (k < 0)
         ctx_raise(in->ctx, ERROR_PROGRAM, s->span, "importance(n) works for models whose structure is random",
                   "`%s` was not there when the model was run first: %s needs a fixed structure",
                   address_text(in, s->name, s->index, s->nindex), l->method);
     const LatentSite *site = &l->list[k];
+    for (int i = 0; i < s->nindex; i++)
+        if (s->index[i].axis && axes_find(site->naxes, site->axes, s->index[i].axis) < 0) loop_refuse(in, s->span, "it was found so");
     latents_check_shape(in, site, s);
     if (!p->seen[k]) p->met++;
     p->seen[k] = true;
-    int naxes = 0;
     const Axis *axes[MAX_AXES];
-    if (!p->taped && p->point.naxes) axes[naxes++] = p->particles;
-    for (int i = 0; i < site->naxes; i++) axes[naxes++] = site->axes[i];
-    latents_place(l, in, k, s, e, site_point(p, in, k), naxes, axes);
+    int naxes = point_axes(p, site, axes);
+    place_site(l, site, in, s, e, point_site(p, in, k), naxes, axes);
 }
 
 void latents_place(const Latents *l, Interp *in, int k, Site *s, Entry *e, Var u, int naxes, const Axis *const *axes) {
-    const LatentSite *site = &l->list[k];
+    place_site(l, &l->list[k], in, s, e, u, naxes, axes);
+}
+
+static void place_site(const Latents *l, const LatentSite *site, Interp *in, Site *s, Entry *e, Var u, int naxes,
+                       const Axis *const *axes) {
     Var jacobian = {NULL, NODE_NONE};
     if (site->noncentred) {
         Value z = value_var(in, u, naxes, axes), args[2] = {s->dist->params[param_place(s->dist, "scale")], z};

@@ -164,7 +164,18 @@ static bool model_peek(Trace *t, Interp *in, Peek *peek) {
     Pair *pair = p->pair;
     if (pair->discrete.n > 0) return false;
     if (pair->guide) peek->value = trace_value(&p->guide, peek->name, peek->index, peek->nindex, in->ctx->span);
-    return peek->value.kind != VALUE_NONE || summing_peek(&p->summing, in, peek, t->n);
+    if (peek->value.kind != VALUE_NONE || summing_peek(&p->summing, in, peek, t->n)) return true;
+    return pair->automatic.kind != VALUE_NONE && !p->checking && latents_peek(&p->point, in, peek);
+}
+
+/* In the first run: the latents of a loop that has run step by step. */
+static void model_looped(Trace *t, Interp *in, const Axis *axis, int mark) {
+    Pass *p = t->self;
+    Latents *l = p->pair->latents;
+    if (!p->checking || !l || p->pair->automatic.kind == VALUE_NONE) return;
+    int from = l->n;
+    while (from > 0 && l->list[from - 1].entry >= mark) from--;
+    if (from < l->n) latents_loop(l, in, from, axis);
 }
 
 /* May loops of the model run at once? Not where the terms of single steps are looked for. */
@@ -206,6 +217,7 @@ static void model_latent_again(Trace *t, Interp *in, Site *s, Entry *e) {
 static void model_rolled_back(Trace *t) {
     Pass *p = t->self;
     summing_forget(&p->summing, t->n);
+    if (p->checking && p->pair->latents) latents_forget(p->pair->latents, t->n);
 }
 
 static void add_terms(Pass *p, Interp *in) {
@@ -251,6 +263,7 @@ static void run_once(Pass *p, Pair *pair, Interp *in) {
     trace_init(&p->model, in, (p->mode != PASS_DRAW), model_latent, p);
     p->model.partly = model_partly;
     p->model.peek = model_peek;
+    p->model.looped = model_looped;
     in->at_once = runs_at_once(p);
     p->reader.in_model = true;
     p->reader.constant = p->nested;

@@ -99,11 +99,9 @@ static void invert_latent(Trace *t, Interp *in, Site *s, Entry *e) {
     if (whole.kind == VALUE_NONE)
         ctx_raise(in->ctx, ERROR_PROGRAM, in->ctx->span, NULL, "the record has no value for the latent `%s`", s->name);
     s->value = address_read(in, whole, s->index, s->nindex, s->span);
-    int k = latents_find(l, s->name, s->index, s->nindex);
-    if (k < 0)
+    if (!latents_invert(l, in, s, s->value, to))
         ctx_raise(in->ctx, ERROR_PROGRAM, s->span, "logpdf(m, record) works for models whose structure is random",
                   "`%s` is not drawn in every run: unconstrain needs a fixed structure", s->name);
-    latents_invert(l, in, k, s->dist, s->value, to + l->list[k].offset);
 }
 
 static void unconstrain_body(void *self) {

@@ -107,11 +107,12 @@ static void run_trial(void *self) {
     t->start = s->pair->start;
 }
 
-static Latents *centred_copy(const Latents *l, Arena *arena) {
+static Latents *centred_copy(const Latents *l, Interp *in, Arena *arena) {
     Latents *copy = arena_copy(arena, l, sizeof *l);
     copy->list = arena_copy(arena, l->list, sizeof *l->list * (size_t)l->n);
     copy->noncentre = false;
     for (int k = 0; k < l->n; k++) copy->list[k].noncentred = false;
+    latents_join_all(copy, in);
     return copy;
 }
 
@@ -129,7 +130,7 @@ static Svi *choose_centring(Job *job) {
     for (int k = 0; k < 2; k++) {
         Trial *t = &trials[k];
         *t = (Trial){
-            .job = job, .latents = k ? centred_copy(pair->latents, f->arena) : pair->latents, .elbo = -INFINITY};
+            .job = job, .latents = k ? centred_copy(pair->latents, job->in, f->arena) : pair->latents, .elbo = -INFINITY};
         t->params = ARENA_NEW(f->arena, ParamStore);
         params_init(t->params, job->in, f->arena);
         t->params->from = pair->params->from;

@@ -82,6 +82,8 @@ struct Handler {
     bool (*refine)(Handler *h, Interp *in, Frame *f, const Stmt *s);
     /* False: nothing is known. */
     bool (*peek)(Handler *h, Interp *in, Peek *peek);
+    /* A loop that could run at once, along this axis, has run step by step since mark(). */
+    void (*looped)(Handler *h, Interp *in, const Axis *axis, int mark);
     /* A plate's body starts over element by element: forget what came since mark(). */
     int (*mark)(Handler *h);
     void (*rollback)(Handler *h, int mark);

@@ -56,7 +56,8 @@ static Flow exec_for(Interp *in, Frame *f, const Stmt *s, Value *last) {
                       "a `for` runs over a range, an array or a list; this is %s", value_describe(in, over));
         n = shape.dim[0];
     }
-    if (over.kind == VALUE_RANGE && loop_at_once(in, f, s, over.u.range->first, n)) return FLOW_NEXT;
+    LoopTry at_once = {0};
+    if (over.kind == VALUE_RANGE && loop_at_once(in, f, s, over.u.range->first, n, &at_once)) return FLOW_NEXT;
     for (int64_t k = 0; k < n; k++) {
         Value item, index = value_number((double)(k + 1));
         if (over.kind == VALUE_RANGE) item = value_number((double)(over.u.range->first + k));
@@ -66,6 +67,7 @@ static Flow exec_for(Interp *in, Frame *f, const Stmt *s, Value *last) {
         poll_interrupt(in);
         if (exec_block(in, f, s->u.for_.body, last) == FLOW_RETURN) return FLOW_RETURN;
     }
+    loop_done(in, &at_once);
     return FLOW_NEXT;
 }
 

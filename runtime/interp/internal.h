@@ -49,8 +49,13 @@ Flow exec_plate(Interp *in, Frame *f, const Stmt *s, Value *last);
 Flow exec_if_elementwise(Interp *in, Frame *f, const Block *then, const Block *otherwise, Value condition, Span at, Value *last);
 
 /* loop.c: a `for` over first..first + n - 1 for all its steps at once. False: nothing has happened, it must run step by
- * step. */
-bool loop_at_once(Interp *in, Frame *f, const Stmt *s, int64_t first, int64_t n);
+ * step; then comes loop_done. */
+typedef struct LoopTry {
+    const Axis *axis; /* NULL: it could not be tried */
+    int handlers[BODY_HANDLERS];
+} LoopTry;
+bool loop_at_once(Interp *in, Frame *f, const Stmt *s, int64_t first, int64_t n, LoopTry *t);
+void loop_done(Interp *in, const LoopTry *t);
 /* x[t - 1] in such a loop, where x is being filled: false: the index is another. */
 bool loop_read(Interp *in, const Cells *c, const char *name, int n, const Value *indices, const Span *spans, Span at, Value *out);
 bool single_place(Interp *in, Value v, Span at, Index *out);

@@ -110,7 +110,7 @@ static void run_steps(void *self) {
     r->in->nplates--;
 }
 
-bool loop_at_once(Interp *in, Frame *f, const Stmt *s, int64_t first, int64_t n) {
+bool loop_at_once(Interp *in, Frame *f, const Stmt *s, int64_t first, int64_t n, LoopTry *t) {
     Locals locals = {.step = s->u.for_.slot};
     if (!in->at_once || !f || n < LEAST_STEPS || in->nplates >= MAX_AXES - 2 || !can_run(&locals, s->u.for_.body)) return false;
     const char *name = in->address ? arena_printf(in->arena, "%s.%s", in->address->name, s->u.for_.name) : s->u.for_.name;
@@ -119,6 +119,8 @@ bool loop_at_once(Interp *in, Frame *f, const Stmt *s, int64_t first, int64_t n)
     for (int k = 0; k < in->nplates; k++) order += axis_repeats(in->plates[k]);
     LoopRun r = {in, f, s, axis_intern(in, AXIS_LOOP, name, first, n, order), &locals};
     BodyMark m = body_mark(in, f);
+    t->axis = r.axis;
+    memcpy(t->handlers, m.handlers, sizeof t->handlers);
     Span span = in->ctx->span;
     Error e;
     in->plates[in->nplates++] = r.axis;
@@ -127,6 +129,12 @@ bool loop_at_once(Interp *in, Frame *f, const Stmt *s, int64_t first, int64_t n)
     body_undo(in, f, &m, r.axis); /* an error too is said of the step in which it comes */
     in->ctx->span = span;
     return false;
+}
+
+void loop_done(Interp *in, const LoopTry *t) {
+    int k = 0;
+    for (Handler *h = in->handler; t->axis && h && k < BODY_HANDLERS; h = h->outer, k++)
+        if (h->looped) h->looped(h, in, t->axis, t->handlers[k]);
 }
 
 void loop_refuse(Interp *in, Span at, const char *why) {
