@@ -232,7 +232,8 @@ void latents_discover(Latents *l, Trace *t, Interp *in, Site *s, Entry *e) {
     memcpy(site.index, s->index, sizeof(Index) * (size_t)s->nindex);
     memcpy(site.axes, x.axes, sizeof site.axes);
     site.kind = support_kind(in, &p);
-    site.plain = site.kind == CONSTRAINT_REAL || (site.kind == CONSTRAINT_LOWER && p.low.kind == VALUE_NONE);
+    bool positive = p.low.kind == VALUE_NONE || (p.low.kind == VALUE_NUMBER && p.low.u.number == 0);
+    site.plain = site.kind == CONSTRAINT_REAL || (site.kind == CONSTRAINT_LOWER && positive);
     site.noncentred = l->noncentre && site.kind == CONSTRAINT_REAL && is_noncentred(s->dist);
     Constraint c = {.kind = site.kind};
     site.free = constraint_free_shape(in->ctx, &c, site.full);

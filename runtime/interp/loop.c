@@ -191,6 +191,8 @@ bool loop_read(Interp *in, const Cells *c, const char *name, int n, const Value 
     for (int k = 0; k < lag; k++) {
         index[place] = (Index){.at = axis->first - lag + k};
         head[k] = cells_get(in, c, n, index);
+        Value one = head[k].kind == VALUE_NONE && place == 0 ? cells_get(in, c, 1, index) : value_none();
+        if (value_is_numeric(one)) head[k] = array_index(in, one, n - 1, indices + 1, spans + 1, at); /* a plate before the loop */
         if (head[k].kind == VALUE_NONE) loop_refuse(in, at, "the step before the first is not there");
     }
     index[place] = (Index){.axis = axis};
