@@ -17,7 +17,7 @@
 #define UNPOISON(p, n) ((void)0)
 #endif
 
-enum { ALIGNMENT = 16, FIRST_CHUNK = 4 << 10, LARGEST_CHUNK = 1 << 20, KEPT_CHUNK = 4 << 20 };
+enum { ALIGNMENT = 16, FIRST_CHUNK = 4 << 10, LARGEST_CHUNK = 256 << 10, KEPT_CHUNK = 4 << 20 };
 
 typedef struct Chunk {
     struct Chunk *next;
