@@ -32,6 +32,7 @@ enum { CODES_1 = 2 + 2, CODES_2 = 3 + 11 }; /* by kinds of operands, as code_qui
 
 typedef enum Code {
     CODE_END,
+    CODE_NOTHING,
     CODE_WORK, /* `work` */
     CODE_ROW,  /* `row` */
     CODE_SUM_MEMORY,

@@ -26,19 +26,25 @@ bool kernel_pad(const KernelCall *call) {
     return true;
 }
 
-/* Whole arrays one behind the other. */
+static int64_t count_of(const Tensor *t) {
+    int64_t n = 1;
+    for (int d = 0; d < t->shape.rank; d++) n *= t->shape.dim[d];
+    return n;
+}
+
+/* Whole arrays one behind the other; some may be there already. */
 static bool concat_stretches(const KernelCall *call) {
     for (int d = 0; d < call->attr->dim; d++)
         if (call->out->shape.dim[d] != 1) return false;
     real *to = call->out->data;
     for (int k = 0; k < call->n; k++) {
         const Tensor *part = call->in[k];
-        int64_t n = shape_size(part->shape);
+        int64_t n = count_of(part);
         if (n == 1)
             *to = *part->data;
-        else if (tensor_is_dense(part))
+        else if (part->data != to && tensor_is_dense(part))
             memcpy(to, part->data, (size_t)n * sizeof(real));
-        else
+        else if (part->data != to)
             tensor_copy_out(part, to);
         to += n;
     }

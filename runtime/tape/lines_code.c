@@ -131,7 +131,7 @@ typedef int LanesOf; /* programs have no such instructions */
 /* A jump at the end of each routine is predicted by itself: none is to be merged with another. */
 __attribute__((optimize("no-crossjumping", "no-gcse"))) bool ISA_NAME(code_run)(const Instr *i) {
     static const void *const label[CODE_COUNT] = {
-        [CODE_END] = &&END, [CODE_WORK] = &&WORK, [CODE_ROW] = &&ROW, [CODE_SUM_MEMORY] = &&SUM_MEMORY,
+        [CODE_END] = &&END, [CODE_NOTHING] = &&NOTHING, [CODE_WORK] = &&WORK, [CODE_ROW] = &&ROW, [CODE_SUM_MEMORY] = &&SUM_MEMORY,
         [CODE_SUM_LAST] = &&SUM_LAST, QUICK_1(LABELS_1) QUICK_2(LABELS_2)};
     real number;
     LanesOf last;
@@ -144,6 +144,8 @@ ROW:
 WORK:
     if (!i->work->run(i->work)) return false;
     FORGET;
+    NEXT;
+NOTHING:
     NEXT;
     QUICK_1(ROUTINES_1)
     QUICK_2(ROUTINES_2)

@@ -56,7 +56,7 @@ static void *grown(Plan *p, void *block, int *room, int used, size_t size) {
 static int value_add(Plan *p, Tensor *tensor, Home home) {
     p->values = grown(p, p->values, &p->value_room, p->nvalues, sizeof *p->values);
     int v = p->nvalues++;
-    p->values[v] = (Value){.tensor = tensor, .base = v, .step = -1, .last = -1, .home = home};
+    p->values[v] = (Value){.tensor = tensor, .base = v, .step = -1, .last = -1, .whole = -1, .home = home};
     return v;
 }
 
@@ -313,8 +313,63 @@ static void find_last_uses(Plan *p) {
     }
 }
 
+/* -- Parts of a CONCAT are computed where it would copy them to, if they follow each other there and are arrays of the
+ * buffer -- */
+
+static bool can_be_part(const Plan *p, int v) {
+    const Value *part = &p->values[v], *base = &p->values[part->base];
+    return base->home == HOME_BUFFER && base->whole < 0 && !base->has_parts && base->step >= 0 &&
+           part->tensor->data == base->tensor->data && tensor_is_dense(part->tensor) &&
+           shape_size(part->tensor->shape) == shape_size(base->tensor->shape);
+}
+
+static void join_parts(Plan *p, const Step *s) {
+    Value *out = &p->values[s->out];
+    for (int d = 0; d < s->attr->dim; d++)
+        if (out->tensor->shape.dim[d] != 1) return;
+    int64_t element = 0;
+    for (int k = 0; k < s->n; k++) {
+        int v = s->in[k];
+        Value *base = &p->values[p->values[v].base];
+        int64_t n = shape_size(p->values[v].tensor->shape);
+        if (n > 0 && can_be_part(p, v)) {
+            base->whole = s->out;
+            base->element = element;
+            out->has_parts = true;
+            if (out->last < base->last) out->last = base->last;
+        }
+        element += n;
+    }
+}
+
+bool plan_is_joined(const Plan *p, const Step *s) {
+    if (s->op != OP_CONCAT) return false;
+    int64_t element = 0;
+    for (int k = 0; k < s->n; k++) {
+        const Value *base = &p->values[p->values[s->in[k]].base];
+        if (base->whole != s->out || base->element != element) return false;
+        element += shape_size(base->tensor->shape);
+    }
+    return true;
+}
+
+static void take_place(Plan *p, Room *room, bool *placed, int v) {
+    Value *value = &p->values[v];
+    if (value->whole >= 0) {
+        const Value *whole = &p->values[value->whole];
+        take_place(p, room, placed, value->whole);
+        value->home = whole->home;
+        value->place = whole->place + (size_t)value->element * sizeof(real);
+        if (whole->home == HOME_PLACE) value->tensor->data = whole->tensor->data + value->element;
+    } else if (value->home == HOME_BUFFER && !placed[v]) {
+        value->place = room_take(room, value);
+    }
+    placed[v] = true;
+}
+
 static void release(Plan *p, Room *room, bool *released, int v, int end) {
     int b = p->values[v].base;
+    if (p->values[b].whole >= 0) b = p->values[b].whole;
     if (p->values[b].home != HOME_BUFFER || p->values[b].last >= end || released[b]) return;
     released[b] = true;
     room_give(room, &p->values[b]);
@@ -324,13 +379,11 @@ static void release(Plan *p, Room *room, bool *released, int v, int end) {
 static void place_values(Plan *p, Arena *scratch) {
     Room room = {.slots = ARENA_ARRAY(scratch, size_t, p->nsteps + 1),
                  .gaps = ARENA_ARRAY(scratch, Gap, p->nsteps + 1)};
-    bool *released = ARENA_ARRAY(scratch, bool, p->nvalues);
+    bool *released = ARENA_ARRAY(scratch, bool, p->nvalues), *placed = ARENA_ARRAY(scratch, bool, p->nvalues);
     for (int u = 0; u < p->nunits; u++) {
         int first = p->units[u].first, end = first + p->units[u].count;
-        for (int s = first; s < end; s++) {
-            Value *out = p->steps[s].out >= 0 ? &p->values[p->steps[s].out] : NULL;
-            if (out && out->home == HOME_BUFFER) out->place = room_take(&room, out);
-        }
+        for (int s = first; s < end; s++)
+            if (p->steps[s].out >= 0) take_place(p, &room, placed, p->steps[s].out);
         for (int s = first; s < end; s++) {
             for (int k = 0; k < p->steps[s].n; k++) release(p, &room, released, p->steps[s].in[k], end);
             if (p->steps[s].out >= 0) release(p, &room, released, p->steps[s].out, end);
@@ -338,7 +391,8 @@ static void place_values(Plan *p, Arena *scratch) {
     }
     size_t numbers = (room.slots_end + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
     for (int v = 0; v < p->nvalues; v++)
-        if (p->values[v].home == HOME_BUFFER && p->values[v].base == v && !is_number(&p->values[v]))
+        if (p->values[v].home == HOME_BUFFER && p->values[v].base == v &&
+            !is_number(&p->values[p->values[v].whole >= 0 ? p->values[v].whole : v]))
             p->values[v].place += numbers;
     p->bytes = numbers + room.end;
 }
@@ -366,6 +420,8 @@ void plan_make(Plan *p, const Tape *t, int n, const Var *outputs, real *const *p
     plan_units(p, scratch, optimise_enabled());
     find_last_uses(p);
     plan_slots(p, scratch);
+    for (int k = 0; k < p->nsteps && optimise_enabled(); k++)
+        if (p->steps[k].op == OP_CONCAT) join_parts(p, &p->steps[k]);
     place_values(p, scratch);
     arena_free(scratch);
 }

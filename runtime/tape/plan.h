@@ -22,6 +22,9 @@ typedef struct Value {
     int slot;
     int64_t start;
     size_t place;
+    int whole; /* -1, or the output of CONCAT of which this array is a part, computed in its place, */
+    int64_t element; /* from here on */
+    bool has_parts;  /* some value's `whole` is this */
 } Value;
 
 enum { PLAN_FOREVER = INT32_MAX };
@@ -63,6 +66,9 @@ typedef struct Plan {
 /* Stands for an address that is not known yet; never read or written. */
 extern const real plan_origin[1];
 #define PLAN_ORIGIN ((real *)(uintptr_t)plan_origin)
+
+/* Is there nothing left to do: are all the parts of this CONCAT computed in their places? */
+bool plan_is_joined(const Plan *p, const Step *s);
 
 /* Lives in p->arena, as do the constants; the tape may go. */
 void plan_make(Plan *p, const Tape *t, int n, const Var *outputs, real *const *place);

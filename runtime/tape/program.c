@@ -173,7 +173,7 @@ static From operand_from(const Program *p, int v, const real *at, int64_t stride
 
 /* May all lanes be written where the step's result is? Arrays of the buffer are padded. */
 static bool has_room(const Program *p, int v) {
-    return p->plan.values[v].home == HOME_BUFFER && p->plan.values[v].base == v;
+    return p->plan.values[v].home == HOME_BUFFER && p->plan.values[v].base == v && p->plan.values[v].whole < 0;
 }
 
 static bool emit_quick(Program *p, Instr *i, const Step *s, const EwLoop *loop) {
@@ -260,6 +260,8 @@ static void emit(Program *p, Instr *i, const Step *s) {
     for (int k = 0; k < s->n; k++) in[k] = p->plan.values[s->in[k]].tensor;
     if (s->op == OP_GUARD)
         emit_guard(p, i, s, in[0]);
+    else if (plan_is_joined(&p->plan, s))
+        *i = (Instr){.code = CODE_NOTHING};
     else if (op_class(s->op) == CLASS_EW)
         emit_elementwise(p, i, s, in);
     else if (s->n != 1 || !emit_reduction(p, i, s, in[0]))

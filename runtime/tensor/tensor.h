@@ -24,9 +24,11 @@ typedef double real;
 #endif
 /* The border to what is computed in double in any case. */
 static inline void reals_from_doubles(real *to, const double *from, int64_t n) {
+#pragma omp simd
     for (int64_t k = 0; k < n; k++) to[k] = (real)from[k];
 }
 static inline void doubles_from_reals(double *to, const real *from, int64_t n) {
+#pragma omp simd
     for (int64_t k = 0; k < n; k++) to[k] = from[k];
 }
 

@@ -364,6 +364,29 @@ START_TEST(test_short_operations_keep_their_bits) {
 }
 END_TEST
 
+/* -- Parts of arrays are computed in their places -- */
+
+START_TEST(test_parts_are_joined) {
+    static real x[WIDTH];
+    for (int kinds = 0; kinds < 8; kinds++) {
+        Case *c = case_new(x);
+        Var a = op_reshape(c->t, NEG(scalar(c, 0)), shape1(1)), b = op1(c->t, OP_SQUARE, vector(c, 1, 5));
+        Var constant = op_expand(c->t, number(c, 3), shape1(2)), input = vector(c, 9, 3);
+        Var parts[] = {a, b, kinds & 1 ? a : NEG(a), kinds & 1 ? constant : ADD(b, a), kinds & 1 ? input : NEG(b)};
+        Var joined = op_concat(c->t, 5, parts, 0);
+        Var again = op_concat(c->t, 3, (Var[]){kinds & 2 ? a : joined, b, kinds & 2 ? NEG(input) : joined}, 0);
+        Var whole = op_stack(c->t, 2, (Var[]){NEG(again), op1(c->t, OP_EXP, again)});
+        if (kinds & 4) give(c, joined), give(c, again), give(c, whole); /* at the caller's */
+        give(c, op_sum_all(c->t, op1(c->t, OP_SQUARE, joined)));
+        give(c, op_reduce(c->t, OP_SUM, whole, 1));
+        give(c, ADD(a, b));
+        int plain;
+        compare(c, x, &plain);
+        case_free(c);
+    }
+}
+END_TEST
+
 int main(void) {
     Suite *s = suite_create("optimise");
     TCase *passes = tcase_create("passes");
@@ -373,6 +396,7 @@ int main(void) {
     tcase_add_test(passes, test_few_steps_stay_as_they_are);
     tcase_add_loop_test(passes, test_random_loops_keep_their_bits, 0, 10);
     tcase_add_loop_test(passes, test_short_operations_keep_their_bits, 0, (int)(sizeof short_ops / sizeof *short_ops));
+    tcase_add_test(passes, test_parts_are_joined);
     suite_add_tcase(s, passes);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_ENV);
