@@ -342,17 +342,6 @@ static void join_parts(Plan *p, const Step *s) {
     }
 }
 
-bool plan_is_joined(const Plan *p, const Step *s) {
-    if (s->op != OP_CONCAT) return false;
-    int64_t element = 0;
-    for (int k = 0; k < s->n; k++) {
-        const Value *base = &p->values[p->values[s->in[k]].base];
-        if (base->whole != s->out || base->element != element) return false;
-        element += shape_size(base->tensor->shape);
-    }
-    return true;
-}
-
 static void take_place(Plan *p, Room *room, bool *placed, int v) {
     Value *value = &p->values[v];
     if (value->whole >= 0) {

@@ -67,9 +67,6 @@ typedef struct Plan {
 extern const real plan_origin[1];
 #define PLAN_ORIGIN ((real *)(uintptr_t)plan_origin)
 
-/* Is there nothing left to do: are all the parts of this CONCAT computed in their places? */
-bool plan_is_joined(const Plan *p, const Step *s);
-
 /* Lives in p->arena, as do the constants; the tape may go. */
 void plan_make(Plan *p, const Tape *t, int n, const Var *outputs, real *const *place);
 

@@ -33,6 +33,19 @@ typedef struct CallWork {
     KernelCall call;
 } CallWork;
 
+/* A stretch of numbers that CONCAT copies. */
+typedef struct Stretch {
+    real *to;
+    const real *from;
+    int64_t n, stride; /* of what it reads */
+} Stretch;
+
+typedef struct JoinWork {
+    Work work;
+    int n;
+    Stretch *stretches;
+} JoinWork;
+
 typedef struct GuardWork {
     Work work;
     const Tensor *watched, *expected;
@@ -131,6 +144,18 @@ static bool run_blocks(const Work *w) {
 static bool run_kernel(const Work *w) {
     const CallWork *c = (const CallWork *)w;
     return c->kernel(&c->call);
+}
+
+static bool run_join(const Work *w) {
+    const JoinWork *j = (const JoinWork *)w;
+    for (const Stretch *s = j->stretches, *end = s + j->n; s < end; s++)
+        if (s->n == 1)
+            *s->to = *s->from;
+        else if (s->stride == 1)
+            memcpy(s->to, s->from, (size_t)s->n * sizeof(real));
+        else
+            for (int64_t k = 0; k < s->n; k++) s->to[k] = s->from[k * s->stride];
+    return true;
 }
 
 static bool run_guard(const Work *w) {
@@ -249,6 +274,47 @@ static void emit_call(Program *p, Instr *i, const Step *s, const Tensor *const *
     emit_work(p, i, &w->work);
 }
 
+/* The numbers of a part in their order, when they lie equally far apart. */
+static bool as_stretch(const Tensor *t, real *to, Stretch *s) {
+    *s = (Stretch){to, t->data, shape_size(t->shape), 1};
+    if (tensor_is_dense(t)) return true;
+    int lines = 0;
+    for (int d = 0; d < t->shape.rank; d++)
+        if (t->shape.dim[d] != 1) s->stride = t->stride[d], lines++;
+    return lines == 1;
+}
+
+/* Parts that follow each other in the result, as stretches as long as they lie in memory; those that are in their places
+ * already are left out. False: the parts do not follow each other, or are no stretches. */
+static bool emit_join(Program *p, Instr *i, const Step *s, const Tensor *const *in) {
+    const Tensor *out = p->plan.values[s->out].tensor;
+    if (s->op != OP_CONCAT || !p->quick) return false;
+    for (int d = 0; d < s->attr->dim; d++)
+        if (out->shape.dim[d] != 1) return false;
+    JoinWork *w = ARENA_NEW(p->arena, JoinWork);
+    *w = (JoinWork){{run_join}, 0, ARENA_ARRAY(p->arena, Stretch, s->n)};
+    real *to = out->data;
+    for (int k = 0; k < s->n; k++) {
+        Stretch part, *last = w->n ? &w->stretches[w->n - 1] : NULL;
+        if (!as_stretch(in[k], to, &part)) return false;
+        to += part.n;
+        if (part.n == 0 || part.from == part.to) continue;
+        bool input = p->plan.values[p->plan.values[s->in[k]].base].home == HOME_INPUT;
+        if (last && !input && part.stride == 1 && last->stride == 1 && last->to + last->n == part.to &&
+            last->from + last->n == part.from) {
+            last->n += part.n;
+        } else {
+            w->stretches[w->n] = part;
+            resolve(p, s->in[k], &w->stretches[w->n++].from);
+        }
+    }
+    if (w->n)
+        emit_work(p, i, &w->work);
+    else
+        *i = (Instr){.code = CODE_NOTHING};
+    return true;
+}
+
 static void emit_guard(Program *p, Instr *i, const Step *s, const Tensor *watched) {
     GuardWork *w = ARENA_NEW(p->arena, GuardWork);
     *w = (GuardWork){{run_guard}, watched, s->expected};
@@ -260,11 +326,9 @@ static void emit(Program *p, Instr *i, const Step *s) {
     for (int k = 0; k < s->n; k++) in[k] = p->plan.values[s->in[k]].tensor;
     if (s->op == OP_GUARD)
         emit_guard(p, i, s, in[0]);
-    else if (plan_is_joined(&p->plan, s))
-        *i = (Instr){.code = CODE_NOTHING};
     else if (op_class(s->op) == CLASS_EW)
         emit_elementwise(p, i, s, in);
-    else if (s->n != 1 || !emit_reduction(p, i, s, in[0]))
+    else if (!emit_join(p, i, s, in) && (s->n != 1 || !emit_reduction(p, i, s, in[0])))
         emit_call(p, i, s, in);
 }
 
