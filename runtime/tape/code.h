@@ -17,6 +17,7 @@ enum { QUICK_LANES = 8 };
     X(ABS, _mm512_abs_pd(A))                                                                                           \
     X(SQRT, _mm512_sqrt_pd(A))                                                                                         \
     X(SQUARE, A *A)                                                                                                    \
+    X(SQUARED_ROOT, lanes_squared_root(A))                                                                             \
     X(RECIPROCAL, 1 / A)
 #define QUICK_2(X)                                                                                                     \
     X(ADD, A + B)                                                                                                      \

@@ -38,6 +38,10 @@ static inline LanesOf lanes_xdivy(LanesOf a, LanesOf b) {
     return _mm512_mask_mov_pd(a / b, none, _mm512_setzero_pd());
 }
 
+static inline LanesOf lanes_squared_root(LanesOf a) {
+    return _mm512_mask_mov_pd(_mm512_set1_pd(NAN), _mm512_cmp_pd_mask(a, _mm512_setzero_pd(), _CMP_GE_OQ), a);
+}
+
 static inline LanesOf lanes_read(const Instr *i, int k) { return _mm512_maskz_loadu_pd(i->lanes, i->in[k]); }
 
 static inline void lanes_write(const Instr *i, LanesOf x) {

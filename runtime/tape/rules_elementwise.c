@@ -66,6 +66,7 @@ UNARY(log1p, SHARE(g, ADD(a, NUMBER(1))))
 UNARY(expm1, MUL(g, EXP(a)))
 UNARY(sqrt, SHARE(MUL(g, NUMBER(0.5)), y))
 UNARY(square, MUL(MUL(g, NUMBER(2)), a)) /* of a constant g one product is left */
+UNARY(squared_root, g)
 UNARY(reciprocal, NEG(MUL(g, SQUARE(y))))
 UNARY(sin, MUL(g, OP1(COS, a)))
 UNARY(cos, NEG(MUL(g, OP1(SIN, a))))

@@ -260,8 +260,37 @@ static Tensor *compute_call(Tape *t, const Operands *o, Shape shape) {
     return out;
 }
 
+/* -- Functions of their inverses: log exp x = x, (sqrt x)^2 = x. Better conditioned than what they stand for, and recorded
+ * so from the start: the walk and every program compute the same. -- */
+
+/* What `undone` was applied to where v is its result, or a view of that; value NULL: it is not. */
+static Var inverse_of(Tape *t, Op undone, Var v) {
+    if (!var_is_taped(v)) return (Var){0};
+    const Node node = t->nodes[v.node];
+    if (node.op == undone) return (Var){t->nodes[node.inputs[0]].value, node.inputs[0]};
+    bool view = op_class(node.op) == CLASS_VIEW && node.op != OP_VARIABLE && node.op != OP_STOP_GRADIENT;
+    if (!view) return (Var){0};
+    NodeId from = node.inputs[0];
+    Var x = inverse_of(t, undone, (Var){t->nodes[from].value, from});
+    return x.value ? op_apply(t, node.op, 1, &x, node.attr) : x;
+}
+
+static bool is_square(Op op, const Var *inputs) {
+    if (op != OP_POW) return op == OP_SQUARE;
+    return !var_is_taped(inputs[1]) && inputs[1].value->shape.rank == 0 && *inputs[1].value->data == 2;
+}
+
+static Var undo(Tape *t, Op op, const Var *inputs) {
+    if (op == OP_LOG) return inverse_of(t, OP_EXP, inputs[0]);
+    if (!is_square(op, inputs)) return (Var){0};
+    Var x = inverse_of(t, OP_SQRT, inputs[0]);
+    return x.value ? op1(t, OP_SQUARED_ROOT, x) : x;
+}
+
 Var op_apply(Tape *t, Op op, int n, const Var *inputs, const OpAttr *attr) {
     enum { FEW = 8 };
+    Var undone = t->recording ? undo(t, op, inputs) : (Var){0};
+    if (undone.value) return undone;
     int arity = op_info(op)->arity;
     OpClass class = op_class(op);
     assert(class != CLASS_SOURCE && (arity < 0 || n == arity || (class == CLASS_RANDOM && n > arity)));

@@ -153,7 +153,8 @@ real tape_read(Tape *t, Var scalar);
 void tape_guard(Tape *t, Var v); /* all elements must come out the same as now */
 
 /* -- Derivatives (grad.c): d sum(seed * y) / d wrt[k], as further operations. seed: NULL for ones. A wrt that y does
- * not depend on gives zeros. An operation without a rule on the way raises, by name and place. -- */
+ * not depend on gives zeros. An operation that undoes another, log of exp, goes back behind it: what is computed in between
+ * is differentiated with respect to only as a tape_variable. An operation without a rule on the way raises, by name and place. -- */
 void tape_grad(Tape *t, Var y, const Var *seed, int n, const Var *wrt, Var *out);
 /* Where a wrt depends on another one: the derivatives with respect to each while all others stay as they are. */
 void tape_grad_partial(Tape *t, Var y, const Var *seed, int n, const Var *wrt, Var *out);

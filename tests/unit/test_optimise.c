@@ -341,7 +341,7 @@ static Var operand(Case *c, int kind, int at, int64_t n) {
     return kind < 2 ? v : ADD(v, number(c, at + 1));
 }
 
-static const Op short_ops[] = {OP_COPY, OP_NEG, OP_ABS, OP_SQRT, OP_SQUARE, OP_RECIPROCAL, OP_ADD,  OP_SUB,
+static const Op short_ops[] = {OP_COPY, OP_NEG, OP_ABS, OP_SQRT, OP_SQUARE, OP_RECIPROCAL, OP_SQUARED_ROOT, OP_ADD,  OP_SUB,
                                OP_MUL,  OP_DIV, OP_XDIVY, OP_MAX,  OP_EXP,    OP_POW,        OP_LOG1P};
 
 START_TEST(test_short_operations_keep_their_bits) {
