@@ -86,6 +86,11 @@ static void add_shares(const Chart *c, const Panel *p) {
     }
 }
 
+/* Of whole numbers the first and the last, else the ends of the range. */
+static Extent ends_of(const Panel *p) {
+    return p->kind == PANEL_SHARES ? (Extent){p->first, p->first + p->nbars - 1} : p->x;
+}
+
 static void add_histogram(const Chart *c, const Panel *p, int rows) {
     int wide = c->width / p->nbars;
     double most = largest(p->bars, p->nbars);
@@ -95,7 +100,7 @@ static void add_histogram(const Chart *c, const Panel *p, int rows) {
         trim_line(c->out);
         buf_add_char(c->out, '\n');
     }
-    add_scale(c, p->x, 0, p->nbars * wide);
+    add_scale(c, ends_of(p), 0, p->nbars * wide);
 }
 
 int chart_line_parts(int width, int label) {
@@ -113,9 +118,11 @@ static void add_line(const Chart *c, const Panel *p, int label) {
         return;
     }
     double most = largest(p->bars, p->nbars);
-    buf_printf(c->out, "%9s ", number(p->x.low, low));
-    for (int k = 0; k < p->nbars; k++) add_block(c, (int)ceil(8 * p->bars[k] / most));
-    buf_printf(c->out, " %-9s %s +- %s", number(p->x.high, high), number(p->mean, mean), number(p->sd, sd));
+    int wide = chart_line_parts(c->width, label) / p->nbars;
+    Extent x = ends_of(p);
+    buf_printf(c->out, "%9s ", number(x.low, low));
+    for (int k = 0; k < p->nbars * wide; k++) add_block(c, (int)ceil(8 * p->bars[k / wide] / most));
+    buf_printf(c->out, " %-9s %s +- %s", number(x.high, high), number(p->mean, mean), number(p->sd, sd));
 }
 
 /* -- Curves -- */
@@ -294,7 +301,7 @@ static void add_place(const Chart *c, const Panel *p, int rows) {
         Canvas v = draw_curves(c, p, c->width, rows);
         for (int row = 0; v.cells && row < rows; row++, buf_add_char(c->out, '\n')) add_row(c, &v, row);
         free(v.cells);
-    } else if (p->kind == PANEL_HISTOGRAM) {
+    } else if (p->kind == PANEL_HISTOGRAM || p->kind == PANEL_SHARES) {
         buf_printf(c->out, "%s\n", p->title);
         add_histogram(c, p, rows - 2);
         buf_add_char(c->out, '\n');

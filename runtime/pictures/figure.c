@@ -87,6 +87,7 @@ static Panel count_shares(Arena *a, const double *sorted, int64_t m) {
     memset(p.bars, 0, sizeof *p.bars * (size_t)p.nbars);
     for (int64_t k = 0; k < m; k++) p.bars[(int)(sorted[k] - sorted[0])]++;
     for (int k = 0; k < p.nbars; k++) p.bars[k] /= (double)m;
+    p.x = (Extent){p.first - 0.5, p.first + p.nbars - 0.5};
     return p;
 }
 
@@ -111,7 +112,8 @@ Panel panel_parts(Arena *a, const double *x, int64_t n, int parts) {
     int64_t m;
     double *sorted = sort_drawn(a, x, n, &m);
     if (m == 0) return (Panel){.nothing = true, .left_out = n};
-    return with_moments(count_parts(a, sorted, m, parts), sorted, m, n);
+    bool whole = are_few_integers(sorted, m) && sorted[m - 1] - sorted[0] < parts;
+    return with_moments(whole ? count_shares(a, sorted, m) : count_parts(a, sorted, m, parts), sorted, m, n);
 }
 
 /* -- Curves -- */
@@ -167,9 +169,7 @@ Panel panel_density(Arena *a, const double *x, int64_t n) {
     return p;
 }
 
-/* The end of training matters; its start may be lower by orders of magnitude. What is shown goes down from the highest
- * by one and a half times the range of the later nine tenths. */
-static void cut_start(Arena *a, Panel *p, const double *y, int64_t n) {
+void panel_cut_start(Arena *a, Panel *p, const double *y, int64_t n) {
     int64_t m;
     double *later = sort_drawn(a, y + n / 10, n - n / 10, &m);
     if (m < 10) return;
@@ -200,7 +200,7 @@ Panel panel_trace(Arena *a, const double *y, int64_t n) {
                            .y = mean,
                            .n = m});
     panel_fit(&p);
-    if (!p.nothing) cut_start(a, &p, low, m), p.x = widened(1, (double)n);
+    if (!p.nothing) panel_cut_start(a, &p, low, m), p.x = widened(1, (double)n);
     return p;
 }
 
@@ -228,7 +228,8 @@ Panel panel_predictive(Arena *a, const double *x, const double *y, int64_t n, co
     const double share = observed ? 100.0 / (double)observed : 0;
     panel_add(&p, (Series){MARK_BAND, arena_printf(a, "90 %% of draws (%.0f %% of data)", share * (double)within[0]), x,
                            q[0], q[4], n, 0});
-    panel_add(&p, (Series){MARK_BAND, arena_printf(a, "50 %% (%.0f %%)", share * (double)within[1]), x, q[1], q[3], n, 0});
+    panel_add(&p,
+              (Series){MARK_BAND, arena_printf(a, "50 %% (%.0f %%)", share * (double)within[1]), x, q[1], q[3], n, 0});
     panel_add(&p, (Series){MARK_LINE, "median", x, q[2], NULL, n, 0});
     panel_add(&p, (Series){MARK_POINTS, "data", x, y, NULL, n, 0});
     panel_fit(&p);

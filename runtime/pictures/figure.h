@@ -24,7 +24,7 @@ typedef struct Series {
 typedef enum PanelKind {
     PANEL_CURVES,    /* series, drawn one over the other */
     PANEL_HISTOGRAM, /* bars[k] numbers in the k-th of nbars equal parts of the range of x */
-    PANEL_SHARES,    /* bars[k]: the share of the number first + k */
+    PANEL_SHARES,    /* bars[k]: the share of the number first + k, which stands in the middle of its part of x */
     PANEL_TEXT,      /* the title alone, in the middle */
     PANEL_EMPTY      /* nothing: a place of the grid that stays free */
 } PanelKind;
@@ -66,7 +66,7 @@ enum { HISTOGRAM_FILE = 60 }; /* parts of a histogram in a file, at most */
 /* Whole numbers in a short range have a bar each, the others some forty to a part, but at least ten parts and at most
  * `parts`. x is read only here. */
 Panel panel_histogram(Arena *a, const double *x, int64_t n, int parts);
-/* Always `parts` parts: what stands in a line. */
+/* Always `parts` parts, but few whole numbers: what stands in a line. */
 Panel panel_parts(Arena *a, const double *x, int64_t n, int parts);
 /* A normal kernel with Silverman's bandwidth (1986, eq. 3.31). */
 Panel panel_density(Arena *a, const double *x, int64_t n);
@@ -84,5 +84,8 @@ Panel panel_empty(void);
 void panel_add(Panel *p, Series s);
 /* The range of everything that its series show. */
 void panel_fit(Panel *p);
+/* The end of training matters; its start may be lower by orders of magnitude. What is shown goes down from the highest by
+ * one and a half times the range of the later nine tenths of y. */
+void panel_cut_start(Arena *a, Panel *p, const double *y, int64_t n);
 
 #endif

@@ -120,9 +120,13 @@ static void add_axes(Buf *b, const Panel *p) {
         [ROOM_WHOLE] = -1, [ROOM_LINE] = 3, [ROOM_PLACE] = 10}; /* -1: as much as the labels need */
     buf_printf(b, "set tics font ',%d'\nset lmargin %d\nset bmargin -1\n", p->room == ROOM_WHOLE ? 10 : 8,
                margins[p->room]);
-    if (p->room != ROOM_WHOLE && !p->nothing && p->x.high > p->x.low) buf_printf(b, "set xtics %.9g\n", tic_step(p->x));
+    bool whole = p->room == ROOM_WHOLE, shares = p->kind == PANEL_SHARES;
+    if (!whole && !p->nothing && p->x.high > p->x.low)
+        buf_printf(b, "set xtics %.9g\n", fmax(tic_step(p->x), shares));
+    else if (shares)
+        buf_add(b, "set xtics 1\n");
     add_setting(b, "xlabel", p->x_label);
-    add_setting(b, "ylabel", p->kind == PANEL_SHARES ? "share" : p->y_label);
+    add_setting(b, "ylabel", shares && whole ? "share" : p->y_label);
     if (p->kind == PANEL_CURVES) {
         bool points = false;
         for (int k = 0; k < p->nseries; k++) points = points || p->series[k].mark == MARK_POINTS;
@@ -133,11 +137,9 @@ static void add_axes(Buf *b, const Panel *p) {
     double most = 0;
     for (int k = 0; k < p->nbars; k++) most = fmax(most, p->bars[k]);
     add_range(b, 'y', (Extent){0, most * (p->left_out ? 1.15 : 1.05)}, 0);
-    if (p->kind == PANEL_HISTOGRAM)
-        buf_add(b, "unset ytics\nset grid noytics\nset border 1 lc rgb '#666666'\n"), add_range(b, 'x', p->x, 0);
-    else
-        buf_printf(b, "set xtics 1\nset grid noxtics\nset xrange [%.9g:%.9g]\n", p->first - 0.6,
-                   p->first + p->nbars - 0.4);
+    add_range(b, 'x', p->x, 0);
+    if (shares) buf_add(b, "set grid noxtics\n");
+    if (!shares || !whole) buf_add(b, "unset ytics\nset grid noytics\nset border 1 lc rgb '#666666'\n");
 }
 
 /* The title of a small histogram tells its mean and standard deviation too. */

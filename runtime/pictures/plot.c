@@ -69,6 +69,10 @@ static void add_training(Plot *p, const Fit *f, const char *model) {
         Panel panel = panel_points(f->held_out_steps, f->held_out, f->nheld_out, true, true);
         panel.title = arena_printf(a, "%s: the ELBO of held-out data by step", model);
         panel.x_label = "step";
+        if (!panel.nothing) {
+            panel_cut_start(a, &panel, f->held_out, f->nheld_out);
+            panel.x = (Extent){1, fmax((double)f->ntrace, panel.x.high)};
+        }
         add_panel(p, panel);
     }
 }
@@ -209,7 +213,8 @@ static Value call_plot(Interp *in, const Args *given) {
 const Builtin builtins_plot[] = {
     {"plot", "(x, y = , file = , kind = , title = , width = , ascii = )", call_plot,
      "a picture in the terminal, or by gnuplot in a .png or .svg file: a histogram of numbers (kind = \"density\", "
-     "\"line\", \"points\", \"both\"), points (x, y), lines with names (x, {a: y, b: z}), a fit's objective and variables; "
+     "\"line\", \"points\", \"both\"), points (x, y), lines with names (x, {a: y, b: z}), a fit's objective and "
+     "variables; "
      "ascii = true: plain characters",
      0},
     {0},
