@@ -135,6 +135,13 @@ const double *checkpoint_numbers(const Checkpoint *k, const char *name, int64_t 
     checkpoint_refuse(k, arena_printf(k->arena, "its `%s` does not fit the run", name));
 }
 
+const char *checkpoint_rest(const Checkpoint *k, const char *beginning) {
+    size_t length = strlen(beginning);
+    for (int i = 0; i < k->nvectors; i++)
+        if (strncmp(k->vectors[i].name, beginning, length) == 0) return k->vectors[i].name + length;
+    return NULL;
+}
+
 double checkpoint_number(const Checkpoint *k, const char *name) {
     int64_t n = 1;
     return *checkpoint_numbers(k, name, &n);

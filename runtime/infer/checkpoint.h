@@ -29,6 +29,8 @@ _Noreturn void checkpoint_refuse(const Checkpoint *k, const char *why);
 
 /* What the file holds under this name: *n numbers; raises where it is not there. With n >= 0 given: exactly so many. */
 const double *checkpoint_numbers(const Checkpoint *k, const char *name, int64_t *n);
+/* How the name goes on that begins so; NULL: there is none. */
+const char *checkpoint_rest(const Checkpoint *k, const char *beginning);
 double checkpoint_number(const Checkpoint *k, const char *name);
 void checkpoint_reals(const Checkpoint *k, const char *name, real *to, int64_t n);
 

@@ -114,9 +114,8 @@ static void start_at(Interp *in, const ParamInfo *p, Var x, real *to) {
     tensor_copy_out(constraint_inverse(in->tape, &k, x).value, to);
 }
 
-/* The initial value in unconstrained space, written to s->values. */
-static void initialise(ParamStore *s, Interp *in, const ParamInfo *p, ParamSite *site) {
-    real *to = s->values + p->offset;
+/* The initial value in unconstrained space. */
+static void initialise(const ParamStore *s, Interp *in, const ParamInfo *p, ParamSite *site, real *to) {
     int known = s->from ? params_known(s->from, in, site) : -1;
     if (known >= 0) {
         const ParamInfo *q = &s->from->list[known];
@@ -154,19 +153,15 @@ static void initialise(ParamStore *s, Interp *in, const ParamInfo *p, ParamSite 
     start_at(in, p, op_expand(in->tape, array_expand_event(in, &a, p->event), p->shape), to);
 }
 
-static int add_param(ParamStore *s, Interp *in, ParamSite *site) {
-    ParamInfo p = {.name = arena_strdup(s->arena, site->name),
-                   .event = site->shape,
-                   .share = site->share,
-                   .span = site->span,
-                   .naxes = site->naxes,
-                   .offset = s->size};
-    memcpy(p.axes, site->axes, sizeof p.axes);
-    info_kind(&p, site);
-    p.shape = full_shape(p.naxes, p.axes, p.event);
-    Constraint k = info_constraint(in->tape, &p);
-    p.free = constraint_free_shape(in->ctx, &k, p.shape);
-    p.size = shape_size(p.free);
+void params_measure(Interp *in, ParamInfo *p) {
+    Constraint k = info_constraint(in->tape, p);
+    p->free = constraint_free_shape(in->ctx, &k, p->shape);
+    p->size = shape_size(p->free);
+}
+
+void params_append(ParamStore *s, ParamInfo p, const real *values) {
+    p.name = arena_strdup(s->arena, p.name);
+    p.offset = s->size;
     if (s->n == s->capacity) {
         s->capacity = s->capacity ? 2 * s->capacity : 8;
         ParamInfo *more = ARENA_ARRAY(s->arena, ParamInfo, s->capacity);
@@ -178,14 +173,26 @@ static int add_param(ParamStore *s, Interp *in, ParamSite *site) {
         real *more = ARENA_ARRAY(s->arena, real, s->reserved);
         if (s->size) memcpy(more, s->values, sizeof *more * (size_t)s->size);
         s->values = more;
-        in->tape->inputs[SLOT_PARAMS] = s->values;
+        s->in->tape->inputs[SLOT_PARAMS] = s->values;
     }
+    if (p.size) memcpy(s->values + p.offset, values, sizeof *values * (size_t)p.size);
     s->read = NULL; /* the new one is not there */
     s->size += p.size;
-    s->list[s->n] = p;
-    initialise(s, in, &p, site);
+    s->list[s->n++] = p;
     s->generation++;
-    return s->n++;
+}
+
+static int add_param(ParamStore *s, Interp *in, ParamSite *site) {
+    ParamInfo p = {
+        .name = site->name, .event = site->shape, .share = site->share, .span = site->span, .naxes = site->naxes};
+    memcpy(p.axes, site->axes, sizeof p.axes);
+    info_kind(&p, site);
+    p.shape = full_shape(p.naxes, p.axes, p.event);
+    params_measure(in, &p);
+    real *values = ARENA_ARRAY(in->arena, real, p.size + 1);
+    initialise(s, in, &p, site, values); /* which may meet other parameters */
+    params_append(s, p, values);
+    return s->n - 1;
 }
 
 /* -- The handler -- */

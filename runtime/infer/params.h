@@ -39,6 +39,10 @@ ParamStore *params_copy(const ParamStore *s, Arena *arena); /* names, layout and
 int params_find(const ParamStore *s, const char *name);     /* its place, or -1 */
 /* The same for a program that asks; raises where the file that they were loaded from lacks it. */
 int params_known(const ParamStore *s, Interp *in, const ParamSite *site);
+/* What follows from kind and shape: `free`, `size`. */
+void params_measure(Interp *in, ParamInfo *p);
+/* One more, measured, with values[size] in unconstrained space; its name is copied, its offset filled in. */
+void params_append(ParamStore *s, ParamInfo p, const real *values);
 /* The constrained value now, plain, in in->arena. */
 Value params_value(const ParamStore *s, Interp *in, int k);
 /* All as nested records. */

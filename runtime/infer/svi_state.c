@@ -3,23 +3,68 @@
 
 #include "infer/svi.h"
 
-/* -- Parameters: values by name, the layout must be the one that the first runs have found -- */
+/* -- Parameters by name, in their order. Those that the first run does not meet had come with a structure that appeared
+ *    later: the file says what they are -- */
+
+enum { LAYOUT = 5 + MAX_RANK }; /* kind, bounds, share, rank, dimensions */
+
+static const char OTHERS[] = "its parameters are not those of the run";
+
+static Shape take_shape(const Checkpoint *c, const double *from) {
+    Shape s = {.rank = from[0] >= 0 && from[0] <= MAX_RANK ? (int)from[0] : 0};
+    double size = 1;
+    for (int k = 0; k < s.rank; k++) {
+        size *= from[1 + k];
+        if (!(from[1 + k] >= 0 && size < 1e15)) checkpoint_refuse(c, OTHERS);
+        s.dim[k] = (int64_t)from[1 + k];
+    }
+    return s;
+}
 
 static void save_params(const Svi *s, Checkpoint *c) {
     const ParamStore *p = s->pair->params;
-    for (int k = 0; k < p->n; k++)
-        checkpoint_put_reals(c, checkpoint_name(c, "parameter %s", p->list[k].name), p->values + p->list[k].offset,
-                             p->list[k].size);
+    for (int k = 0; k < p->n; k++) {
+        const ParamInfo *one = &p->list[k];
+        double layout[LAYOUT] = {one->kind, one->low, one->high, one->share, one->shape.rank};
+        for (int i = 0; i < one->shape.rank; i++) layout[5 + i] = (double)one->shape.dim[i];
+        checkpoint_put(c, checkpoint_name(c, "layout %d %s", k, one->name), layout, LAYOUT);
+        checkpoint_put_reals(c, checkpoint_name(c, "parameter %s", one->name), p->values + one->offset, one->size);
+    }
     checkpoint_put_number(c, "parameters", p->n);
+}
+
+static void append_param(const Svi *s, const Checkpoint *c, const double *layout, const char *name, const double *values,
+                         int64_t n) {
+    ParamInfo p = {.name = name, .kind = (ConstraintKind)layout[0], .low = layout[1], .high = layout[2],
+                   .share = layout[3], .span = s->pair->span};
+    p.event = p.shape = take_shape(c, layout + 4);
+    if (!(layout[0] >= 0 && layout[0] <= CONSTRAINT_CORR_CHOLESKY)) checkpoint_refuse(c, OTHERS);
+    params_measure(s->in, &p);
+    if (p.size != n) checkpoint_refuse(c, OTHERS);
+    real *initial = ARENA_ARRAY(s->in->arena, real, n + 1);
+    reals_from_doubles(initial, values, n);
+    params_append(s->pair->params, p, initial);
 }
 
 static void load_params(Svi *s, Checkpoint *c) {
     ParamStore *p = s->pair->params;
-    if (checkpoint_number(c, "parameters") != p->n)
-        checkpoint_refuse(c, "its parameters came with structures that the first run has not met");
-    for (int k = 0; k < p->n; k++)
-        checkpoint_reals(c, checkpoint_name(c, "parameter %s", p->list[k].name), p->values + p->list[k].offset,
-                         p->list[k].size);
+    int n = (int)checkpoint_number(c, "parameters");
+    for (int k = 0; k < n; k++) {
+        int64_t nlayout = LAYOUT, size = -1;
+        const char *beginning = arena_strdup(s->in->arena, checkpoint_name(c, "layout %d ", k));
+        const char *name = checkpoint_rest(c, beginning);
+        if (!name || (k < p->n && strcmp(name, p->list[k].name) != 0)) checkpoint_refuse(c, OTHERS);
+        const double *layout = checkpoint_numbers(c, checkpoint_name(c, "%s%s", beginning, name), &nlayout);
+        if (k < p->n) size = p->list[k].size;
+        const double *values = checkpoint_numbers(c, checkpoint_name(c, "parameter %s", name), &size);
+        if (k < p->n)
+            reals_from_doubles(p->values + p->list[k].offset, values, size);
+        else
+            append_param(s, c, layout, name, values, size);
+    }
+    if (n != p->n) checkpoint_refuse(c, OTHERS);
+    descent_grow(&s->descent);
+    s->size = s->descent.size;
 }
 
 /* -- Optimizers -- */

@@ -89,7 +89,11 @@ static void resume(Training *t) {
     if (t->held_out) {
         const double *best = checkpoint_numbers(c, "best", &three);
         t->best_value = best[0], t->best_step = (long)best[1], t->since = (long)best[2];
-        checkpoint_reals(c, "best parameters", t->best, t->size);
+        t->size = -1;
+        const double *values = checkpoint_numbers(c, "best parameters", &t->size);
+        if (t->size > t->s->size) checkpoint_refuse(c, "its best parameters are not those of the run");
+        t->best = ARENA_ARRAY(t->s->arena, real, t->size + 1);
+        reals_from_doubles(t->best, values, t->size);
     }
     t->s->job->fit->report.steps = t->step;
     fit_note(t->s->job->fit, "continued from '%s' at step %ld", checkpoint_path(c), t->step);

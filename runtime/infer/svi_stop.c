@@ -129,10 +129,11 @@ static void resume(Search *h) {
     Checkpoint *c = h->s->job->checkpoint;
     int64_t five = 5;
     const double *x = checkpoint_numbers(c, "search", &five);
+    svi_load(h->s, c);
+    search_reserve(h); /* parameters may have come late */
     set_window(h, (long)x[0]);
     h->steps = (long)x[1], h->rate = x[2], h->stalls = (int)x[3], h->noise = (uint32_t)x[4];
     checkpoint_reals(c, "best parameters", h->best, h->size);
-    svi_load(h->s, c);
     h->s->job->fit->report.steps = h->steps;
     fit_note(h->s->job->fit, "continued from '%s' at step %ld", checkpoint_path(c), h->steps);
 }

@@ -248,6 +248,37 @@ write("out.json", {trace: fit.trace, elbo: fit.elbo})
         check(f'resumed after {n}', code == 0 and out == whole, f'{err} {out} {whole}')
 
 
+def late():
+    """Structures, and averages with them, that appear after some steps: the file knows them, wherever the training was cut."""
+    text = '''x = draw(Normal(0, sqrt(2))[50])
+net enc(x) = dense(tanh(dense(batch_norm(x), 3)), 1)[1]
+net far(x) {
+    param s: positive[2] = 1
+    sum(s) * batch_norm(x)[1]
+}
+model m(x) {
+    k ~ Poisson(2)
+    if k > 4 { plate i in 1..len(x) { observe enc(x[i]) ~ Normal(0, 1) } }
+    if k == 0 { plate i in 1..len(x) { observe far(x[i]) ~ Normal(0, 1) } }
+    plate i in 1..len(x) { x[i] ~ Normal(0 * k, 1) }
+}
+guide q(x) for m {
+    param r: positive = 2
+    k ~ Poisson(r)
+}
+HALF
+fit = infer(m(x), q(x), steps = 40, draws = 10, method = svi(ELBO(particles = 2)), optimizer = adam(0.01, clip = 3), checkpoint = "c")
+write("out.json", {trace: fit.trace, elbo: fit.elbo})
+save("params.json", fit)
+'''
+    half = 'fit = infer(m(x), q(x), steps = STEPS, draws = 10, method = svi(ELBO(particles = 2)), optimizer = adam(0.01, clip = 3), checkpoint = "c")'
+    whole = both('late, in one piece', text.replace('HALF', ''))
+    check('late: two nets', any(k.startswith('far') for k in whole) and any(k.startswith('enc') for k in whole), whole.keys())
+    for n in [1, 6, 15, 39]:
+        code, out, _, err = run(text.replace('HALF', half.replace('STEPS', str(n))))
+        check(f'late, resumed after {n}', code == 0 and out == whole, f'{err} {out} {whole}')
+
+
 def lifted():
     """The averages of a lifted net are learned as ever: they have no prior."""
     out = both('lifted', '''x = [[1, 5], [2, 0], [3, 1], [6, 2]]
@@ -265,6 +296,6 @@ r = predict(fit, m)
     check('lifted: two variables', out['shift'] == [4000, 2] and out['names'] == 2, out)
 
 
-for test in [training, recurrence, batches, evaluation, shapes, least_squares, amortised, resumed, lifted]:
+for test in [training, recurrence, batches, evaluation, shapes, least_squares, amortised, resumed, late, lifted]:
     test()
 finish()

@@ -115,6 +115,23 @@ print(infer(lin(x), q(x), from = g, steps = 1, optimizer = adam(1e-12)).params)
                 check(f'{ending}: reads back', prints[0] == prints[1] == prints[3], f'{prints}')
 
 
+def values_of_nets():
+    """An initial value that a net computes, which has parameters of its own."""
+    text = '''net g(x) {
+    param a: real[2] = [5, 6]
+    a * x
+}
+net f(x) {
+    param w: real[2] = g(x)
+    sum(w * g(x))
+}
+model m { observe f([1, 2]) ~ Normal(0, 1) }
+print(infer(m, steps = 1, optimizer = sgd(0)).params)
+'''
+    code, prints, err = run(text)
+    check('initial value of a net', code == 0 and prints == ['{f: {g_1: {a: [5, 6]}, w: [5, 12], g_2: {a: [5, 6]}}}'], f'{prints} {err}')
+
+
 def parts_of_files():
     """What a file lacks is an error, for training and for what reads parameters; with partial = true it begins afresh, and the
     rest is the file's."""
@@ -160,6 +177,6 @@ def mistakes():
         check(f'mistake {name}', code == 1 and word in err, f'exit {code}: {err}')
 
 
-for test in [inference_network, batches_keep_the_posterior, parameters_of_elements, files, parts_of_files, tape_is_tree, mistakes]:
+for test in [inference_network, batches_keep_the_posterior, parameters_of_elements, files, values_of_nets, parts_of_files, tape_is_tree, mistakes]:
     test()
 programs.finish()
