@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "infer/site_family.h"
 #include "infer/pair.h"
 
 static const char *const way_names[] = {"sum", "score", "draw"};
@@ -127,7 +128,10 @@ static void note_drawn(Pass *p, const Trace *t, const char *otherwise) {
         if (!first) continue;
         const char **more = ARENA_ARRAY(p->pair->arena, const char *, d->nnotes + 1);
         if (d->nnotes) memcpy(more, d->notes, sizeof *more * (size_t)d->nnotes);
-        const char *text = address_text(t->in, e->name, e->index, e->nindex);
+        SiteFamily family = {0};
+        for (int j = k; j < t->n; j++)
+            if (t->entries[j].kind == ENTRY_SAMPLE && strcmp(t->entries[j].name, e->name) == 0) site_family_add(&family, &t->entries[j]);
+        const char *text = site_family_text(&family, t->in->arena);
         bool through = t == &p->guide && e->dist->family->reparameterised;
         const char *how = discrete_sums(d, e->name) ? "summed out, weighed as the guide says" : otherwise;
         more[d->nnotes++] = arena_printf(p->pair->arena, "%s %s%s", text, how, through ? ", straight through" : "");

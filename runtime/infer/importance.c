@@ -3,7 +3,8 @@
  *
  * Only weights are kept of the runs. Draws are resampled systematically (Kitagawa 1996), from runs sorted by the sum of
  * their variables, so that the error of resampling is far below that of the weights; then the chosen runs are run
- * again: randomness belongs to the address and the run's number. */
+ * again: randomness belongs to the address and the run's number. What is summed out has the mean of its probabilities
+ * over the chosen runs. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,15 +24,15 @@ typedef struct Weighing {
     long n;
 } Weighing;
 
-/* One run on a tape that does not record. */
-static void run_once(Job *job, Arena *arena, long number, Pass *p, Scope *saved) {
+/* One run; the tape records where gradients are wanted (PASS_MARKED). */
+static void run_once(Job *job, Arena *arena, long number, PassMode mode, Pass *p, Scope *saved) {
     Interp *in = job->in;
     arena_reset(arena);
-    Tape *tape = tape_new(in->ctx, arena, false);
+    Tape *tape = tape_new(in->ctx, arena, mode == PASS_MARKED);
     tape->step = (uint32_t)number;
     tape->inputs[SLOT_PARAMS] = job->pair->params->values;
     scope_enter(in, saved, arena, tape, job->seed);
-    pass_run(p, job->pair, in, NULL, PASS_TERMS);
+    pass_run(p, job->pair, in, NULL, mode);
 }
 
 static double sum_of(const Value v) {
@@ -50,7 +51,7 @@ static bool weigh_runs(Weighing *w) {
     for (long k = 0; k < w->n; k++) {
         Pass p;
         Scope saved;
-        run_once(job, w->arena, k, &p, &saved);
+        run_once(job, w->arena, k, PASS_TERMS, &p, &saved);
         double elbo = tape_read(job->in->tape, pass_elbo(&p, job->in, 1)), key = 0;
         for (int i = 0; i < p.model.n; i++)
             if (p.model.entries[i].kind != ENTRY_FACTOR && !p.model.entries[i].observed)
@@ -121,7 +122,8 @@ static void take_draws(Weighing *w, const long *chosen, long ndraws) {
     for (long k = 0; k < ndraws; k++) {
         Pass p;
         Scope saved;
-        run_once(job, w->arena, chosen[k], &p, &saved);
+        run_once(job, w->arena, chosen[k], job->pair->nsum_notes > 0 ? PASS_MARKED : PASS_TERMS, &p, &saved);
+        pass_probabilities(&p, job->in);
         DrawPlan *plan = draws_plan(&job->fit->draws, &p.model, TRACE_LATENT | TRACE_RECORDED, NULL, w->arena);
         draws_take(&job->fit->draws, plan, k);
         scope_leave(job->in, &saved);

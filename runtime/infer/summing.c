@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "infer/site_family.h"
 #include "interp/array.h"
 
 enum { MOST_VALUES = 10000 };
@@ -286,60 +287,23 @@ Elimination summing_decode(const Summing *s, Interp *in, Trace *model, bool best
     return e;
 }
 
-typedef struct NameCount {
-    const SummedSite *first;
-    int64_t elements;
-    struct {
-        int64_t low, high; /* over all sites of the name: of a loop's index and of plain ones */
-    } index[MAX_INDEX];
-} NameCount;
-
-static void count_site(NameCount *c, const SummedSite *one, const Entry *e) {
-    int64_t elements = 1;
-    for (int i = 0; i < one->axis->nwithin; i++) elements *= one->axis->within[i]->size;
-    c->elements += elements;
-    for (int i = 0; i < e->nindex; i++) {
-        const Axis *axis = e->index[i].axis;
-        int64_t low = axis ? axis->first : e->index[i].at, high = axis ? axis->first + axis->size - 1 : low;
-        if (c->first == one || low < c->index[i].low) c->index[i].low = low;
-        if (c->first == one || high > c->index[i].high) c->index[i].high = high;
-    }
-}
-
-/* "alive[i, 1..7]": a plate by its name, steps by their range. */
-static const char *family_text(const NameCount *c, const Entry *e, Arena *a) {
-    const char *text = c->first->axis->name;
-    for (int i = 0; i < e->nindex; i++) {
-        const Axis *axis = e->index[i].axis;
-        const char *dot = axis ? strrchr(axis->name, '.') : NULL, *begin = i ? ", " : "[";
-        if (axis && axis->kind == AXIS_PLATE)
-            text = arena_printf(a, "%s%s%s", text, begin, dot ? dot + 1 : axis->name);
-        else if (c->index[i].low == c->index[i].high)
-            text = arena_printf(a, "%s%s%ld", text, begin, (long)c->index[i].low);
-        else
-            text = arena_printf(a, "%s%s%ld..%ld", text, begin, (long)c->index[i].low, (long)c->index[i].high);
-    }
-    return e->nindex ? arena_printf(a, "%s]", text) : text;
-}
-
 int summing_notes(const Summing *s, const Trace *model, Arena *a, const char ***notes) {
-    NameCount *names = ARENA_ARRAY(a, NameCount, s->n + 1);
+    SiteFamily *families = ARENA_ARRAY(a, SiteFamily, s->n + 1);
+    const SummedSite **firsts = ARENA_ARRAY(a, const SummedSite *, s->n + 1);
     int n = 0;
     for (int k = 0; k < s->n; k++) {
         const SummedSite *one = &s->list[k];
         int at = n - 1; /* the same name mostly comes in a row */
-        while (at >= 0 && strcmp(names[at].first->axis->name, one->axis->name) != 0) at--;
-        if (at < 0) names[at = n++].first = one;
-        count_site(&names[at], one, &model->entries[one->entry]);
+        while (at >= 0 && strcmp(firsts[at]->axis->name, one->axis->name) != 0) at--;
+        if (at < 0) firsts[at = n++] = one;
+        site_family_add(&families[at], &model->entries[one->entry]);
     }
     *notes = ARENA_ARRAY(a, const char *, n + 1);
     for (int k = 0; k < n; k++) {
-        const SummedSite *one = names[k].first;
-        const Entry *e = &model->entries[one->entry];
-        const char *text = family_text(&names[k], e, a);
-        (*notes)[k] = names[k].elements == 1 ? arena_printf(a, "%s summed out: %ld values", text, (long)one->axis->size)
-                                             : arena_printf(a, "%s summed out: %ld values x %ld", text,
-                                                            (long)one->axis->size, (long)names[k].elements);
+        const char *text = site_family_text(&families[k], a);
+        long values = (long)firsts[k]->axis->size, elements = (long)families[k].elements;
+        (*notes)[k] = elements == 1 ? arena_printf(a, "%s summed out: %ld values", text, values)
+                                    : arena_printf(a, "%s summed out: %ld values x %ld", text, values, elements);
     }
     return n;
 }

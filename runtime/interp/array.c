@@ -64,12 +64,9 @@ static _Noreturn void refuse_joint(Interp *in, int n, const Axis *const *axes, d
     Span here = span_or_here(in, in->ctx->span);
     if (!*summed) axes_refuse(in, n, here);
     const char *hint = "write a guide that draws some of them, or use importance(n)";
-    if (joint > MOST_JOINT)
-        ctx_raise(in->ctx, ERROR_PROGRAM, here, hint,
-                  "variables that are to be summed out meet here and have %.3g joint values; up to %.3g are tried: %s", joint,
-                  MOST_JOINT, summed);
     ctx_raise(in->ctx, ERROR_PROGRAM, here, hint,
-              "%d plates and variables that are to be summed out meet here; %d are possible: %s", n, MAX_AXES, summed);
+              "variables that are to be summed out meet here and have %.3g joint values (%d variables and plates); up to "
+              "%.3g of at most %d are tried: %s", joint, n, MOST_JOINT, MAX_AXES, summed);
 }
 
 int axes_union(Interp *in, int na, const Axis *const *a, int nb, const Axis *const *b, const Axis **out) {
@@ -85,6 +82,30 @@ int axes_union(Interp *in, int na, const Axis *const *a, int nb, const Axis *con
     if (n > MAX_AXES || (nsummed > 1 && joint > MOST_JOINT)) refuse_joint(in, n, all, joint);
     memcpy(out, all, sizeof *out * (size_t)n);
     return n;
+}
+
+void axes_check_read(Interp *in, int n, const Value *items, Span at) {
+    int most = MAX_AXES, nall = 0, nsummed = 0;
+    const Axis **all = ARENA_ARRAY(in->arena, const Axis *, most);
+    double joint = 1;
+    for (int k = 0; k < n; k++)
+        for (int i = 0; items[k].kind == VALUE_ARRAY && i < items[k].u.array->naxes; i++) {
+            const Axis *axis = items[k].u.array->axes[i];
+            if (axes_find(nall, all, axis) >= 0) continue;
+            if (nall == most) {
+                const Axis **more = ARENA_ARRAY(in->arena, const Axis *, 2 * most);
+                memcpy(more, all, sizeof *all * (size_t)nall);
+                all = more, most *= 2;
+            }
+            all[nall++] = axis;
+            joint *= (double)axis->size, nsummed += axis->kind == AXIS_ENUM;
+        }
+    if (nsummed < 2 || (nall <= MAX_AXES && joint <= MOST_JOINT)) return;
+    ctx_raise(in->ctx, ERROR_PROGRAM, span_or_here(in, at),
+              "where only their sum or number counts, draw that: k ~ Binomial(N, p); else write a guide that draws them, or use "
+              "importance(n)",
+              "an array is read as a whole whose elements are to be summed out: %.3g joint values (%d variables and "
+              "plates); up to %.3g of at most %d are tried: %s", joint, nall, MOST_JOINT, MAX_AXES, axes_summed_text(in, nall, all));
 }
 
 /* -- One array -- */

@@ -14,6 +14,9 @@ int axes_union(Interp *in, int na, const Axis *const *a, int nb, const Axis *con
 _Noreturn void axes_refuse(Interp *in, int n, Span at); /* n axes, more than MAX_AXES */
 /* "`z` (line 3, 7 of them), `k` (line 5)": the summed-out variables among the axes, for messages */
 const char *axes_summed_text(Interp *in, int n, const Axis *const *axes);
+/* Raises where elements that are read together as an array have more summed variables, or joint values of them, than are
+ * computed with. */
+void axes_check_read(Interp *in, int n, const Value *items, Span at);
 /* Where the flat-th number of an array stands, in brackets: " (i = 2)", " (i = 2, element 3)"; "" for the only one. */
 const char *array_place_text(Interp *in, const Array *a, int64_t flat);
 int axes_find(int n, const Axis *const *axes, const Axis *axis); /* its place, or -1 */

@@ -308,6 +308,7 @@ Value cells_whole(Interp *in, Cells *c, Span at) {
         items[k] = v;
     }
     fill_empty(in, n, items, at);
+    axes_check_read(in, n, items, at);
     return c->whole = array_from_items(in, n, items, at);
 }
 

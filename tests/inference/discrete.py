@@ -594,13 +594,40 @@ write("out.json", {{evidence: fit.log_evidence, mean: mean(fit.N)}})
     near("impossible in a run: the hidden number", out.get("mean"), mean / total, 0.01)
 
 
+def importance_probabilities():
+    """Summed out inside importance sampling with a guide: probabilities over the weighted draws of the mean, the answer by
+    quadrature; the fit is decoded and predicted from like any other."""
+    y = [0.1, 1.2, 0.9, -0.5]
+
+    def normal(x, loc, scale):
+        return math.exp(-0.5 * ((x - loc) / scale) ** 2) / scale / math.sqrt(2 * math.pi)
+    total, ones = 0.0, [0.0] * len(y)
+    for k in range(-4000, 6000):
+        mu = k / 1000
+        terms = [(0.5 * normal(x, 0, 0.5), 0.5 * normal(x, mu, 0.5)) for x in y]
+        weight = normal(mu, 1, 1) * math.prod(a + b for a, b in terms) / 1000
+        total += weight
+        ones = [w + weight * b / (a + b) for w, (a, b) in zip(ones, terms)]
+    out = answer("importance: probabilities", f"""
+data y = {y}
+model m {{ mu ~ Normal(1, 1);  plate i in 1..4 {{ z[i] ~ Bernoulli(0.5);  y[i] ~ Normal(mu * z[i], 0.5) }} }}
+guide q for m {{ mu ~ Normal(1, 0.8) }}
+fit = infer(m, q, method = importance(4000))
+write("out.json", {{evidence: fit.log_evidence, z: fit.z, best: decode(fit).z, drawn: mean(predict(fit, m).z, dim = 1)}})""")
+    near("importance: evidence", out.get("evidence"), math.log(total), 0.01)
+    want = [w / total for w in ones]
+    near("importance: probabilities", [p[1] for p in out.get("z", [])], want, 0.005)
+    near("importance: drawn", out.get("drawn"), want, 0.04)
+    check("importance: decoded", out.get("best") == [int(w > 0.5) for w in want], out)
+
+
 def main():
     if sys.argv[1:]:
         first = int(sys.argv[1])
         random_models(range(first, int(sys.argv[2] if sys.argv[2:] else first) + 1), os.getcwd())
     else:
         for test in (sparse_coding, em, coin, geometric, semi_supervised, impossible_values, impossible_in_a_run,
-                     support_depends, decode_over_draws, branches, columns):
+                     support_depends, decode_over_draws, branches, columns, importance_probabilities):
             test()
         features = random_models(range(1, MODELS + 1))
         check("the random models have all features", not set(FEATURES) - features, set(FEATURES) - features)
