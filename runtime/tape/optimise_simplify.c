@@ -180,6 +180,12 @@ static NodeId simplify_mul(Simplify *s, Term *t) {
             }
         }
     }
+    for (int k = 0; k < 2; k++) { /* (-x) x = -(x^2) */
+        NodeId x = t->in[1 - k];
+        if (!is_op(s, t->in[k], OP_NEG) || input_of(s, t->in[k], 0) != x) continue;
+        become1(t, OP_NEG, intern(s, OP_SQUARE, t->span, 1, &x, NULL, t->value));
+        return NODE_NONE;
+    }
     if (t->in[0] == t->in[1])
         become1(t, OP_SQUARE, t->in[0]);
     else if (is_op(s, t->in[0], OP_NEG) && is_op(s, t->in[1], OP_NEG))
@@ -205,6 +211,13 @@ static NodeId simplify_div(Simplify *s, Term *t) {
 static NodeId simplify_neg(Simplify *s, Term *t) {
     NodeId a = t->in[0];
     if (is_op(s, a, OP_NEG) && can_stand(s, t, input_of(s, a, 0))) return input_of(s, a, 0);
+    Op op = node_at(s, a)->op;
+    for (int k = 0; k < 2 && (op == OP_MUL || op == OP_DIV); k++) /* -((-x) y) = x y, and so on */
+        if (is_op(s, input_of(s, a, k), OP_NEG)) {
+            NodeId x = input_of(s, input_of(s, a, k), 0), y = input_of(s, a, 1 - k);
+            become2(t, op, k ? y : x, k ? x : y);
+            return NODE_NONE;
+        }
     real c;
     for (int k = 0; k < 2 && is_op(s, a, OP_MUL); k++)
         if (is_uniform(s, input_of(s, a, k), &c) &&

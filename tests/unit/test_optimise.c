@@ -116,6 +116,10 @@ IDENTITY(minus_negative, SUB(x, NEG(y)))
 IDENTITY(plus_negative, ADD(NEG(x), y))
 IDENTITY(negative_product, NEG(MUL(number(c, 0.1), x)))
 IDENTITY(negative_square, op1(c->t, OP_SQUARE, NEG(x)))
+IDENTITY(negative_quotient, NEG(DIV(NEG(x), y)))
+IDENTITY(quotient_by_negative, NEG(DIV(x, NEG(y))))
+IDENTITY(negative_negative_product, NEG(MUL(y, NEG(x))))
+IDENTITY(negative_own_product, NEG(MUL(NEG(x), x)))
 IDENTITY(own_product, SUB(MUL(x, x), op1(c->t, OP_SQUARE, x)))
 IDENTITY(second_power, op2(c->t, OP_POW, x, number(c, 2)))
 IDENTITY(equal_nodes, ADD(op1(c->t, OP_EXP, x), op1(c->t, OP_EXP, x)))
@@ -127,6 +131,8 @@ static const Identity identities[] = {
     ROW(minus_zero, 1),      ROW(plus_zero, 1),       ROW(plus_zero_signed, 1), ROW(plus_minus_zero, 1),
     ROW(times_one, 1),       ROW(times_minus_one, 1), ROW(over_one, 1),         ROW(over_four, 1),
     ROW(over_three, 1),      ROW(twice_negative, 1),  ROW(minus_negative, 1),   ROW(plus_negative, 1),
+    ROW(negative_quotient, 1), ROW(quotient_by_negative, 1), ROW(negative_negative_product, 1),
+    ROW(negative_own_product, 1),
     ROW(negative_product, 1), ROW(negative_square, 1), ROW(own_product, 2),     ROW(second_power, 1),
     ROW(equal_nodes, 2),     ROW(twice_reshaped, 1),  ROW(chosen, 1),
 };
