@@ -155,11 +155,14 @@ static inline void pack(int count, real *restrict to, const real *restrict from,
     for (int l = count; l % LANES; l++) to[l] = to[0];
 }
 
+/* Written at once: what is read as a whole would wait for parts to reach the cache. */
+typedef real Whole __attribute__((vector_size(LANES * sizeof(real))));
+
 static inline void row_one(GroupsFn *groups, int arity, real *restrict out, const real *const in[]) {
-    real pad[2][LANES], result[LANES];
-    for (int k = 0; k < arity; k++)
-        for (int l = 0; l < LANES; l++) pad[k][l] = *in[k];
-    const real *a = pad[0], *b = pad[arity - 1];
+    Whole pad[2];
+    real result[LANES];
+    for (int k = 0; k < arity; k++) pad[k] = *in[k] - (Whole){0};
+    const real *a = (const real *)&pad[0], *b = (const real *)&pad[arity - 1];
     OPAQUE(a);
     OPAQUE(b);
     groups(LANES, result, a, b);
