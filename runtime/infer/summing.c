@@ -56,8 +56,12 @@ static const Axis *new_axis(Summing *s, Interp *in, const char *name, int nindex
                             int64_t size, int line) {
     const Axis **within = ARENA_ARRAY(in->arena, const Axis *, nindex + 1);
     int n = 0;
-    for (int k = 0; k < nindex; k++)
-        if (index[k].axis) within[n++] = index[k].axis;
+    for (int k = 0; k < nindex; k++) { /* in the order of an array's axes, whatever that of the indices */
+        if (!index[k].axis) continue;
+        int i = n++;
+        for (; i > 0 && axis_before(index[k].axis, within[i - 1]); i--) within[i] = within[i - 1];
+        within[i] = index[k].axis;
+    }
     Axis *a = ARENA_NEW(in->arena, Axis);
     *a = (Axis){.kind = AXIS_ENUM,
                 .name = name,

@@ -263,7 +263,12 @@ int array_align(Interp *in, int n, const Array *arrays, bool full, Var *out, con
 
 Value array_expand_axes(Interp *in, Value v, int naxes, const Axis *const *axes) {
     Array a = value_array(in, v, SPAN_NONE, "this value"), out = a;
-    out.naxes = axes_union(in, a.naxes, a.axes, naxes, axes, out.axes);
+    const Axis *sorted[MAX_AXES];
+    for (int k = 0, i; k < naxes; k++) {
+        for (i = k; i > 0 && axis_before(axes[k], sorted[i - 1]); i--) sorted[i] = sorted[i - 1];
+        sorted[i] = axes[k];
+    }
+    out.naxes = axes_union(in, a.naxes, a.axes, naxes, sorted, out.axes);
     if (out.naxes == a.naxes) return v;
     check_rank(in, out.naxes + array_rank(&a));
     out.var = align_one(in, &a, out.naxes, out.axes, array_rank(&a), false);

@@ -179,7 +179,7 @@ Value array_matmul(Interp *in, Value a, Value b, Span at);
 /* The same axes for all, event dimensions untouched: out[k] has shape [union of axes (1 or full)..., event_k...], expanded
  * when `expand`. Gives the number of axes. The way into axis-free tape operations (matmul, cholesky, concat ...). */
 int array_align(Interp *in, int n, const Array *arrays, bool expand, Var *out, const Axis **axes);
-Value array_expand_axes(Interp *in, Value v, int naxes, const Axis *const *axes); /* give it these axes too */
+Value array_expand_axes(Interp *in, Value v, int naxes, const Axis *const *axes); /* give it these axes too, in any order */
 /* An axis becomes the first event dimension (leaving a plate), and back. */
 Value array_axis_to_event(Interp *in, Value v, const Axis *axis);
 Value array_event_to_axis(Interp *in, Value v, const Axis *axis, Span at);

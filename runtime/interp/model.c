@@ -42,23 +42,15 @@ static const Call *as_model_call(Interp *in, Value v) {
 
 /* Data that were drawn anew hide what was given: later statements see the new ones. */
 static void hide_data(Interp *in, Frame *f, const Target *t, const Index *index, Value v) {
-    Value *slot = slot_of(in, f, t->ref);
+    Value *slot = slot_of(in, f, t->ref), given = *slot;
     if (t->ref.kind == REF_GLOBAL) {
         if (!in->overlay) in->overlay = ARENA_ARRAY(in->arena, Value, in->nglobals + 1);
-        Value *over = &in->overlay[t->ref.slot];
-        if (t->nindices && over->kind == VALUE_NONE && !index[0].axis) {
-            Cells *c = ARENA_NEW(in->arena, Cells);
-            *c = (Cells){.base = *slot};
-            *over = (Value){VALUE_CELLS, .u.cells = c};
-        } else if (t->nindices && over->kind != VALUE_CELLS) {
-            *over = value_none();
-        }
-        cells_set(in, over, t->name, t->nindices, index, v, t->span);
-        return;
+        slot = &in->overlay[t->ref.slot];
+        if (slot->kind != VALUE_NONE) given = *slot;
     }
     if (t->nindices && slot->kind != VALUE_CELLS) {
         Cells *c = ARENA_NEW(in->arena, Cells);
-        *c = (Cells){.base = *slot, .axis = index[0].axis};
+        *c = (Cells){.base = given, .axis = index[0].axis};
         if (c->axis) c->items = ARENA_ARRAY(in->arena, Value, 1), c->n = c->capacity = 1;
         *slot = (Value){VALUE_CELLS, .u.cells = c};
     }

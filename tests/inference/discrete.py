@@ -502,6 +502,56 @@ write("out.json", {{evidence: fit.log_evidence, z: decode(fit).z}})""")
     check("a plate that continues: best", tuple(out.get("z", ())) == max(total, key=total.get), out)
 
 
+def arrangements():
+    """Indices in any order, loops inside plates and plates inside loops, at once or step by step: the same probabilities,
+    the same names, draws and predictions of the same shape, the same bits when the tree is walked."""
+    y = [[1, 2, 1.5], [2, 0.5, 1]]
+    start, on = "Bernoulli(0.4)", "Bernoulli(0.2 + 0.5 * {before})"
+    loops = {"independent": [(f"{a} {{ {b} {{ {z} ~ {start};  y[j, i] ~ Normal({z}, 1) }} }}", flip)
+                             for z, flip in (("z[j, i]", False), ("z[i, j]", True))
+                             for a, b in (("plate j in 1..2", "for i in 1..3"), ("for i in 1..3", "plate j in 1..2"),
+                                          ("for j in 1..2", "plate i in 1..3"), ("plate j in 1..2", "plate i in 1..3"))
+                             if z == "z[j, i]" or "for" in a + b]}
+    loops["chain"] = []
+    for i, flip in (("[j, {}]", False), ("[{}, j]", True)):
+        first, now, before = ("z" + i.format(k) for k in ("1", "i", "i - 1"))
+        steps = f"{now} ~ {on.format(before=before)};  y[j, i] ~ Normal({now}, 1)"
+        loops["chain"] += [(f"plate j in 1..2 {{ {first} ~ {start};  for i in 2..3 {{ {steps} }} }}", flip),
+                           (f"plate j in 1..2 {{ {first} ~ {start} }};  for i in 2..3 {{ plate j in 1..2 {{ {steps} }} }}", flip)]
+
+    def one(x, z):
+        return math.exp(-0.5 * (x - z) ** 2) / math.sqrt(2 * math.pi)
+    for kind, models in loops.items():
+        total, want = 0.0, []
+        for row in y:
+            weights = {}
+            for z in itertools.product((0, 1), repeat=3):
+                ps = [0.4] + [0.4 if kind == "independent" else 0.2 + 0.5 * b for b in z]
+                weights[z] = math.prod((p if k else 1 - p) for p, k in zip(ps, z)) * \
+                    math.prod(one(x, k) for t, (x, k) in enumerate(zip(row, z)) if t or kind == "independent")
+            total += math.log(sum(weights.values()))
+            want.append([sum(w for z, w in weights.items() if z[t]) / sum(weights.values()) for t in range(3)])
+        for text, flip in models:
+            program = f"""
+data y = {y}
+model m {{ {text} }}
+model more {{ s ~ HalfNormal(1);  {text.replace(", 1)", ", s)")} }}
+fit = infer(m)
+other = infer(more, steps = 30, draws = 60)
+drawn = predict(fit, m, 1)
+write("out.json", {{evidence: fit.log_evidence, z: fit.z, best: shape(decode(fit).z), drawn: shape(drawn.z), y: shape(drawn.y),
+                   other: other.elbo, rest: other.z}})"""
+            out = answer(f"{kind}: {text}", program)
+            os.environ["PPL_WALK"] = "1"
+            check(f"{kind}: {text}: walked", answer(f"{kind}: {text}", program) == out, out)
+            del os.environ["PPL_WALK"]
+            near(f"{kind}: {text}: evidence", out.get("evidence"), total, 1e-12)
+            turned = [list(r) for r in zip(*want)] if flip else want
+            near(f"{kind}: {text}: probabilities", [[p[1] for p in r] for r in out.get("z", [])], turned, 1e-12)
+            check(f"{kind}: {text}: shapes", (out.get("best"), out.get("drawn")) == ([3, 2], [1, 3, 2]) if flip else
+                  (out.get("best"), out.get("drawn")) == ([2, 3], [1, 2, 3]), out)
+
+
 # -- Cost --
 
 def chain(steps, states):
@@ -627,7 +677,8 @@ def main():
         random_models(range(first, int(sys.argv[2] if sys.argv[2:] else first) + 1), os.getcwd())
     else:
         for test in (sparse_coding, em, coin, geometric, semi_supervised, impossible_values, impossible_in_a_run,
-                     support_depends, decode_over_draws, branches, columns, importance_probabilities):
+                     support_depends, decode_over_draws, branches, columns, arrangements,
+                     importance_probabilities):
             test()
         features = random_models(range(1, MODELS + 1))
         check("the random models have all features", not set(FEATURES) - features, set(FEATURES) - features)
