@@ -37,6 +37,7 @@ static void on_print(void *self, const char *text) {
         put_line(&line);
     } else {
         puts(text);
+        fflush(stdout); /* a second interrupt ends the process where it stands */
     }
 }
 

@@ -1,5 +1,6 @@
 #include "cli/screen.h"
 
+#include <errno.h>
 #include <math.h>
 #include <signal.h>
 #include <stdio.h>
@@ -124,7 +125,6 @@ static void add_progress(Buf *b, const Progress *p) {
 
 void screen_progress(void *screen, const Progress *p) {
     Screen *s = screen;
-    fflush(stdout); /* a second interrupt ends the process: what was printed is out by then */
     if (!s->progress) return;
     if (p->seconds < s->last_line) s->last_line = 0; /* another fit */
     if (p->done) {
@@ -136,6 +136,7 @@ void screen_progress(void *screen, const Progress *p) {
     s->last_line = p->seconds;
     Buf b = {0};
     add_progress(&b, p);
+    if (s->terminal) fflush(stdout);
     fprintf(stderr, s->terminal ? "\r%.150s\x1b[K" : "%s\n", b.text);
     fflush(stderr);
     s->line_shown = s->terminal;
@@ -150,12 +151,17 @@ int screen_width(int file) {
 
 /* -- Interrupts -- */
 
-static volatile int interrupted, endures; /* a signal handler knows nothing else */
+static volatile int interrupted, endures, told; /* a signal handler knows nothing else */
 
 static void on_interrupt(int signal) {
+    static const char once_more[] = "\nstopping after the step at work; once more ends at once, without what was reached\n";
     (void)signal;
     if (interrupted && !endures) _exit(EXIT_INTERRUPTED);
     interrupted++;
+    if (told || endures) return;
+    int before = errno;
+    told = write(STDERR_FILENO, once_more, sizeof once_more - 1) > 0;
+    errno = before;
 }
 
 void screen_endure_interrupts(void) { endures = 1; }
@@ -165,5 +171,6 @@ volatile int *interrupts_catch(void) {
     sigemptyset(&action.sa_mask);
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
+    told = !isatty(STDERR_FILENO);
     return &interrupted;
 }

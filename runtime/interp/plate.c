@@ -5,6 +5,7 @@
  * plate of that axis forgets what its body did and runs it for each element. Random numbers belong to the address and
  * the element, so both ways draw the same.
  */
+#include <assert.h>
 #include <string.h>
 
 #include "interp/cells.h"
@@ -194,6 +195,24 @@ static void check_range(PlateRun *r, const PlateRange *p, int64_t first, int64_t
     }
 }
 
+/* Is the plate at work? Gives its place among those at work; -1: no. */
+static int find_plate(const Interp *in, const char *name) {
+    for (int k = 0; k < in->nplates; k++)
+        if (axis_repeats(in->plates[k]) && strcmp(in->plates[k]->name, name) == 0) return k;
+    return -1;
+}
+
+/* With the models around it. A function that is called in a plate `i` has its own `i`: "f.i". */
+static const char *plate_name(PlateRun *r, const PlateRange *p) {
+    Interp *in = r->in;
+    const char *name = in->address ? arena_printf(in->arena, "%s.%s", in->address->name, p->name) : p->name;
+    for (int k; (k = find_plate(in, name)) >= 0;) {
+        assert(r->f && k < r->f->nplates); /* the resolver refuses a plate in itself */
+        name = arena_printf(in->arena, "%s.%s", r->f->function->name, name);
+    }
+    return name;
+}
+
 static void run_range(PlateRun *r) {
     Interp *in = r->in;
     const PlateRange *p = &r->s->u.plate.ranges[r->range];
@@ -202,10 +221,7 @@ static void run_range(PlateRun *r) {
         ctx_raise(in->ctx, ERROR_PROGRAM, p->range->span, "write plate i in 1..N", "a plate runs over a range; this is %s", value_describe(in, v));
     int64_t first = v.u.range->first, last = v.u.range->last;
     check_range(r, p, first, last);
-    const char *name = in->address ? arena_printf(in->arena, "%s.%s", in->address->name, p->name) : p->name;
-    for (int k = 0; k < in->nplates; k++)
-        if (axis_repeats(in->plates[k]) && strcmp(in->plates[k]->name, name) == 0)
-            ctx_raise(in->ctx, ERROR_PROGRAM, p->span, "give the inner one another name", "the plate `%s` runs inside a plate of the same name", name);
+    const char *name = plate_name(r, p);
     if (in->nplates >= MAX_AXES - 2)
         ctx_raise(in->ctx, ERROR_PROGRAM, p->span, NULL, "%d plates inside one another; at most %d are possible", in->nplates + 1, MAX_AXES - 2);
     int order = 10; /* the plates around it; the same plate with and without particles is the same axis */

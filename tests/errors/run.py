@@ -154,6 +154,29 @@ def check_interrupt(folder, arguments, begun, reached):
     return list(problems_of(subprocess.CompletedProcess(arguments, p.returncode, output, errors), 130, [], reached))
 
 
+def check_second_interrupt(folder):
+    """A step without end: the first interrupt waits for it and (on a terminal) says so, the second ends, and what was printed
+    before is there."""
+    import pty
+    with open(os.path.join(folder, "endless.ppl"), "w") as f:
+        f.write('print("begun")\nmodel m { mu ~ Normal(0, 1); while mu < inf { }; observe 1 ~ Normal(mu, 1) }\ninfer(m)\n')
+    master, slave = pty.openpty()
+    p = subprocess.Popen([PPL, "run", "endless.ppl"], cwd=folder, stdout=subprocess.PIPE, stderr=slave)
+    os.close(slave)
+    time.sleep(0.5)
+    p.send_signal(signal.SIGINT)
+    time.sleep(0.5)
+    if p.poll() is not None:
+        return [f"ended at the first interrupt with {p.returncode}"]
+    said = os.read(master, 4000).decode()
+    p.send_signal(signal.SIGINT)
+    output = p.communicate(timeout=20)[0]
+    os.close(master)
+    if p.returncode != 130 or output != b"begun\n":
+        return [f"exit {p.returncode}, printed {output}"]
+    return [] if "once more ends at once" in said else [f"said only {said!r}"]
+
+
 def check_colors(folder):
     """No colour where standard error is no terminal; on one, yes, but not with NO_COLOR."""
     import pty
@@ -225,6 +248,7 @@ def all_tests(folder):
     yield "the seed decides", check_repeats(folder)
     yield "colours", list(check_colors(folder))
     yield "a loop is interrupted", check_interrupt(folder, ["run", "forever.ppl"], 1, [])
+    yield "a second interrupt", check_second_interrupt(folder)
     yield "a fit is interrupted", check_interrupt(folder, ["run", "slow.ppl", "--data", "y.json"], 2,
                                                   ["mu ", "interrupted"])
     yield from check_acceptance()
