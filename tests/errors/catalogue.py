@@ -141,8 +141,8 @@ def source_messages():
         for m in call.finditer(text):
             arguments = arguments_of(text, m.end() - 1)
             k = RAISERS[m[1]]
-            if len(arguments) <= k:
-                continue
+            if len(arguments) <= k or "ERROR_ELEMENTWISE" in arguments[1]:
+                continue  # nobody sees the latter: the plate catches it and runs element by element
             for literal in formats_in(arguments[k]):
                 place = f"{os.path.relpath(path, ROOT)}:{text.count(chr(10), 0, m.start()) + 1}"
                 yield literal, place
