@@ -33,11 +33,12 @@ int params_known(const ParamStore *s, Interp *in, const ParamSite *site) {
     const char **names = ARENA_ARRAY(in->arena, const char *, s->n + 1), *near;
     for (int i = 0; i < s->n; i++) names[i] = s->list[i].name;
     near = nearest_name(site->name, names, s->n);
-    near = near ? arena_printf(in->arena, "it has `%s`", near)
-                : arena_printf(in->arena, "it has %s", names_text(s, in));
+    near =
+        near ? arena_printf(in->arena, "it has `%s`", near) : arena_printf(in->arena, "it has %s", names_text(s, in));
     ctx_raise(in->ctx, ERROR_PROGRAM, site->span,
-              arena_printf(in->arena, "%s; load(\"%s\", partial = true) lets what is missing begin at its initial values",
-                           near, s->file),
+              arena_printf(in->arena,
+                           "%s; load(\"%s\", partial = true) lets what is missing begin at its initial values", near,
+                           s->file),
               "%s has no parameter `%s`", s->file, site->name);
 }
 

@@ -33,10 +33,14 @@ static void save_params(const Svi *s, Checkpoint *c) {
     checkpoint_put_number(c, "parameters", p->n);
 }
 
-static void append_param(const Svi *s, const Checkpoint *c, const double *layout, const char *name, const double *values,
-                         int64_t n) {
-    ParamInfo p = {.name = name, .kind = (ConstraintKind)layout[0], .low = layout[1], .high = layout[2],
-                   .share = layout[3], .span = s->pair->span};
+static void append_param(const Svi *s, const Checkpoint *c, const double *layout, const char *name,
+                         const double *values, int64_t n) {
+    ParamInfo p = {.name = name,
+                   .kind = (ConstraintKind)layout[0],
+                   .low = layout[1],
+                   .high = layout[2],
+                   .share = layout[3],
+                   .span = s->pair->span};
     p.event = p.shape = take_shape(c, layout + 4);
     if (!(layout[0] >= 0 && layout[0] <= CONSTRAINT_CORR_CHOLESKY)) checkpoint_refuse(c, OTHERS);
     params_measure(s->in, &p);

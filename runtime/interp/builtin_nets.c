@@ -53,8 +53,7 @@ static Value mean_of_elements(Interp *in, Value v, double *n, Span at) {
         while (k >= 0 && a.axes[k]->kind != AXIS_PLATE) k--;
         if (k < 0 && array_rank(&a) < 2) return v;
         double size = (double)(k < 0 ? array_shape(&a).dim[0] : a.axes[k]->size);
-        Value sum =
-            k < 0 ? array_reduce(in, OP_SUM, v, 1, at) : array_reduce_axis(in, OP_SUM, v, a.axes[k], at);
+        Value sum = k < 0 ? array_reduce(in, OP_SUM, v, 1, at) : array_reduce_axis(in, OP_SUM, v, a.axes[k], at);
         v = array_binary(in, BINARY_DIV, sum, value_number(size), at);
         *n *= size;
     }

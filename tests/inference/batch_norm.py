@@ -144,6 +144,22 @@ save("params.json", fit)
     close('prediction', out['drawn'], want, 0.1)
 
 
+def held_out():
+    """Held-out data see the averages so far, not their own."""
+    out = both('held out', NET + '''fit = infer(m(x, y), steps = 6, optimizer = sgd(0), held_out = m([[3, 1], [-2, 0.5]], [1, 2]), every = 1)
+write("out.json", {values: fit.held_out, steps: fit.held_out_steps})
+''')
+    mean, variance = moments(hidden(W))
+    new = hidden(W, [[3, 1], [-2, 0.5]])
+    for k, have in zip(out['steps'], out['values']):
+        left = 0.9 ** k
+        rows = normalised(new, [(1 - left) * a for a in mean], [left + (1 - left) * a for a in variance], [1] * 3, [0] * 3)
+        f = [sum(math.tanh(a) * b for a, b in zip(row, V)) for row in rows]
+        want = sum(-0.5 * (a - b) ** 2 - 0.5 * math.log(2 * math.pi) for a, b in zip(f, [1, 2]))
+        near(f'held out after {k}', have, want, 1e-10)
+    check('held out: all steps', len(out['values']) == 6, out)
+
+
 def shapes():
     """Nested plates, dimensions in front, one layer on two data sets, particles: what the averages are of."""
     x = [[[1, 5, 2], [2, 0, 4]], [[3, 1, 1], [0.5, -1, 2]], [[2, 2, -3], [1, 0, 0]], [[0, 1, 7], [4, 4, 1]]]
@@ -296,6 +312,6 @@ r = predict(fit, m)
     check('lifted: two variables', out['shift'] == [4000, 2] and out['names'] == 2, out)
 
 
-for test in [training, recurrence, batches, evaluation, shapes, least_squares, amortised, resumed, late, lifted]:
+for test in [training, recurrence, batches, evaluation, held_out, shapes, least_squares, amortised, resumed, late, lifted]:
     test()
 finish()
