@@ -7,6 +7,11 @@
 static Var record_value(Density *d, Recorder *r, Pass *p) {
     r->in->training = TRAINING_WHOLE; /* until the scope's end */
     pass_run_at_point(p, d->pair, r->in, PASS_TERMS);
+    const ParamStore *s = d->pair->params;
+    if (d->with_params && s->size > d->size - d->npoint)
+        ctx_raise(r->in->ctx, ERROR_PROGRAM, d->pair->span, "svi() learns such parameters too",
+                  "the parameter `%s` is met at some values of the variables only, and a mode is searched for",
+                  s->list[s->n - 1].name);
     return pass_log_joint(p, r->in);
 }
 
@@ -71,7 +76,10 @@ void density_init(Density *d, Pair *pair, uint64_t seed, bool with_params) {
     recorder_init(&d->hessian, pair->in, pair->arena, seed, record_product, d);
     Recorder *both[2] = {&d->recorder, &d->hessian};
     for (int k = 0; k < 2; k++) {
-        both[k]->slots[SLOT_PARAMS] = with_params ? d->point + d->npoint : pair->params->values;
+        if (with_params)
+            both[k]->slots[SLOT_PARAMS] = d->point + d->npoint;
+        else
+            both[k]->params = &pair->params->values;
         both[k]->slots[SLOT_POINT] = d->point;
         both[k]->slots[SLOT_VECTOR] = d->vector;
     }

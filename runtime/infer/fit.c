@@ -329,7 +329,7 @@ void fit_take_draws(Job *job, long ndraws) {
     recorder_init(r, job->in, f->arena, job->seed, record_draw, d);
     bool whole = runs_whole(job, ndraws);
     if (!whole) r->batches = job->pair->batches;
-    r->slots[SLOT_PARAMS] = job->pair->params->values;
+    r->params = &job->pair->params->values;
     OnlineMoments m = {0};
     long finite = 0;
     for (long k = 0; k < ndraws; k++) {

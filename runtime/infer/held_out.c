@@ -75,7 +75,7 @@ HeldOut *held_out_new(Job *job) {
 double held_out_value(HeldOut *h) {
     double sum = 0;
     long samples = 1;
-    h->recorder.slots[SLOT_PARAMS] = h->pair.params->values;
+    h->recorder.params = &h->pair.params->values;
     for (long k = 0; k < samples; k++) {
         recorder_run(&h->recorder, (uint32_t)(STEP_FRESH + k), 0);
         if (k == 0 && h->elements < ELEMENTS) samples = (long)(ELEMENTS / h->elements);

@@ -108,7 +108,7 @@ static PointDraw *point_draw_new(Job *job, int64_t size) {
     *d = (PointDraw){.pair = job->pair, .draws = &job->fit->draws, .arena = arena, .size = size};
     d->point = ARENA_ARRAY(arena, real, size + 1);
     recorder_init(&d->recorder, job->in, arena, job->seed, record_point, d);
-    d->recorder.slots[SLOT_PARAMS] = job->pair->params->values;
+    d->recorder.params = &job->pair->params->values;
     d->recorder.slots[SLOT_POINT] = d->point;
     return d;
 }

@@ -365,14 +365,23 @@ static double step_together(Bound *b, uint32_t step) {
 
 double bound_step(Bound *b, uint32_t step) { return b->together ? step_together(b, step) : step_by_particle(b, step); }
 
-void bound_values(Bound *b, const real *values, uint32_t first_step, long n, double *out) {
-    b->value.slots[SLOT_PARAMS] = b->pair->params->read = values;
+void bound_values(Bound *b, const real *values, int64_t size, uint32_t first_step, long n, double *out) {
+    ParamStore *p = b->pair->params;
+    int64_t have = size;
+    const real *at = values;
     b->value.slots[SLOT_WEIGHT] = &b->weight_now;
     for (long k = 0; k < n; k++) {
+        if (p->size > have) {
+            real *more = ARENA_ARRAY(b->arena, real, p->size);
+            memcpy(more, p->values, sizeof(real) * (size_t)p->size);
+            if (size) memcpy(more, values, sizeof(real) * (size_t)size);
+            at = more, have = p->size;
+        }
+        b->value.slots[SLOT_PARAMS] = p->read = at;
         recorder_run(&b->value, first_step + (uint32_t)k, 0);
         out[k] = b->elbo;
     }
-    b->pair->params->read = NULL;
+    p->read = NULL;
 }
 
 static void note_weighed(const Bound *b, Fit *fit, Span span) {

@@ -57,7 +57,8 @@ void bound_forget(Bound *b); /* all programs */
 void bound_schedule(Bound *b, long step);
 /* One estimate with the noise of this step; b->direction is minus its gradient. Either may not be finite. */
 double bound_step(Bound *b, uint32_t step);
-/* The bound at `values`, with the noise of these steps: out[n]. */
-void bound_values(Bound *b, const real *values, uint32_t first_step, long n, double *out);
+/* The bound at values[size], with the noise of these steps: out[n]. Parameters that are not among them, since they come
+ * with a structure that is met here, are as they are now. */
+void bound_values(Bound *b, const real *values, int64_t size, uint32_t first_step, long n, double *out);
 
 #endif

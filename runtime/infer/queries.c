@@ -238,7 +238,7 @@ static void query_body(void *self) {
     *w = (Weight){.in = in, .pair = query_pair(q, fit_of(in, a->values[0], a->spans[0]), 4, seed)};
     long samples = argument_count(in, a, 3, q->evidence ? 5000 : 1, 1, "the number of samples");
     recorder_init(&w->recorder, in, q->arena, seed, record_weight, w);
-    w->recorder.slots[SLOT_PARAMS] = w->pair->params->values;
+    w->recorder.params = &w->pair->params->values;
     w->recorder.batches = w->pair->batches;
     Estimate *e;
     int64_t n = estimate(q, w, samples, &e);

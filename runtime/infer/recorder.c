@@ -190,6 +190,7 @@ static uint64_t prepare_inputs(Recorder *r, uint32_t step, uint32_t particle) {
         mappings_trim(r->in->ctx); /* data that lie in files */
         r->slots[SLOT_BATCH] = r->batches->elements;
     }
+    if (r->params) r->slots[SLOT_PARAMS] = *r->params;
     r->last.step = step, r->last.particle = particle;
     memcpy(r->last.slots, r->slots, sizeof r->last.slots);
     return shape;

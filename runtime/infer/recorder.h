@@ -52,6 +52,7 @@ struct Recorder {
     void *self;
     uint64_t seed;
     const real *slots[8];
+    real *const *params;       /* where SLOT_PARAMS is before each run: the vector moves when it grows; NULL: slots says */
     struct BatchPlan *batches; /* batch.h; NULL: all plates run whole */
     bool walk;
     Arena *keep;               /* lives as long as the recorder; owns the programs */

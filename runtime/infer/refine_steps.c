@@ -58,7 +58,7 @@ static void add_runs(Steps *s, long samples) {
 static void steps_start(Steps *s, uint64_t seed) {
     s->n = 0;
     recorder_init(&s->recorder, s->query.in, s->query.arena, seed, record_steps, s);
-    s->recorder.slots[SLOT_PARAMS] = s->pair->params->values;
+    s->recorder.params = &s->pair->params->values;
     s->recorder.batches = s->pair->batches;
 }
 

@@ -101,7 +101,7 @@ static void run_trial(void *self) {
         svi_update(s, 0, k < TRIAL_STEPS / 2 ? 1 : 0.3);
     }
     svi_restart(s);
-    bound_values(&s->bound, s->pair->params->values, STEP_CHECK, TRIAL_DRAWS, values);
+    bound_values(&s->bound, s->pair->params->values, s->pair->params->size, STEP_CHECK, TRIAL_DRAWS, values);
     t->elbo = 0;
     for (int k = 0; k < TRIAL_DRAWS; k++) t->elbo += values[k] / TRIAL_DRAWS;
     t->start = s->pair->start;

@@ -49,8 +49,8 @@ typedef enum Verdict { WORSE, SAME, BETTER } Verdict;
 /* The mean of the window against the best so far. */
 static Verdict compare(Search *h) {
     Svi *s = h->s;
-    bound_values(&s->bound, h->best, h->noise, h->comparisons, h->a);
-    bound_values(&s->bound, h->mean, h->noise, h->comparisons, h->b);
+    bound_values(&s->bound, h->best, h->size, h->noise, h->comparisons, h->a);
+    bound_values(&s->bound, h->mean, h->size, h->noise, h->comparisons, h->b);
     h->noise += (uint32_t)h->comparisons;
     OnlineMoments d = {0};
     double level = 0;
