@@ -170,6 +170,13 @@ static void show_comment(Session *s, Span at) {
     if (comment) puts(comment);
 }
 
+/* What is written as one expression is its own formula. */
+static void show_formula(Session *s, const Function *f, const char *before) {
+    enum { LONGEST = 160 };
+    const char *text = f->expr ? program_text(s->ctx, s->arena, f->expr->span) : "";
+    if (*text && strlen(text) <= LONGEST) printf("  %s= %s\n", before, text);
+}
+
 static void show_dist(Session *s, const DistDecl *d) {
     printf("%s", d->name);
     show_params(s, d->params, d->nparams);
@@ -180,6 +187,8 @@ static void show_dist(Session *s, const DistDecl *d) {
     for (int k = 0; k < d->nmembers; k++)
         if (d->members[k]->name[0] != '_') printf("%s %s", k ? "," : "", d->members[k]->name);
     putchar('\n');
+    for (int k = 0; k < d->nmembers; k++)
+        if (strcmp(d->members[k]->name, "logpdf") == 0) show_formula(s, d->members[k], "logpdf(x) ");
 }
 
 static void show_function(Session *s, const Function *f) {
@@ -188,6 +197,7 @@ static void show_function(Session *s, const Function *f) {
     show_params(s, f->params, f->nparams);
     putchar('\n');
     show_comment(s, f->span);
+    show_formula(s, f, "");
 }
 
 static bool show_optimizer(const char *name) {

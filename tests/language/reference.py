@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """What `ppl help` says: every name of the language has a text and an example (stdlib/reference.txt), and every example
-gives what stands behind its `# =>`.
+gives what stands behind its `# =>`. The page stdlib/reference.md says the same; `--update` writes it.
 """
-import os, re, subprocess, sys, tempfile
+import functools, os, re, subprocess, sys, tempfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
@@ -57,14 +57,38 @@ def run(lines):
     return '; '.join(f'{want!r} expected, {have!r} came' for have, want in zip(output, wanted) if not same(have, want))
 
 
+@functools.lru_cache(None)
 def help_on(name):
     return subprocess.run([PPL, 'help', name], capture_output=True, text=True, timeout=60, check=False).stdout
 
 
+def names_of(group):
+    return [name for line in help_on(group).splitlines()[:-1] for name in line.split()]
+
+
 def all_names():
-    for group in ('functions', 'distributions'):
-        for line in help_on(group).splitlines()[:-1]:
-            yield from line.split()
+    return names_of('functions') + names_of('distributions')
+
+
+def page(statements):
+    """What `ppl help` says of everything, as one page."""
+    out = ['# Reference\n\nEvery statement, distribution and function, as `ppl help NAME` explains it. Generated from the definitions and from '
+           '`reference.txt`\nby `python3 tests/language/reference.py --update`; the tests run the examples and compare this page.\n']
+    dists = names_of('distributions')
+    for title, names in (('Statements', statements), ('Distributions', dists),
+                         ('Functions', [n for n in names_of('functions') if n not in dists])):
+        out.append(f'## {title}\n')
+        out += [f'### {name}\n\n```text\n{help_on(name).rstrip()}\n```\n' for name in names]
+    return '\n'.join(out)
+
+
+def check_page(text):
+    path = os.path.join(ROOT, 'stdlib', 'reference.md')
+    if '--update' in sys.argv:
+        with open(path, 'w', encoding='utf-8') as f:
+            f.write(text)
+    with open(path, encoding='utf-8') as f:
+        return None if f.read() == text else 'is not what `ppl help` says; --update writes it anew'
 
 
 def problem_of_name(name, explained):
@@ -74,7 +98,7 @@ def problem_of_name(name, explained):
     if name not in explained:
         return 'has no entry'
     second = said[1].strip() if len(said) > 1 else ''
-    own_text = second not in ('', 'elementwise', 'for example') and not second.startswith('members:')
+    own_text = second not in ('', 'elementwise', 'for example') and not second.startswith(('members:', '= '))
     if not own_text and not explained[name]:
         return 'has no text'
     return None if '  for example' in said else 'its help shows no example'
@@ -96,6 +120,7 @@ def main():
     known = set(all_names()) | {'pi'} | set(statements) - {'import'}  # import needs a second file
     results += [(name, problem_of_name(name, explained)) for name in sorted(known)]
     results += [(name, 'is not a name of the language') for name in sorted(set(explained) - known)]
+    results.append(('stdlib/reference.md', check_page(page(statements))))
     for name, problem in results:
         passed, failed = passed + (not problem), failed + bool(problem)
         if problem:
