@@ -485,6 +485,8 @@ static void check_shape(Interp *in, const Site *s, Value x) {
         if (plate && have.rank + 1 == draws.rank && draws.dim[0] == plate->size)
             hint = arena_printf(in->arena, "in the plate `%s` an array of all its elements is indexed: x[%s]", plate->name, plate->name);
     }
+    if (!hint && have.rank == 0 && draws.rank == 1 && draws.dim[0] == 1)
+        hint = "a vector of one element is no number: write dense(h, 1)[1] for what a layer of one unit gives";
     ctx_raise(in->ctx, ERROR_PROGRAM, s->span, hint, "%s %s, a draw of %s %s", site_text(in, s), shape_words(in, have),
               s->dist->family->decl->name, shape_words(in, draws));
 }
