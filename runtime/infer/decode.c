@@ -152,7 +152,10 @@ static int64_t best_candidate(const DrawStore *d) {
         for (int k = 0; k < d->n; k++) {
             const DrawVariable *v = &d->list[k];
             const real *own = v->values + row * v->size;
-            for (int64_t i = 0; i < d->ndraws * v->size; i++) votes += v->values[i] == own[i % v->size] || (isnan(v->values[i]) && isnan(own[i % v->size]));
+            for (int64_t i = 0; i < d->ndraws * v->size; i++) {
+                real mine = own[i % v->size];
+                votes += v->values[i] == mine || (isnan(v->values[i]) && isnan(mine));
+            }
         }
         if (votes > most) best = row, most = votes;
     }
@@ -182,6 +185,8 @@ static Value call_decode(Interp *in, const Args *a) {
 }
 
 const Builtin builtins_decode[] = {
-    {"decode", "(fit)", call_decode, "the most probable joint values of what was summed out, a record; over draws: those that agree with most", 0},
+    {"decode", "(fit)", call_decode,
+     "the most probable joint values of what was summed out, a record; over draws: of those given each draw, the one that agrees with "
+     "most; nan in a branch that is not taken", 0},
     {0},
 };

@@ -109,7 +109,9 @@ static Value site_density(Summing *s, Interp *in, const Site *site, SummedSite *
     }
     lp = array_expand_axes(in, lp, 1, &one->axis);
     if (one->axis->nwithin) lp = array_expand_axes(in, lp, one->axis->nwithin, one->axis->within);
-    return s->markers ? array_binary(in, BINARY_ADD, lp, marker(in, one->axis, &one->marker), site->span) : lp;
+    if (!s->markers) return lp;
+    Value marked = array_binary(in, BINARY_ADD, lp, marker(in, one->axis, &one->marker), site->span);
+    return value_given(in, marked, lp, site->span); /* outside its branch its density sums to 1, and nothing is marked */
 }
 
 /* -- Chains -- */
@@ -196,6 +198,7 @@ void summing_again(Summing *s, Interp *in, Site *site, Entry *e, int entry) {
                   "give it the same support in both, with probability 0 where a value is impossible",
                   "`%s` is summed out, and its values differ between the branches of an `if` (the other is on line %d)",
                   address_text(in, site->name, site->index, site->nindex), e->span.line);
+    one->again = true;
     site->value = e->value;
     e->log_density = value_given(in, site_density(s, in, site, one), e->log_density, site->span);
 }
@@ -306,8 +309,10 @@ int summing_notes(const Summing *s, const Trace *model, Arena *a, const char ***
     for (int k = 0; k < n; k++) {
         const char *text = site_family_text(&families[k], a);
         long values = (long)firsts[k]->axis->size, elements = (long)families[k].elements;
-        (*notes)[k] = elements == 1 ? arena_printf(a, "%s summed out: %ld values", text, values)
-                                    : arena_printf(a, "%s summed out: %ld values x %ld", text, values, elements);
+        bool partly = families[k].first->branch && !firsts[k]->again;
+        const char *where = partly ? ", in a branch: its probabilities add up to that of the branch" : "";
+        (*notes)[k] = elements == 1 ? arena_printf(a, "%s summed out: %ld values%s", text, values, where)
+                                    : arena_printf(a, "%s summed out: %ld values x %ld%s", text, values, elements, where);
     }
     return n;
 }

@@ -29,6 +29,7 @@ typedef struct SummedSite {
     int entry; /* in the model's trace */
     const Axis *axis;
     Var marker; /* zeros [plates..., K]: the gradient of the log joint with respect to it is the posterior */
+    bool again; /* it is drawn in the other branch of an `if` too */
 } SummedSite;
 
 /* A variable of a loop that runs at once, whose steps depend on the ones before. */

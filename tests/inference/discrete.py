@@ -437,8 +437,10 @@ model m {{
         y[t] ~ Normal(mu[z[t]], 1)
     }}
 }}
-write("out.json", {{z: decode(infer(m)).z}})""")
-    check("decode a chain over draws", out.get("z") == [k + 1 for k in reversed(path)], f"{out} {path[::-1]}")
+fit = infer(m)
+write("out.json", {{z: decode(fit).z, again: decode(fit).z, other: decode(infer(m, seed = 2)).z}})""")
+    want = [k + 1 for k in reversed(path)]
+    check("decode a chain over draws", [out.get(k) for k in ("z", "again", "other")] == [want] * 3, f"{out}, expected {want}")
 
 
 def branches():
@@ -456,8 +458,18 @@ model m {{
 fit = infer(m)
 best = decode(fit)
 g = infer(m, method = importance(20000))
+p = predict(fit, m)
+model both {{
+    plate i in 1..4 {{
+        z[i] ~ Bernoulli(0.5)
+        if z[i] == 1 {{ k[i] ~ Categorical([0.2, 0.8]) }} else {{ k[i] ~ Categorical([0.6, 0.4]) }}
+        y[i] ~ Normal((k[i] + 1) * z[i], 1)
+    }}
+}}
+h = infer(both)
 write("out.json", {{evidence: fit.log_evidence, p: fit.z[:, 2], z: best.z, k: best.k, again: g.log_evidence,
-                   drawn: sum(is_nan(g.k) != (g.z == 0)), shape: shape(g.k)}})""")
+                   drawn: sum(is_nan(g.k) != (g.z == 0)), shape: shape(g.k), ks: fit.k, predicted: sum(is_nan(p.k) != (p.z == 0)),
+                   whole: sum(h.k, dim = 2), twos: h.k[:, 2]}})""")
 
     def normal(x, loc, scale):
         return math.exp(-0.5 * ((x - loc) / scale) ** 2) / scale / math.sqrt(2 * math.pi)
@@ -466,6 +478,13 @@ write("out.json", {{evidence: fit.log_evidence, p: fit.z[:, 2], z: best.z, k: be
     near("branches: evidence", out.get("evidence"), sum(math.log(a + b) for a, b in zip(one, none)), 1e-12)
     near("branches: probabilities", out.get("p"), [a / (a + b) for a, b in zip(one, none)], 1e-12)
     check("branches: decoded", (out.get("z"), out.get("k")) == ([0, 1, 1, 0], ["NaN", 2, 2, "NaN"]), out)
+    near("branches: probabilities in the branch", out.get("ks"),
+         [[0.5 * w * normal(x, k + 1, 0.5) / (a + b) for k, w in ((1, 0.2), (2, 0.8))] for x, a, b in zip(y, one, none)], 1e-12)
+    check("branches: predicted", out.get("predicted") == 0, out)
+    near("branches: drawn in both", out.get("whole"), [1] * 4, 1e-12)
+    near("branches: drawn in both, probabilities", out.get("twos"),
+         [(0.8 * normal(x, 3, 1) + 0.4 * normal(x, 0, 1)) / (0.2 * normal(x, 2, 1) + 0.8 * normal(x, 3, 1) + normal(x, 0, 1)) for x in y],
+         1e-12)
     near("branches: evidence by importance", out.get("again"), out.get("evidence", 0), 0.05)
     check("branches: what is drawn", (out.get("drawn"), out.get("shape")) == (0, [4000, 4]), out)
 
