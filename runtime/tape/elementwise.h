@@ -37,6 +37,26 @@ static inline double ew_log1p(double a) {
 }
 #endif
 
+/* SLEEF takes another way for all lanes as soon as one of them is beyond these, and the ways differ in the last bit: each
+ * lane takes its own. */
+#ifdef REAL_FLOAT
+#define TRIG_NEAR 125
+#define TRIG_FAR 39000
+#else
+#define TRIG_NEAR 15
+#define TRIG_FAR 1e14
+#endif
+#define TRIGONOMETRIC(name)                                                                                            \
+    static inline NUMBER ew_##name(NUMBER a) {                                                                         \
+        const NUMBER size = fabs(a);                                                                                   \
+        const bool near = size < (NUMBER)TRIG_NEAR, middle = !near & (size < (NUMBER)TRIG_FAR), far = !near & !middle; \
+        const NUMBER r = name(near ? a : 0), s = name(middle ? a : 2 * (NUMBER)TRIG_NEAR), t = name(far ? a : 0);      \
+        return near ? r : middle ? s : t;                                                                              \
+    }
+TRIGONOMETRIC(sin)
+TRIGONOMETRIC(cos)
+TRIGONOMETRIC(tan)
+
 /* log1p(e) for 0 <= e <= 1, half the price of a general one: log(1 + f) of s = f / (2 + f) as in fdlibm (Sun, 1993),
  * with f = e, or (e - 1) / 2 beside log 2. Within 1 ulp. */
 static inline NUMBER ew_log1p_part(NUMBER e) {

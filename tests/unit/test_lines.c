@@ -83,7 +83,10 @@ START_TEST(test_bits_do_not_depend_on_place) {
         const real *in[3] = {x[0], x[1], x[2]};
         for (int k = 0; k < 3; k++)
             for (int i = 0; i < LENGTH; i++)
-                spread[k][3 * i] = x[k][i] = i < 5 ? extremes[(i + 2 * k) % 5] : 0.02 + 0.96 * noise(&state);
+                spread[k][3 * i] = x[k][i] = i < 5         ? extremes[(i + 2 * k) % 5]
+                                             : i % 11 == 6 ? 200 * noise(&state)
+                                             : i % 13 == 8 ? 1e15 * noise(&state)
+                                                           : 0.02 + 0.96 * noise(&state);
         row(LENGTH, whole, in, (int64_t[]){1, 1, 1});
         for (int length = 1; length < LENGTH; length += length < 20 ? 1 : 13) {
             int start = (int)(noise(&state) * (LENGTH - length));
