@@ -44,9 +44,14 @@ Tape graph_restart(Graph *g) {
     return old;
 }
 
-bool *graph_live(const Graph *g) {
+void graph_reserve(Graph *g, int n) {
+    g->tape.nodes = ARENA_ARRAY(g->tape.arena, Node, n + 1);
+    g->tape.capacity = n + 1;
+}
+
+bool *graph_live(const Graph *g, Arena *a) {
     const Tape *t = &g->tape;
-    bool *live = ARENA_ARRAY(t->arena, bool, t->nnodes + 1);
+    bool *live = ARENA_ARRAY(a, bool, t->nnodes + 1);
     for (int k = 0; k < g->noutputs; k++)
         if (var_is_taped(g->outputs[k])) live[g->outputs[k].node] = true;
     for (NodeId id = t->nnodes - 1; id >= 0; id--) {

@@ -44,8 +44,10 @@ NodeId graph_constant(Graph *g, const Tensor *value);
 NodeId graph_view(Graph *g, Op op, NodeId of, Shape shape, const OpAttr *attr);
 /* Starts over with no nodes; gives the old ones. */
 Tape graph_restart(Graph *g);
-/* By node: an output or a guard needs it. In the graph's arena. */
-bool *graph_live(const Graph *g);
+/* Room for so many nodes, of a graph that has none. */
+void graph_reserve(Graph *g, int n);
+/* By node: an output or a guard needs it. */
+bool *graph_live(const Graph *g, Arena *a);
 bool attr_equal(const OpAttr *a, const OpAttr *b);
 uint64_t hash_mix(uint64_t h, uint64_t x);
 

@@ -83,7 +83,7 @@ static uint64_t sibling_key(const Roll *r, NodeId id, uint64_t form, const int *
 }
 
 static void number_siblings(const Roll *r, uint64_t *form) {
-    Arena *a = r->g->tape.arena;
+    Arena *a = r->work;
     int n = r->old.nnodes, room = 64, *uses = ARENA_ARRAY(a, int, n + 1);
     int *place = ARENA_ARRAY(a, int, n + 1);
     for (NodeId id = 0; id < n; id++)
@@ -108,9 +108,9 @@ static void number_siblings(const Roll *r, uint64_t *form) {
 
 static uint64_t *hash_forms(const Roll *r) {
     int n = r->old.nnodes;
-    uint64_t *self = ARENA_ARRAY(r->g->tape.arena, uint64_t, n + 1),
-             *h = ARENA_ARRAY(r->g->tape.arena, uint64_t, n + 1),
-             *next = ARENA_ARRAY(r->g->tape.arena, uint64_t, n + 1);
+    uint64_t *self = ARENA_ARRAY(r->work, uint64_t, n + 1),
+             *h = ARENA_ARRAY(r->work, uint64_t, n + 1),
+             *next = ARENA_ARRAY(r->work, uint64_t, n + 1);
     for (NodeId id = 0; id < n; id++) h[id] = self[id] = hash_self(r, id);
     for (int k = 0; k < DEPTH; k++) {
         for (NodeId id = 0; id < n; id++) {
@@ -188,7 +188,7 @@ static void unmark(Order *o, int n, const NodeId *members, int low, int high) {
 static void add_group(Roll *r, int n, const NodeId *members) {
     if (r->ngroups == r->group_room) {
         int room = r->group_room ? 2 * r->group_room : 32;
-        Group *more = ARENA_ARRAY(r->g->tape.arena, Group, room);
+        Group *more = ARENA_ARRAY(r->work, Group, room);
         if (r->ngroups) memcpy(more, r->groups, sizeof *more * (size_t)r->ngroups);
         r->groups = more;
         r->group_room = room;
@@ -197,7 +197,7 @@ static void add_group(Roll *r, int n, const NodeId *members) {
         r->group[members[m]] = r->ngroups;
         r->position[members[m]] = m;
     }
-    r->groups[r->ngroups++] = (Group){n, arena_copy(r->g->tape.arena, members, sizeof *members * (size_t)n), NODE_NONE};
+    r->groups[r->ngroups++] = (Group){n, arena_copy(r->work, members, sizeof *members * (size_t)n), NODE_NONE};
 }
 
 /* Joins the members into a group if none depends on another: what does not depend on them first, then the group, then
@@ -253,7 +253,8 @@ static bool random_follows(const OpAttr *a, const OpAttr *b, int *which, bool fi
 static int run_length(const Roll *r, int n, const NodeId *members, bool loose) {
     const Node *first = &r->old.nodes[members[0]];
     int which = -1, apart = -1, length = 1, ninputs = first->ninputs;
-    int64_t *step = ARENA_ARRAY(r->g->tape.arena, int64_t, ninputs + 1);
+    ArenaMark mark = arena_mark(r->work);
+    int64_t *step = ARENA_ARRAY(r->work, int64_t, ninputs + 1);
     for (; length < n; length++) {
         const Node *a = &r->old.nodes[members[length - 1]], *b = &r->old.nodes[members[length]];
         if (op_class(a->op) == CLASS_RANDOM && !random_follows(a->attr, b->attr, &which, length == 1)) break;
@@ -268,6 +269,7 @@ static int run_length(const Roll *r, int n, const NodeId *members, bool loose) {
         }
         if (!follows) break;
     }
+    arena_rewind(r->work, mark);
     return length;
 }
 
@@ -325,7 +327,7 @@ static int by_class(const void *x, const void *y) {
 
 /* The levels of nodes of one form; gives how many are alike, and puts these first. */
 static int find_levels(const Roll *r, Order *o, int n, Candidate *c) {
-    NodeId *members = ARENA_ARRAY(r->g->tape.arena, NodeId, n);
+    NodeId *members = ARENA_ARRAY(r->work, NodeId, n);
     int low, high, kept = 0;
     for (int k = 0; k < n; k++)
         if (is_alike(r, c[0].id, c[k].id)) c[kept] = c[k], members[kept++] = c[k].id;
@@ -345,7 +347,7 @@ static int same_form(const Candidate *c, int at, int n) {
 static int find_classes(const Roll *r, Order *o, const bool *live, Candidate **out) {
     const uint64_t *form = hash_forms(r);
     int n = 0, kept = 0, left = 0;
-    Candidate *c = *out = ARENA_ARRAY(r->g->tape.arena, Candidate, r->old.nnodes + 1);
+    Candidate *c = *out = ARENA_ARRAY(r->work, Candidate, r->old.nnodes + 1);
     for (NodeId id = 0; id < r->old.nnodes; id++)
         if (live[id] && can_roll(&r->old.nodes[id])) c[n++] = (Candidate){form[id], id, id, 0};
     qsort(c, (size_t)n, sizeof *c, by_form);
@@ -369,7 +371,7 @@ static int find_classes(const Roll *r, Order *o, const bool *live, Candidate **o
 static void find_groups(Roll *r, Order *o, const bool *live) {
     Candidate *c;
     int n = find_classes(r, o, live, &c);
-    NodeId *members = ARENA_ARRAY(r->g->tape.arena, NodeId, n + 1);
+    NodeId *members = ARENA_ARRAY(r->work, NodeId, n + 1);
     for (int at = 0, end; at < n; at = end) {
         for (end = at; end < n && c[end].middle == c[at].middle; end++) members[end - at] = c[end].id;
         group_members(r, o, end - at, members);
@@ -377,9 +379,9 @@ static void find_groups(Roll *r, Order *o, const bool *live) {
 }
 
 void optimise_roll(Graph *g) {
-    Arena *a = g->tape.arena;
-    bool *live = graph_live(g);
-    Roll r = {.g = g, .old = graph_restart(g)};
+    Arena *a = arena_new();
+    bool *live = graph_live(g, a);
+    Roll r = {.g = g, .old = graph_restart(g), .work = a};
     int n = r.old.nnodes;
     r.group = ARENA_ARRAY(a, int, n + 1);
     r.position = ARENA_ARRAY(a, int, n + 1);
@@ -398,6 +400,7 @@ void optimise_roll(Graph *g) {
     find_groups(&r, &o, live);
     if (r.ngroups == 0) {
         g->tape = r.old;
+        arena_free(a);
         return;
     }
     for (int p = 0; p < o.n; p++) {
@@ -409,4 +412,5 @@ void optimise_roll(Graph *g) {
             roll_emit_group(&r, &r.groups[r.group[unit]]);
     }
     roll_outputs(&r);
+    arena_free(a);
 }

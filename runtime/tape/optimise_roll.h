@@ -17,6 +17,7 @@ typedef struct Group {
 typedef struct Roll {
     Graph *g;
     Tape old;
+    Arena *work;   /* of the pass alone */
     int *group;    /* by old node: its group, or -1 */
     int *position; /* in it */
     NodeId *fresh; /* by old node: the new one, or NODE_NONE (of members: until one is wanted by itself) */

@@ -7,6 +7,7 @@
 typedef struct Simplify {
     Graph *g;
     Tape old;
+    Arena *work;   /* of the pass alone */
     NodeId *same;  /* by old node: the new one that computes it */
     NodeId *table; /* new nodes by what they compute: id + 1; 0: empty */
     int room;
@@ -80,7 +81,7 @@ static void table_add(Simplify *s, NodeId id) {
 
 static void table_grow(Simplify *s) {
     s->room = s->room ? 2 * s->room : 256;
-    s->table = ARENA_ARRAY(s->g->tape.arena, NodeId, s->room);
+    s->table = ARENA_ARRAY(s->work, NodeId, s->room);
     for (NodeId id = 0; id < s->g->tape.nnodes; id++) table_add(s, id);
 }
 
@@ -331,12 +332,16 @@ static NodeId simplify_node(Simplify *s, const Node *node) {
 }
 
 void optimise_simplify(Graph *g) {
-    Simplify s = {.g = g};
-    bool *live = graph_live(g);
+    Simplify s = {.g = g, .work = arena_new()};
+    bool *live = graph_live(g, s.work);
     s.old = graph_restart(g);
-    s.same = ARENA_ARRAY(g->tape.arena, NodeId, s.old.nnodes + 1);
+    int kept = 0;
+    for (NodeId id = 0; id < s.old.nnodes; id++) kept += live[id];
+    graph_reserve(g, kept);
+    s.same = ARENA_ARRAY(s.work, NodeId, s.old.nnodes + 1);
     for (NodeId id = 0; id < s.old.nnodes; id++)
         s.same[id] = live[id] ? simplify_node(&s, &s.old.nodes[id]) : NODE_NONE;
     for (int k = 0; k < g->noutputs; k++)
         if (var_is_taped(g->outputs[k])) g->outputs[k].node = s.same[g->outputs[k].node];
+    arena_free(s.work);
 }

@@ -103,7 +103,7 @@ static NodeId stack_pieces(Roll *r, int n, const NodeId *ids, Shape shape) {
     NodeId before = stacked_before(r, n, ids);
     if (before != NODE_NONE) return before;
     Arena *a = r->g->tape.arena;
-    NodeId *parts = ARENA_ARRAY(a, NodeId, n);
+    NodeId *parts = ARENA_ARRAY(r->work, NodeId, n);
     int nparts = 0;
     for (int k = 0, length; k < n; k += length) {
         length = row_length(r, n - k, ids + k);
@@ -171,7 +171,7 @@ NodeId roll_fresh(Roll *r, NodeId id) {
 /* Operand k of all members; one node where it is the same for all. */
 static NodeId operand(Roll *r, const Group *group, int k) {
     int n = group->n, rank = old_shape(r, group->members[0]).rank;
-    NodeId *ids = ARENA_ARRAY(r->g->tape.arena, NodeId, n);
+    NodeId *ids = ARENA_ARRAY(r->work, NodeId, n);
     bool same = true;
     for (int m = 0; m < n; m++) {
         ids[m] = old_node(r, group->members[m])->inputs[k];
@@ -206,7 +206,7 @@ static OpAttr *rolled_attr(Roll *r, const Group *group, Shape shape) {
 void roll_emit_group(Roll *r, Group *group) {
     const Node *first = old_node(r, group->members[0]);
     r->g->backward = first->backward;
-    NodeId *in = ARENA_ARRAY(r->g->tape.arena, NodeId, first->ninputs + 1);
+    NodeId *in = ARENA_ARRAY(r->work, NodeId, first->ninputs + 1);
     Shape shape = with_first(group->n, first->value->shape);
     for (int k = 0; k < first->ninputs; k++) in[k] = operand(r, group, k);
     group->array = graph_append(r->g, first->op, first->span, first->ninputs, in, rolled_attr(r, group, shape),
@@ -217,7 +217,7 @@ void roll_emit_group(Roll *r, Group *group) {
 static void emit_concat(Roll *r, NodeId id) {
     const Node *node = old_node(r, id);
     int n = 0, dim = node->attr->dim;
-    NodeId *parts = ARENA_ARRAY(r->g->tape.arena, NodeId, node->ninputs);
+    NodeId *parts = ARENA_ARRAY(r->work, NodeId, node->ninputs);
     bool dense = true;
     for (int k = 0, length; k < node->ninputs; k += length) {
         Shape part = old_shape(r, node->inputs[k]);
@@ -246,7 +246,7 @@ void roll_emit_single(Roll *r, NodeId id) {
         emit_concat(r, id);
         return;
     }
-    NodeId *in = ARENA_ARRAY(r->g->tape.arena, NodeId, node->ninputs + 1);
+    NodeId *in = ARENA_ARRAY(r->work, NodeId, node->ninputs + 1);
     for (int k = 0; k < node->ninputs; k++) in[k] = roll_fresh(r, node->inputs[k]);
     r->fresh[id] = graph_append(r->g, node->op, node->span, node->ninputs, in, node->attr, node->value);
 }
@@ -278,7 +278,7 @@ void roll_outputs(Roll *r) {
         n = outputs_together(r, g, k);
         Var out = g->outputs[k];
         if (n > 1) {
-            NodeId *ids = ARENA_ARRAY(g->tape.arena, NodeId, n);
+            NodeId *ids = ARENA_ARRAY(r->work, NodeId, n);
             for (int m = 0; m < n; m++) ids[m] = g->outputs[k + m].node;
             out.node = stack(r, n, ids);
             out.value = g->tape.nodes[out.node].value;

@@ -386,6 +386,17 @@ static void place_values(Plan *p, Arena *scratch) {
     p->bytes = numbers + room.end;
 }
 
+/* Room for what the live nodes come to, as a rule. */
+static void reserve(Plan *p, const Survey *s) {
+    int values = 0, steps = 0;
+    for (NodeId id = 0; id < s->t->nnodes; id++) {
+        values += s->live[id];
+        steps += s->live[id] && op_class(s->t->nodes[id].op) != CLASS_VIEW && op_class(s->t->nodes[id].op) != CLASS_SOURCE;
+    }
+    p->values = ARENA_ARRAY(p->arena, Value, p->value_room = values + values / 4 + 16);
+    p->steps = ARENA_ARRAY(p->arena, Step, p->step_room = steps + steps / 4 + 16);
+}
+
 void plan_make(Plan *p, const Tape *t, int n, const Var *outputs, real *const *place) {
     Arena *scratch = arena_new();
     int nodes = t->nnodes;
@@ -396,6 +407,7 @@ void plan_make(Plan *p, const Tape *t, int n, const Var *outputs, real *const *p
                 .value = ARENA_ARRAY(scratch, int, nodes)};
     for (NodeId id = 0; id < nodes; id++) s.fixed[id] = is_fixed(&s, &t->nodes[id]);
     find_live(&s, n, outputs);
+    reserve(p, &s);
     for (NodeId id = 0; id < nodes; id++) {
         s.value[id] = -1;
         if (s.live[id]) add_node(p, &s, id);
