@@ -1,6 +1,7 @@
 #include "base/arena.h"
 
 #include <assert.h>
+#include <malloc.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -211,6 +212,12 @@ void arena_rewind(Arena *a, ArenaMark mark) {
         POISON(last->bytes + mark.used, last->size - mark.used);
         last->used = mark.used;
     }
+}
+
+void memory_trim(void) {
+#if defined(__GLIBC__)
+    malloc_trim(0);
+#endif
 }
 
 size_t arena_used(const Arena *a) {

@@ -39,6 +39,9 @@ void arena_defer(Arena *a, void (*release)(void *), void *object);
 ArenaMark arena_mark(Arena *a);
 void arena_rewind(Arena *a, ArenaMark mark);
 
+/* What has been freed goes back to the system, as far as the allocator can do that: after work that took much. */
+void memory_trim(void);
+
 /* Bytes in use, for limits and for tests. */
 size_t arena_used(const Arena *a);
 

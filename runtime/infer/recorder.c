@@ -138,7 +138,7 @@ static Program *make_program(Recorder *r, Tape *t) {
     Var *vars = ARENA_ARRAY(r->arena, Var, r->noutputs + 1);
     real **places = ARENA_ARRAY(r->arena, real *, r->noutputs + 1);
     for (int k = 0; k < r->noutputs; k++) vars[k] = r->outputs[k].var, places[k] = r->outputs[k].place;
-    return program_new(t, r->noutputs, vars, places);
+    return program_new_last(t, r->noutputs, vars, places, r->arena); /* a program needs much less */
 }
 
 /* Latest first; the one that has not been used for longest goes. */
@@ -177,7 +177,7 @@ static void *record_anew(Recorder *r, uint32_t step, uint32_t particle, uint64_t
     /* A walked tape becomes a program too, unrun: it can say what was not finite. */
     if (r->walk) return data;
     keep_recording(r, make_program(r, tape), data, shape);
-    arena_clear(r->arena); /* all that was computed on the way: a program needs much less */
+    memory_trim();
     r->noutputs = r->capacity = 0;
     return data;
 }

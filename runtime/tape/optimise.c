@@ -4,6 +4,22 @@
 #include <stdlib.h>
 #include <string.h>
 
+Tensor *constant_keep(Ctx *c, Arena *a, const Tensor *t) {
+    int64_t low = 0, high = 0, size = shape_size(t->shape);
+    for (int d = 0; d < t->shape.rank && size > 0; d++) {
+        int64_t reach = (t->shape.dim[d] - 1) * t->stride[d];
+        if (reach < 0)
+            low += reach;
+        else
+            high += reach;
+    }
+    if (t->storage || size == 0 || high - low >= 4 * size + 64) return tensor_keep(c, a, t);
+    Tensor *kept = arena_copy(a, t, sizeof *t);
+    real *numbers = arena_copy(a, t->data + low, (size_t)(high - low + 1) * sizeof(real));
+    kept->data = numbers - low;
+    return kept;
+}
+
 NodeId graph_append(Graph *g, Op op, Span span, int n, const NodeId *inputs, const OpAttr *attr, const Tensor *value) {
     Tape *t = &g->tape;
     if (t->nnodes == t->capacity) {
@@ -89,7 +105,36 @@ bool optimise_enabled(void) {
     return !text || strcmp(text, "0") != 0;
 }
 
-void optimise(Graph *g, Arena *arena, const Tape *t, int n, const Var *outputs, real *const *place) {
+/* Copies what the outputs and guards need: values are shapes but for constants and what guards expect. */
+static void graph_settle(Graph *g) {
+    Arena *a = g->tape.arena, *work = arena_new();
+    bool *live = graph_live(g, work);
+    Tape old = graph_restart(g);
+    NodeId *fresh = ARENA_ARRAY(work, NodeId, old.nnodes + 1);
+    int kept = 0;
+    for (NodeId id = 0; id < old.nnodes; id++) kept += live[id];
+    graph_reserve(g, kept);
+    for (NodeId id = 0; id < old.nnodes; id++) {
+        const Node *node = &old.nodes[id];
+        if (!live[id]) continue;
+        bool numbers = node->op == OP_CONSTANT || node->op == OP_GUARD;
+        const Tensor *value = numbers ? constant_keep(old.ctx, a, node->value) : tensor_borrow(a, node->value->shape, NULL);
+        NodeId *in = ARENA_ARRAY(work, NodeId, node->ninputs + 1);
+        for (int k = 0; k < node->ninputs; k++) in[k] = fresh[node->inputs[k]];
+        g->backward = node->backward;
+        fresh[id] = graph_append(g, node->op, node->span, node->ninputs, in, node->attr ? attr_copy(a, node->attr) : NULL, value);
+    }
+    for (int k = 0; k < g->noutputs; k++) {
+        Var *out = &g->outputs[k];
+        if (var_is_taped(*out))
+            out->node = fresh[out->node], out->value = g->tape.nodes[out->node].value;
+        else
+            out->value = constant_keep(old.ctx, a, out->value);
+    }
+    arena_free(work);
+}
+
+void optimise(Graph *g, Arena *arena, const Tape *t, int n, const Var *outputs, real *const *place, Arena *spent) {
     *g = (Graph){.tape = *t, .noutputs = n};
     g->tape.arena = arena;
     g->outputs = ARENA_ARRAY(arena, Var, n + 1);
@@ -100,6 +145,10 @@ void optimise(Graph *g, Arena *arena, const Tape *t, int n, const Var *outputs, 
         g->outputs[k] = outputs[k];
         g->place[k] = place ? place[k] : NULL;
         g->output[k] = k;
+    }
+    if (spent) {
+        graph_settle(g);
+        arena_clear(spent);
     }
     if (!optimise_enabled()) return;
     optimise_simplify(g);

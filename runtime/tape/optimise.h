@@ -26,8 +26,12 @@ typedef struct Graph {
 } Graph;
 
 bool optimise_enabled(void);
-/* Everything in `arena`; the tape is only read. */
-void optimise(Graph *g, Arena *arena, const Tape *t, int n, const Var *outputs, real *const *place);
+/* A copy of a constant, with the same strides where that is not wasteful: the layout decides which BLAS routine a product
+ * uses, and with it the last bit. */
+Tensor *constant_keep(Ctx *c, Arena *a, const Tensor *t);
+/* Everything in `arena`; the tape is only read. `spent`: the arena in which it was recorded, given back once what is needed
+ * has been copied; NULL: it stays, and the graph refers to it. */
+void optimise(Graph *g, Arena *arena, const Tape *t, int n, const Var *outputs, real *const *place, Arena *spent);
 
 /* -- The passes; each makes g->tape anew -- */
 /* Constants folded, nodes that compute the same joined, what nothing needs dropped, identities (optimise_simplify.c).

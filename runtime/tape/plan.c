@@ -85,23 +85,7 @@ static int add_copy(Plan *p, int from, Span span) {
     return step_output(p, s, p->values[from].tensor->shape);
 }
 
-/* The program's own copy of a constant, with the same strides where that is not wasteful: the layout decides which
- * BLAS routine a product uses, and with it the last bit. */
-static Tensor *keep_constant(Plan *p, const Tensor *t) {
-    int64_t low = 0, high = 0, size = shape_size(t->shape);
-    for (int d = 0; d < t->shape.rank && size > 0; d++) {
-        int64_t reach = (t->shape.dim[d] - 1) * t->stride[d];
-        if (reach < 0)
-            low += reach;
-        else
-            high += reach;
-    }
-    if (t->storage || size == 0 || high - low >= 4 * size + 64) return tensor_keep(p->ctx, p->arena, t);
-    Tensor *kept = arena_copy(p->arena, t, sizeof *t);
-    real *numbers = arena_copy(p->arena, t->data + low, (size_t)(high - low + 1) * sizeof(real));
-    kept->data = numbers - low;
-    return kept;
-}
+static Tensor *keep_constant(Plan *p, const Tensor *t) { return constant_keep(p->ctx, p->arena, t); }
 
 static int add_input(Plan *p, const Node *node) {
     int v = value_add(p, tensor_borrow(p->arena, node->value->shape, PLAN_ORIGIN), HOME_INPUT);

@@ -380,10 +380,10 @@ static void emit_unit(Program *p, Instr *i, const Unit *u) {
     }
 }
 
-static void plan_tape(Program *p, const Tape *t, int n, const Var *outputs, real *const *place) {
+static void plan_tape(Program *p, const Tape *t, int n, const Var *outputs, real *const *place, Arena *spent) {
     Arena *scratch = arena_new();
     Graph g;
-    optimise(&g, scratch, t, n, outputs, place);
+    optimise(&g, scratch, t, n, outputs, place, spent);
     plan_make(&p->plan, &g.tape, g.noutputs, g.outputs, g.place);
     p->noutputs = g.noutputs;
     p->output = arena_copy(p->arena, g.output, sizeof *g.output * (size_t)(n + 1));
@@ -409,16 +409,21 @@ static void report_timing(ProfileSource *source) {
 }
 
 Program *program_new(Tape *t, int n, const Var *outputs, real *const *place) {
+    return program_new_last(t, n, outputs, place, NULL);
+}
+
+Program *program_new_last(Tape *t, int n, const Var *outputs, real *const *place, Arena *spent) {
+    Ctx *ctx = t->ctx;
     Arena *arena = arena_new();
     Program *p = ARENA_NEW(arena, Program);
-    *p = (Program){.arena = arena, .plan = {.ctx = t->ctx, .arena = arena}};
-    p->env.team = t->ctx->team;
-    plan_tape(p, t, n, outputs, place);
+    *p = (Program){.arena = arena, .plan = {.ctx = ctx, .arena = arena}};
+    p->env.team = ctx->team;
+    plan_tape(p, t, n, outputs, place, spent);
     size_t bytes = p->plan.bytes + ALIGNMENT;
     p->buffer = aligned_alloc(ALIGNMENT, bytes);
     if (!p->buffer) {
         arena_free(arena);
-        ctx_raise_here(t->ctx, ERROR_PROGRAM, "a program of %.3g MB of arrays is more than there is room for",
+        ctx_raise_here(ctx, ERROR_PROGRAM, "a program of %.3g MB of arrays is more than there is room for",
                        (double)bytes / 1e6);
     }
     memset(p->buffer, 0, bytes);
@@ -426,7 +431,7 @@ Program *program_new(Tape *t, int n, const Var *outputs, real *const *place) {
     p->instrs = ARENA_ARRAY(arena, Instr, p->ninstrs + 1); /* 0 is CODE_END */
     p->code_run = lines_here()->code_run;
     p->quick = optimise_enabled();
-    p->chained = p->quick && !t->ctx->profile; /* what is measured runs one by one */
+    p->chained = p->quick && !ctx->profile; /* what is measured runs one by one */
     for (int v = 0; v < p->plan.nvalues; v++) resolve(p, v, (const real **)&p->plan.values[v].tensor->data);
     address_values(p);
     for (int k = 0; k < p->ninstrs; k++) {
@@ -436,13 +441,13 @@ Program *program_new(Tape *t, int n, const Var *outputs, real *const *place) {
         else
             emit(p, &p->instrs[k], &p->plan.steps[u->first]);
     }
-    if (t->ctx->profile) {
+    if (ctx->profile) {
         p->timing = ARENA_NEW(arena, Timing);
         *p->timing = (Timing){.source.report = report_timing,
                               .program = p,
                               .seconds = ARENA_ARRAY(arena, double, p->ninstrs + 1),
                               .cost = profile_clock_cost()};
-        profile_join(t->ctx->profile, &p->timing->source);
+        profile_join(ctx->profile, &p->timing->source);
     }
     return p;
 }

@@ -26,6 +26,9 @@ typedef struct RunInputs {
  * NULL or place[k] is, in the program's own buffer. Places overlap neither each
  * other nor the vectors of RunInputs. Guards of the tape are kept. */
 Program *program_new(Tape *t, int n, const Var *outputs, real *const *place);
+/* The same, of a tape that nothing else needs: `spent`, the arena that holds it and all it was recorded in, is cleared as
+ * soon as possible. */
+Program *program_new_last(Tape *t, int n, const Var *outputs, real *const *place, Arena *spent);
 void program_free(Program *p);
 RunStatus program_run(Program *p, const RunInputs *in);
 const real *program_output(const Program *p, int k); /* dense; valid until the next run */
