@@ -183,8 +183,7 @@ fit = infer(m, steps = 100)""",
 def memory():
     for name, text in SMALL.items():
         out, why, peak = run(text + '\nwrite("out.json", {elbo: fit.elbo})')
-        most = 27 if name == "walk" else 20
-        check(f"{name}: memory", out and peak < most * 1e6, f"{peak / 1e6:.1f} MB, at most {most}; {why}")
+        check(f"{name}: memory", out and peak < 20e6, f"{peak / 1e6:.1f} MB, at most 20; {why}")
 
 
 if __name__ == "__main__":
