@@ -438,6 +438,7 @@ void pair_prior_median(Pair *pair, Interp *in, uint64_t seed, double *median, do
     }
     arena_clear(arena);
     arena_clear(work);
+    memory_trim();
 }
 
 bool pair_prior_point(Pair *pair, Interp *in, uint64_t seed, double *point) {

@@ -87,14 +87,17 @@ static void set_start(Job *job, const Start *s) {
 void svi_start_automatic(Job *job) {
     Pair *pair = job->pair;
     int64_t n = pair->latents->size;
-    Arena *a = job->fit->arena;
+    Arena *a = arena_child(job->fit->arena);
     Start plain = start_new(a, n), found = start_new(a, n);
     pair_prior_median(pair, job->in, job->seed, plain.loc, plain.scale);
     plain.begin = BEGIN;
     for (int64_t k = 0; k < n && plain.cholesky; k++) plain.cholesky[k * n + k] = plain.scale[k];
     set_start(job, &plain);
-    if (pair->guide || n == 0 || n > 20000 || local_any(pair->latents)) return; /* the rest depends on what others draw */
-    Density *d = ARENA_NEW(a, Density);
+    if (pair->guide || n == 0 || n > 20000 || local_any(pair->latents)) { /* the rest depends on what others draw */
+        arena_free(a);
+        return;
+    }
+    Density *d = ARENA_NEW(job->fit->arena, Density);
     density_init(d, pair, job->seed, false);
     memcpy(found.loc, plain.loc, sizeof(double) * (size_t)n);
     LbfgsOptions options = density_search();
@@ -109,4 +112,5 @@ void svi_start_automatic(Job *job) {
     if (good) set_start(job, &found);
     recorder_forget(&d->recorder);
     recorder_forget(&d->hessian);
+    arena_free(a);
 }

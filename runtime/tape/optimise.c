@@ -105,20 +105,36 @@ bool optimise_enabled(void) {
     return !text || strcmp(text, "0") != 0;
 }
 
-/* Copies what the outputs and guards need: values are shapes but for constants and what guards expect. */
+/* The layout of a value, without its numbers. */
+static Tensor *layout_of(Arena *a, const Tensor *t) {
+    Tensor *layout = arena_copy(a, t, sizeof *t);
+    layout->data = NULL, layout->storage = NULL;
+    return layout;
+}
+
+/* Numbers that are the same in every run: constants, and what is made of them. */
+static bool is_settled(const Node *node, const bool *settled) {
+    bool all = node->op != OP_INPUT && op_class(node->op) != CLASS_RANDOM;
+    for (int k = 0; k < node->ninputs && all; k++) all = settled[node->inputs[k]];
+    return all;
+}
+
+/* Copies what the outputs and guards need: layouts, and numbers where they are settled or a guard expects them. */
 static void graph_settle(Graph *g) {
     Arena *a = g->tape.arena, *work = arena_new();
     bool *live = graph_live(g, work);
     Tape old = graph_restart(g);
     NodeId *fresh = ARENA_ARRAY(work, NodeId, old.nnodes + 1);
+    bool *settled = ARENA_ARRAY(work, bool, old.nnodes + 1);
     int kept = 0;
     for (NodeId id = 0; id < old.nnodes; id++) kept += live[id];
     graph_reserve(g, kept);
     for (NodeId id = 0; id < old.nnodes; id++) {
         const Node *node = &old.nodes[id];
         if (!live[id]) continue;
-        bool numbers = node->op == OP_CONSTANT || node->op == OP_GUARD;
-        const Tensor *value = numbers ? constant_keep(old.ctx, a, node->value) : tensor_borrow(a, node->value->shape, NULL);
+        settled[id] = is_settled(node, settled);
+        bool numbers = settled[id] || node->op == OP_GUARD;
+        const Tensor *value = numbers ? constant_keep(old.ctx, a, node->value) : layout_of(a, node->value);
         NodeId *in = ARENA_ARRAY(work, NodeId, node->ninputs + 1);
         for (int k = 0; k < node->ninputs; k++) in[k] = fresh[node->inputs[k]];
         g->backward = node->backward;
