@@ -66,7 +66,7 @@ static void on_fit(void *self, Value fit) {
         put_line(&line);
     } else if (!run->printed) {
         if (run->fits > 1) buf_add(&run->summaries, "\n\n");
-        report_fit(run->session->arena, r, &run->summaries, run->session->interp->full_print);
+        report_fit(run->session->arena, r, &run->summaries, report_most(run->session->interp));
     }
     if (run->session->options->out) write_draws(run, r);
     if (run->session->options->plot) picture_fit(run->session->interp, fit, run->session->options->plot);
@@ -93,6 +93,7 @@ static int run_session(Session *s) {
     s->interp->hooks.print = on_print;
     s->interp->hooks.fit_finished = on_fit;
     s->interp->width = screen_width(STDOUT_FILENO);
+    s->interp->whole_summaries = s->options->json;
     s->interp->full_print = s->options->json || !isatty(STDOUT_FILENO);
     Error caught;
     bool done = ctx_protect(s->ctx, run_program, s, &caught);

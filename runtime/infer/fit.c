@@ -269,7 +269,7 @@ static int fit_fields(void *data, Arena *a, const char ***names) {
 }
 
 static void fit_show(Interp *in, void *data, Buf *out) {
-    report_fit(in->arena, fit_report(fit_value(in, data)), out, in->full_print);
+    report_fit(in->arena, fit_report(fit_value(in, data)), out, report_most(in));
 }
 
 const ObjectType fit_type = {.name = "fit", .get = fit_get, .fields = fit_fields, .show = fit_show};

@@ -266,7 +266,7 @@ static Value call_log_evidence(Interp *in, const Args *a) { return run_query(in,
 static Value call_summary(Interp *in, const Args *a) {
     Buf b = {0};
     fit_of(in, a->values[0], a->spans[0]);
-    report_fit(in->arena, fit_report(a->values[0]), &b, false);
+    report_fit(in->arena, fit_report(a->values[0]), &b, in->whole_summaries ? REPORT_ALL : REPORT_SHORT);
     Value v = value_string(in, b.text, b.length);
     buf_free(&b);
     return v;

@@ -3,7 +3,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { SHOWN_ALL = 12, SHOWN_FIRST = 6, SHOWN_LAST = 2, MAX_COLUMNS = 13, MAX_DECIMALS = 8 };
+enum { SHOWN_FIRST = 6, SHOWN_LAST = 2, MAX_COLUMNS = 13, MAX_DECIMALS = 8 };
 
 void report_element_name(Buf *out, const char *name, Shape shape, int skip, int64_t flat) {
     int64_t index[MAX_RANK];
@@ -149,8 +149,8 @@ static bool column_used(const FitReport *r, const Column *c) {
 }
 
 /* Which elements are shown: the next after `i`, jumping over the middle of long variables. */
-static int64_t next_shown(int64_t i, int64_t n, bool full, bool *jumped) {
-    *jumped = !full && n > SHOWN_ALL && i == SHOWN_FIRST - 1;
+static int64_t next_shown(int64_t i, int64_t n, int64_t most, bool *jumped) {
+    *jumped = n > most && i == SHOWN_FIRST - 1;
     return *jumped ? n - SHOWN_LAST : i + 1;
 }
 
@@ -166,11 +166,11 @@ static void add_left_out(Table *t, int64_t left_out) {
     table_row(t)[0] = arena_printf(t->arena, "... %lld more", (long long)left_out);
 }
 
-static bool add_variable(Table *t, const FitVariable *v, const Column *const *used, bool full) {
+static bool add_variable(Table *t, const FitVariable *v, const Column *const *used, int64_t most) {
     int64_t n = shape_size(v->shape);
     int decimals = variable_decimals(v);
     bool jumped = false, any = false;
-    for (int64_t i = 0; i < n; i = next_shown(i, n, full, &jumped)) {
+    for (int64_t i = 0; i < n; i = next_shown(i, n, most, &jumped)) {
         if (jumped) add_left_out(t, n - SHOWN_FIRST - SHOWN_LAST);
         any = any || jumped;
         const char **row = table_row(t);
@@ -249,7 +249,7 @@ static void add_objectives(const FitReport *r, Arena *a, Buf *out) {
     }
 }
 
-static bool add_moments(const FitReport *r, Arena *a, Buf *out, bool full) {
+static bool add_moments(const FitReport *r, Arena *a, Buf *out, int64_t most) {
     const Column *used[MAX_COLUMNS] = {NULL};
     Table t = {.arena = a, .ncolumns = 1};
     for (int k = 0; k < NCOLUMNS; k++)
@@ -262,7 +262,7 @@ static bool add_moments(const FitReport *r, Arena *a, Buf *out, bool full) {
     for (int k = 0; k < r->nvariables; k++)
         if (!r->variables[k].summed_out) {
             any = true;
-            jumped |= add_variable(&t, &r->variables[k], used, full);
+            jumped |= add_variable(&t, &r->variables[k], used, most);
         }
     if (!any) return false;
     buf_add_char(out, '\n');
@@ -271,7 +271,7 @@ static bool add_moments(const FitReport *r, Arena *a, Buf *out, bool full) {
 }
 
 /* A table of one variable that was summed out: an element per row, the values of its support as columns. */
-static bool add_probabilities(const FitVariable *v, Arena *a, Buf *out, bool full) {
+static bool add_probabilities(const FitVariable *v, Arena *a, Buf *out, int64_t most) {
     int64_t values = v->shape.rank > 0 ? v->shape.dim[v->shape.rank - 1] : 1;
     int64_t n = values > 0 ? shape_size(v->shape) / values : 0;
     int shown = values < MAX_COLUMNS ? (int)values : MAX_COLUMNS - 1;
@@ -280,7 +280,7 @@ static bool add_probabilities(const FitVariable *v, Arena *a, Buf *out, bool ful
     const char **heading = table_row(&t);
     heading[0] = "probabilities";
     for (int k = 0; k < shown; k++) heading[k + 1] = arena_printf(a, "%ld", v->first + k);
-    for (int64_t i = 0; i < n; i = next_shown(i, n, full, &jumped)) {
+    for (int64_t i = 0; i < n; i = next_shown(i, n, most, &jumped)) {
         if (jumped) add_left_out(&t, n - SHOWN_FIRST - SHOWN_LAST);
         any = any || jumped;
         const char **row = table_row(&t);
@@ -294,13 +294,13 @@ static bool add_probabilities(const FitVariable *v, Arena *a, Buf *out, bool ful
     return any;
 }
 
-void report_fit(Arena *a, const FitReport *r, Buf *out, bool full) {
+void report_fit(Arena *a, const FitReport *r, Buf *out, int64_t most) {
     ArenaMark mark = arena_mark(a);
     add_header(r, a, out);
     add_objectives(r, a, out);
-    bool cut = add_moments(r, a, out, full);
+    bool cut = add_moments(r, a, out, most);
     for (int k = 0; k < r->nvariables; k++)
-        if (r->variables[k].summed_out) cut |= add_probabilities(&r->variables[k], a, out, full);
+        if (r->variables[k].summed_out) cut |= add_probabilities(&r->variables[k], a, out, most);
     if (cut) buf_add(out, "\n(long variables are cut: `ppl run --json` gives all numbers, --out FILE the draws)");
     if (r->nnotes || r->verdict) buf_add_char(out, '\n');
     for (int k = 0; k < r->nnotes; k++) buf_printf(out, "\nnote: %s", r->notes[k]);

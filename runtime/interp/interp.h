@@ -102,6 +102,7 @@ struct Interp {
     TrainingMode training;
     int width;               /* characters of a line where output goes; 0: unknown */
     bool full_print;         /* print never abbreviates: --json, or not a terminal */
+    bool whole_summaries;    /* nor do summaries of fits: --json */
     struct RefineStep *refining; /* the step of a `refine` at work (infer/refine.c), for gradient(v) */
     Batches *batches;        /* NULL: all plates run whole */
     const char *const *elementwise; /* plates and loops that are to run element by element */

@@ -135,7 +135,7 @@ static void on_fit(void *self, Value fit) {
     if (r->interrupted) outcome->interrupted = true;
     Buf text = {0};
     Arena *scratch = arena_new();
-    report_fit(scratch, r, &text, true);
+    report_fit(scratch, r, &text, REPORT_ALL);
     arena_free(scratch);
     if (text.length) note_text(text.text);
     buf_free(&text);

@@ -571,6 +571,24 @@ write("out.json", {{evidence: fit.log_evidence, z: fit.z, best: shape(decode(fit
                   (out.get("best"), out.get("drawn")) == ([2, 3], [1, 2, 3]), out)
 
 
+def long_families():
+    """Through a pipe a summary shows families of up to 60 elements, the ends of longer ones, and says how all are seen."""
+    def shown(n, *options):
+        with tempfile.TemporaryDirectory() as folder:
+            with open(os.path.join(folder, "program.ppl"), "w", encoding="utf-8") as f:
+                f.write(f"""
+data y = ones({n})
+model m {{ plate i in 1..len(y) {{ z[i] ~ Bernoulli(0.3);  y[i] ~ Normal(z[i], 1) }} }}
+print(infer(m))""")
+            return subprocess.run([PPL, "run", "--quiet", *options, "program.ppl"], cwd=folder, text=True, capture_output=True).stdout
+    text = shown(60)
+    check("a long family", all(f"z[{i}] " in text for i in range(1, 61)) and "cut" not in text, text)
+    text = shown(61)
+    check("a longer family", "... 53 more" in text and "z[61]" in text and "z[7] " not in text and "--json` gives all" in text, text)
+    fits = [line for line in map(json.loads, shown(300, "--json").splitlines()) if "print" in line]
+    check("all of it", fits and all(f"z[{i}] " in fits[0]["print"] for i in range(1, 301)), fits)
+
+
 # -- Cost --
 
 def chain(steps, states):
@@ -696,7 +714,7 @@ def main():
         random_models(range(first, int(sys.argv[2] if sys.argv[2:] else first) + 1), os.getcwd())
     else:
         for test in (sparse_coding, em, coin, geometric, semi_supervised, impossible_values, impossible_in_a_run,
-                     support_depends, decode_over_draws, branches, columns, arrangements,
+                     support_depends, decode_over_draws, branches, columns, arrangements, long_families,
                      importance_probabilities):
             test()
         features = random_models(range(1, MODELS + 1))

@@ -108,7 +108,7 @@ START_TEST(a_report_is_aligned) {
     FitReport r = some_report(v);
     Buf b = {0};
     Arena *a = arena_new();
-    report_fit(a, &r, &b, true);
+    report_fit(a, &r, &b, REPORT_ALL);
     ck_assert_str_eq(b.text,
         "schools: svi with auto_mvn, 3400 steps in 0.21 s, converged\n"
         "ELBO -31.524 +- 0.012   k-hat 0.31 (good)\n"
@@ -141,14 +141,14 @@ START_TEST(long_variables_are_cut) {
                    .log_evidence = NAN, .log_density = -2.5, .variables = &v, .nvariables = 1};
     Buf b = {0};
     Arena *a = arena_new();
-    report_fit(a, &r, &b, false);
+    report_fit(a, &r, &b, REPORT_SHORT);
     ck_assert_ptr_nonnull(strstr(b.text, "variable     estimate\nθ[1] "));
     ck_assert_ptr_nonnull(strstr(b.text, "θ[6]                6\n... 92 more\nθ[99]              99\n"));
     ck_assert_ptr_nonnull(strstr(b.text, "--json"));
     ck_assert_ptr_nonnull(strstr(b.text, "log density -2.5"));
     ck_assert_ptr_null(strstr(b.text, "ELBO"));
     b.length = 0;
-    report_fit(a, &r, &b, true);
+    report_fit(a, &r, &b, REPORT_ALL);
     ck_assert_ptr_nonnull(strstr(b.text, "θ[50] "));
     arena_free(a);
     buf_free(&b);
