@@ -25,8 +25,8 @@ static const struct Budget {
     double ns;
 } budgets[] = {
     {OP_DIV, 0.35},     {OP_RECIPROCAL, 0.35}, {OP_SQRT, 0.6},      {OP_SIGN, 0.4},       {OP_EXP, 1.2},
-    {OP_LOG, 1.5},      {OP_LOG1P, 1.7},        {OP_EXPM1, 3},       {OP_SIN, 8},          {OP_COS, 8},
-    {OP_TAN, 10},      {OP_ASIN, 2.5},        {OP_ACOS, 3},        {OP_ATAN, 3.5},       {OP_TANH, 4},
+    {OP_LOG, 1.5},      {OP_LOG1P, 1.7},        {OP_EXPM1, 3},       {OP_SIN, 12},         {OP_COS, 12},
+    {OP_TAN, 14},      {OP_ASIN, 2.5},        {OP_ACOS, 3},        {OP_ATAN, 3.5},       {OP_TANH, 4},
     {OP_SIGMOID, 1.5},  {OP_SOFTPLUS, 2.5},    {OP_LOG1M_EXP, 12},  {OP_LGAMMA, 60},      {OP_ERF, 12},
     {OP_ERFC, 16},      {OP_POW, 8},           {OP_ATAN2, 8},       {OP_XLOGY, 1.6},      {OP_XLOG1PY, 2},
     {OP_LOG_ADD_EXP, 3}, {OP_LOG_DIFF_EXP, 13}, {OP_MOD, 40},        {OP_SINH, 40},        {OP_COSH, 40},
