@@ -389,7 +389,8 @@ static Value call_gap(Interp *in, const Args *a) {
 
 const Builtin builtins_gap[] = {
     {"gap", "(fit, m, q, samples = , evidence = , rate = , refine = )", call_gap,
-     "a record: ELBOs after the steps of `refine` and at each element's best values, evidence, and the gaps between",
+     "a record: ELBOs after the steps of `refine` and at each element's best values, evidence, and the gaps between (Cremer, "
+     "Li, Duvenaud 2018); samples: of an ELBO, 20; evidence: samples of it, 1000; rate: of the search for the best, 0.05",
      0},
     {0},
 };

@@ -493,9 +493,10 @@ const Builtin builtins_objectives[] = {
      "the evidence lower bound, as objective of svi; kl_weight: a number, or by step linear(0, 1, 1000); analytic_kl: "
      "divergences of guide from prior in closed form where there are any",
      0},
-    {"IWAE", "(k)", make_iwae, "the importance-weighted bound of k draws, tighter than the ELBO, as objective of svi",
+    {"IWAE", "(k)", make_iwae, "the importance-weighted bound of k draws, tighter than the ELBO, as objective of svi (Burda, Grosse, Salakhutdinov "
+     "2016)",
      0},
     {"Renyi", "(alpha, k = )", make_renyi,
-     "Renyi's bound of order alpha: 1 is the ELBO, 0 the importance-weighted bound, as objective of svi", 0},
+     "Renyi's bound of order alpha: 1 is the ELBO, 0 the importance-weighted bound, as objective of svi (Li and Turner 2016)", 0},
     {0},
 };

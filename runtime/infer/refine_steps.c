@@ -90,6 +90,8 @@ static Value call_refinement(Interp *in, const Args *a) {
 
 const Builtin builtins_steps[] = {
     {"refinement", "(fit, m, q, samples = , refine = )", call_refinement,
-     "the mean ELBO per element before the first step of `refine` and after each", 0},
+     "the mean ELBO per element before the first step of `refine` and after each; samples: of each, 1; refine: other steps "
+     "than were trained (Marino, Yue, Mandt 2018)",
+     0},
     {0},
 };
