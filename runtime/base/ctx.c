@@ -97,7 +97,7 @@ static bool same_place(const CtxPlace *p, const CtxPlace *q) {
 
 /* The lines of Error.notes; NULL: nothing is at work. */
 static const char *places_text(Ctx *c, ErrorKind kind) {
-    if (!c->place || (kind != ERROR_PROGRAM && kind != ERROR_NUMERIC)) return NULL;
+    if (!c->place || (kind != ERROR_PROGRAM && kind != ERROR_NUMERIC && kind != ERROR_COSTLY)) return NULL;
     Buf b = {0};
     int n = 0;
     for (const CtxPlace *p = c->place; p; p = p->outer) {

@@ -28,7 +28,8 @@ typedef enum ErrorKind {
     ERROR_USAGE = 2,     /* the command line is wrong: exit 2 */
     ERROR_NUMERIC = 4,   /* a numerical failure while fitting: exit 4 */
     ERROR_INTERRUPT = 130,
-    ERROR_ELEMENTWISE = 1000 /* internal: a plate's body needs to run element by element; never leaves interp/ */
+    ERROR_ELEMENTWISE = 1000, /* internal: a plate's body needs to run element by element */
+    ERROR_COSTLY              /* internal: too much is to be summed out; another run may draw it */
 } ErrorKind;
 
 /* What went wrong, owned by the context's session arena. `hint` may be NULL. `notes` are further lines (a call

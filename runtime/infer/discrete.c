@@ -4,6 +4,7 @@
 
 #include "infer/site_family.h"
 #include "infer/pair.h"
+#include "infer/scored.h"
 
 static const char *const way_names[] = {"sum", "score", "draw"};
 
@@ -71,7 +72,8 @@ bool discrete_sums(const DiscreteChoices *d, const char *name) {
 
 void discrete_refuse_sum(Pass *p, Interp *in, const Site *s, const char *hint) {
     const char *text = address_text(in, s->name, s->index, s->nindex);
-    const char *why = summing_excluded(&p->pair->sums, s->name);
+    const SumNote *excluded = summing_excluded(&p->pair->sums, s->name);
+    const char *why = excluded ? excluded->why : NULL;
     if (p->pair->prior) why = "importance sampling from the prior draws every variable";
     if (!why) why = "its support is not finite, or depends on what is drawn";
     ctx_raise(in->ctx, ERROR_PROGRAM, s->span, hint, "`%s` cannot be summed out: %s", text, why);
@@ -99,12 +101,12 @@ bool discrete_answer(Pass *p, Interp *in, Site *s, Entry *e, bool guided) {
                   "`%s` is to be inferred by \"%s\", but the guide `%s` draws it", text, way_names[c->way],
                   p->pair->guide_name);
     if (guided) return false;
-    if (c->way == DISCRETE_SCORE)
+    if (c->way == DISCRETE_SCORE && !scored_answer(p, in, s, e))
         ctx_raise(in->ctx, ERROR_PROGRAM, s->span, arena_printf(in->arena, "write a guide with `%s ~ ...`", text),
                   "`%s` is to be inferred by the score function, but no guide draws it", text);
     if (c->way == DISCRETE_DRAW)
         draw_from_model(p, in, s, e);
-    else if (p->pair->prior || !summing_answer(&p->summing, in, s, e, p->model.n))
+    else if (c->way == DISCRETE_SUM && (p->pair->prior || !summing_answer(&p->summing, in, s, e, p->model.n)))
         discrete_refuse_sum(p, in, s, "leave it out of the option `discrete`, or draw it in a guide");
     return true;
 }
@@ -134,6 +136,9 @@ static void note_drawn(Pass *p, const Trace *t, const char *otherwise) {
         const char *text = site_family_text(&family, t->in->arena);
         bool through = t == &p->guide && e->dist->family->reparameterised;
         const char *how = discrete_sums(d, e->name) ? "summed out, weighed as the guide says" : otherwise;
+        const SumNote *excluded = summing_excluded(&p->pair->sums, e->name);
+        if (t == &p->guide && excluded && excluded->costly)
+            how = arena_printf(t->in->arena, "drawn and learned by the score function, its sum costs too much: %s", excluded->why);
         more[d->nnotes++] = arena_printf(p->pair->arena, "%s %s%s", text, how, through ? ", straight through" : "");
         d->notes = more;
     }
@@ -141,7 +146,7 @@ static void note_drawn(Pass *p, const Trace *t, const char *otherwise) {
 
 void discrete_checked(Pass *p, Interp *in) {
     DiscreteChoices *d = &p->pair->discrete;
-    note_drawn(p, &p->guide, "drawn by the guide");
+    note_drawn(p, &p->guide, p->pair->scores ? "drawn by the guide, learned by the score function" : "drawn by the guide");
     note_drawn(p, &p->model, "drawn from the model");
     for (int k = 0; k < d->n; k++) {
         if (d->list[k].met || p->pair->prior) continue; /* drawn forward, the structure may be random */

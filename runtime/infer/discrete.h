@@ -24,7 +24,8 @@ typedef struct DiscreteChoices {
     Span span;          /* of the option */
     const char **notes; /* of the first run: what was drawn, and by whom */
     int nnotes;
-    bool drawn; /* some latent is drawn from the model */
+    bool drawn;  /* some latent is drawn from the model */
+    bool scored; /* some latent is drawn by the automatic part of the guide */
 } DiscreteChoices;
 
 struct Pass;

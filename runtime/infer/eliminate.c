@@ -167,11 +167,13 @@ static Value leave_plates(Work *w, const Factor *f, int var) {
     for (int k = 0; k < n; k++) {
         if (!axis_repeats(axes[k]) || is_within(axes[k], own)) continue;
         for (int j = 0; j < f->nvars; j++)
-            if (is_within(axes[k], w->vars[f->vars[j]].axis))
-                ctx_raise(w->in->ctx, ERROR_PROGRAM, w->at, "write a guide that draws one of them",
+            if (is_within(axes[k], w->vars[f->vars[j]].axis)) {
+                w->in->split = own;
+                ctx_raise(w->in->ctx, ERROR_COSTLY, w->at, "write a guide that draws one of them",
                           "`%s` (line %d) and `%s` (line %d) meet in one factor, and the sum over either would be over all "
                           "elements of the other at once: they cannot be summed out",
                           variable_text(w, var), own->line, variable_text(w, f->vars[j]), w->vars[f->vars[j]].axis->line);
+            }
         v = array_reduce_axis(w->in, OP_SUM, v, axes[k], w->at);
         if (axis_is_subset(axes[k])) {
             double scale = (double)axes[k]->population / (double)axes[k]->size;
@@ -186,7 +188,8 @@ static void eliminate_one(Work *w, Op op, int var, double cost) {
     if (cost > w->budget) {
         const Axis *axes[MOST_MEETING];
         int n = meeting(w, var, axes);
-        ctx_raise(w->in->ctx, ERROR_PROGRAM, w->at, "write a guide that draws some of them, or use importance(n)",
+        w->in->split = axes_costliest(n, axes);
+        ctx_raise(w->in->ctx, ERROR_COSTLY, w->at, "write a guide that draws some of them, or use importance(n)",
                   "summing out `%s` (line %d) would take %.3g terms at once; up to %.3g are done. What meets: %s",
                   variable_text(w, var), v->axis->line, cost, w->budget, axes_summed_text(w->in, n, axes));
     }

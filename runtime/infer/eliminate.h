@@ -36,7 +36,7 @@ typedef struct Elimination {
 /* op: OP_LOGSUMEXP, or OP_REDUCE_MAX for the best assignment. vars[k]->order == FIRST_ENUM_ORDER + k. `at` blames.
  * The variables of chains are summed along their loops, all steps in one operation; then nothing goes back (OP_LOGSUMEXP
  * alone, no eliminate_back). A chain that cannot be done so raises ERROR_ELEMENTWISE for its loop.
- * Raises when a sum has more than `budget` terms, or joins variables of plates neither of which is inside the other. */
+ * Raises ERROR_COSTLY when a sum has more than `budget` terms, or joins variables of plates neither of which is inside the other. */
 Elimination eliminate(Interp *in, Op op, int nfactors, const Value *factors, int nvars, const Axis *const *vars,
                       int nchains, const Chain *chains, double budget, Span at);
 

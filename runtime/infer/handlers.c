@@ -47,7 +47,7 @@ static void table_rebuild(Trace *t) {
         if (t->entries[k].kind == ENTRY_SAMPLE && !is_anonymous(t->entries[k].name)) table_insert(t, k);
 }
 
-static Entry *trace_add(Trace *t, const Entry *e) {
+Entry *trace_add(Trace *t, const Entry *e) {
     if (t->n == t->capacity) {
         int capacity = t->capacity ? 2 * t->capacity : 8;
         Entry *more = ARENA_ARRAY(t->in->arena, Entry, capacity);

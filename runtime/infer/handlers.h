@@ -56,6 +56,8 @@ void trace_init(Trace *t, Interp *in, bool score, TracePolicy latent, void *self
 void trace_push(Trace *t);
 void trace_pop(Trace *t);
 
+/* One more, at the end; it may move with the next. */
+Entry *trace_add(Trace *t, const Entry *e);
 /* The entry at exactly this address, NULL: none. Observations without a name (observe e ~ D) are never found. */
 const Entry *trace_find(const Trace *t, const char *name, const Index *index, int nindex);
 /* Does any latent of this name stand here? */

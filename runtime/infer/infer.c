@@ -77,7 +77,7 @@ static void note_local(Job *job) {
 
 /* All latents are summed out and nothing is learned. */
 static bool is_solved(const Pair *p) {
-    return !p->guide && !p->discrete.drawn && p->automatic.kind == VALUE_NONE && p->nsum_notes > 0 && p->params->n == 0;
+    return !p->guide && !p->discrete.drawn && !p->discrete.scored && p->automatic.kind == VALUE_NONE && p->nsum_notes > 0 && p->params->n == 0;
 }
 
 static void say_done(Job *job) {

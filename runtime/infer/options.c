@@ -212,6 +212,7 @@ void options_read_guide(Job *job, Value v, Span at) {
         if (fn->with) set_automatic(in, p, with_part(in, p->guide), fn->with->span);
     }
     if (p->automatic.kind == VALUE_NONE) return;
+    p->scores = job->choice.method == &method_svi;
     p->latents = ARENA_NEW(p->arena, Latents);
     const char *name = density ? job->choice.method->name : p->guide_name ? p->guide_name : "an automatic guide";
     latents_init(p->latents, p->arena, !density, job->choice.method != &method_map, name);

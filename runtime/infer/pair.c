@@ -9,6 +9,7 @@
 #include "infer/guide_check.h"
 #include "infer/guide_sums.h"
 #include "infer/local.h"
+#include "infer/scored.h"
 #include "interp/array.h"
 
 enum { PRIOR_RUNS = 25 };
@@ -27,7 +28,7 @@ static Value set_apart(Pass *p, Interp *in, const Dist *d, Value v) {
 /* Draws, and scores with the parameters of the distribution held fixed: the gradient of log q with respect to them has
  * expectation 0, and without it its noise vanishes where q is exact (Roeder, Wu, Duvenaud 2017: sticking the landing).
  */
-static void guide_latent(Trace *t, Interp *in, Site *s, Entry *e) {
+void guide_latent(Trace *t, Interp *in, Site *s, Entry *e) {
     Pass *p = t->self;
     if (p->pair->discrete.n > 0 && guide_sums_answer(p, in, s, e)) return;
     bool flows = s->dist->family->reparameterised;
@@ -121,10 +122,10 @@ static Array draw_point(Pass *p, Interp *in) {
 /* -- The model's part -- */
 
 static void refuse_discrete(const Pair *pair, Interp *in, const Site *s) {
-    const char *why = summing_excluded(&pair->sums, s->name);
-    if (why)
+    const SumNote *excluded = summing_excluded(&pair->sums, s->name);
+    if (excluded)
         ctx_raise(in->ctx, ERROR_PROGRAM, s->span, "write a guide that draws it, or use importance(n)",
-                  "`%s` is discrete and cannot be summed out: %s", address_text(in, s->name, s->index, s->nindex), why);
+                  "`%s` is discrete and cannot be summed out: %s", address_text(in, s->name, s->index, s->nindex), excluded->why);
 }
 
 static void answer_automatic(Pass *p, Interp *in, Site *s, Entry *e) {
@@ -142,6 +143,7 @@ static void model_latent(Trace *t, Interp *in, Site *s, Entry *e) {
     if (pair->discrete.n > 0 && discrete_answer(p, in, s, e, v.kind != VALUE_NONE)) return;
     if (v.kind == VALUE_NONE) {
         if (!pair->prior && summing_answer(&p->summing, in, s, e, t->n)) return;
+        if (scored_costly(pair, s->name) && scored_answer(p, in, s, e)) return;
         if (!pair->prior) refuse_discrete(pair, in, s);
         if (pair->automatic.kind != VALUE_NONE && p->checking)
             latents_discover(pair->latents, t, in, s, e);
@@ -180,7 +182,7 @@ static void model_looped(Trace *t, Interp *in, const Axis *axis, int mark) {
 
 /* May loops of the model run at once? Not where the terms of single steps are looked for. */
 static bool runs_at_once(const Pass *p) {
-    bool scored = false;
+    bool scored = summing_gave_way(&p->pair->sums);
     for (int k = 0; k < p->guide.n; k++) scored |= p->guide.entries[k].log_score.kind != VALUE_NONE;
     return !scored && !p->pair->batches && !p->nested && p->refinement.n == 0 && p->mode != PASS_CLOSED;
 }
@@ -198,7 +200,7 @@ static void model_latent_again(Trace *t, Interp *in, Site *s, Entry *e) {
         summing_again(&p->summing, in, s, e, (int)(e - t->entries));
         return;
     }
-    bool guided = p->pair->guide && trace_find(&p->guide, s->name, s->index, s->nindex);
+    bool guided = trace_find(&p->guide, s->name, s->index, s->nindex);
     if (p->pair->automatic.kind != VALUE_NONE && !guided)
         ctx_raise(in->ctx, ERROR_PROGRAM, s->span,
                   "draw it once, with parameters that differ: x ~ Normal(if c { 0 } else { 1 }, 1)",
@@ -279,22 +281,26 @@ static void run_once(Pass *p, Pair *pair, Interp *in) {
     if (p->shared) params_share(p->shared, &p->reader);
 }
 
+/* After the program has run: nothing more; what is summed out is summed where that may be too costly; log densities. */
+typedef enum RunEnd { RUN_ALONE, RUN_COSTS, RUN_TERMS } RunEnd;
+
 typedef struct Run {
     Pass *p;
     Pair *pair;
     Interp *in;
-    bool terms; /* log densities are wanted, and what is summed out is summed */
+    RunEnd end;
 } Run;
 
 static void run_caught(void *self) {
     Run *r = self;
     run_once(r->p, r->pair, r->in);
-    if (r->terms) add_terms(r->p, r->in);
+    if (r->end == RUN_TERMS) add_terms(r->p, r->in);
+    if (r->end == RUN_COSTS && summing_many(&r->p->summing)) summing_finish(&r->p->summing, r->in, &r->p->model, r->pair->span);
 }
 
 /* A run that stops at a summed variable teaches what not to sum out; then it starts over. */
-static void run(Pass *p, Pair *pair, Interp *in, bool terms) {
-    Run r = {p, pair, in, terms};
+static void run(Pass *p, Pair *pair, Interp *in, RunEnd end) {
+    Run r = {p, pair, in, end};
     if (pair->prior) {
         run_caught(&r);
         return;
@@ -306,7 +312,7 @@ static void run(Pass *p, Pair *pair, Interp *in, bool terms) {
     Scope saved;
     scope_save(in, &saved);
     while (!ctx_protect(in->ctx, run_caught, &r, &e)) {
-        if (!summing_learn(&pair->sums, in, &e)) ctx_reraise(in->ctx, &e);
+        if (!summing_learn(&pair->sums, in, &e, pair->scores)) ctx_reraise(in->ctx, &e);
         scope_leave(in, &saved);
         tape_truncate(in->tape, nodes);
         *p = start;
@@ -317,7 +323,7 @@ static void run(Pass *p, Pair *pair, Interp *in, bool terms) {
 
 void pass_run(Pass *p, Pair *pair, Interp *in, const Axis *particles, PassMode mode) {
     *p = (Pass){.pair = pair, .particles = particles, .mode = mode};
-    run(p, pair, in, mode != PASS_DRAW);
+    run(p, pair, in, mode != PASS_DRAW ? RUN_TERMS : RUN_ALONE);
 }
 
 /* As from the top level, but for the particles; the caller saves the scope. */
@@ -333,12 +339,12 @@ void pass_run_nested(Pass *p, Pass *outer, Interp *in, const Refined *given, int
     if (p->particles) in->plates[in->nplates++] = p->particles;
     in->address = NULL, in->draw = NULL, in->overlay = NULL;
     in->handler = NULL;
-    run(p, p->pair, in, true);
+    run(p, p->pair, in, RUN_TERMS);
 }
 
 void pass_run_at_point(Pass *p, Pair *pair, Interp *in, PassMode mode) {
     *p = (Pass){.pair = pair, .mode = mode, .at_point = true};
-    run(p, pair, in, true);
+    run(p, pair, in, RUN_TERMS);
 }
 
 void pass_probabilities(Pass *p, Interp *in) {
@@ -378,7 +384,7 @@ static void check_run(Pair *pair, Interp *in, uint64_t seed, bool recording) {
     scope_enter(in, &saved, arena, tape, seed);
     enter_batches(pair, in, 0);
     Pass p = {.pair = pair, .checking = true, .mode = PASS_TERMS}; /* scored, so that shapes are checked */
-    run(&p, pair, in, false);
+    run(&p, pair, in, pair->scores ? RUN_COSTS : RUN_ALONE);
     bool observes = false;
     for (int k = 0; k < p.model.n; k++)
         observes |= p.model.entries[k].kind == ENTRY_FACTOR || p.model.entries[k].observed;
@@ -411,7 +417,7 @@ static bool prior_point(Pair *pair, Interp *in, Arena *arena, uint64_t seed, uin
     enter_batches(pair, in, step);
     Pass p = {.pair = pair, .checking = true};
     pair->latents = &found;
-    run(&p, pair, in, false);
+    run(&p, pair, in, RUN_ALONE);
     pair->latents = layout;
     scope_leave(in, &saved);
     bool good = found.size == layout->size && found.n == layout->n;

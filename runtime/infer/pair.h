@@ -26,6 +26,7 @@ typedef struct Pair {
     Latents *latents;       /* of the automatic part */
     ParamStore *params;
     bool prior;             /* no guide: the model draws forward (importance sampling) */
+    bool scores;            /* the automatic part draws what cannot be summed out (scored.h) */
     const char **sum_notes; /* of the first run: what is summed out, and at what cost */
     int nsum_notes;
     RefineOptions refine;
@@ -37,6 +38,9 @@ typedef struct Pair {
     double kl_weight;          /* ... pass_elbo's, for passes inside passes */
     Span span;    /* of the call of infer */
 } Pair;
+
+/* The policy for draws of the guide: e's value and log q. `t` is the guide's trace of a Pass. */
+void guide_latent(Trace *t, Interp *in, Site *s, Entry *e);
 
 /* What a run is for: drawing alone; sums of log densities; those with the posterior of what is summed out; with log q a
  * function of the draws and of the guide's parameters, whose derivatives can be told apart; as training with

@@ -110,7 +110,7 @@ static Pair *find_pair(Query *q, Fit *f) {
         p->guide = model_argument(in, a->values[2], FUNCTION_GUIDE, a->spans[2]);
         p->guide_name = p->guide->closure->function->name;
         p->prior = false;
-        if (!p->guide->closure->function->with) p->automatic = value_none();
+        if (!p->guide->closure->function->with) p->automatic = value_none(), p->scores = false;
     } else if (a->values[1].kind != VALUE_NONE && f->pair && f->pair->guide) {
         ctx_raise(in->ctx, ERROR_PROGRAM, a->span, "elbo(fit, m(new), q(new))",
                   "say with which guide: the fit's own, `%s`, was for other data", f->pair->guide_name);

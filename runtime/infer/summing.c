@@ -13,10 +13,16 @@ void summing_init(Summing *s, SumPlan *plan, bool markers, int first_order) {
     *s = (Summing){.plan = plan, .markers = markers, .first_order = first_order};
 }
 
-const char *summing_excluded(const SumPlan *plan, const char *name) {
+const SumNote *summing_excluded(const SumPlan *plan, const char *name) {
     for (int k = 0; k < plan->nexcluded; k++)
-        if (strcmp(plan->excluded[k].name, name) == 0) return plan->excluded[k].why;
+        if (strcmp(plan->excluded[k].name, name) == 0) return &plan->excluded[k];
     return NULL;
+}
+
+bool summing_gave_way(const SumPlan *plan) {
+    for (int k = 0; k < plan->nexcluded; k++)
+        if (plan->excluded[k].costly) return true;
+    return false;
 }
 
 bool has_summed_axis(Value v) {
@@ -25,15 +31,14 @@ bool has_summed_axis(Value v) {
     return false;
 }
 
-static void exclude(SumPlan *plan, const char *name, const char *why) {
+static void exclude(SumPlan *plan, const char *name, const char *why, bool costly) {
     SumNote *more = ARENA_ARRAY(plan->arena, SumNote, plan->nexcluded + 1);
     if (plan->nexcluded) memcpy(more, plan->excluded, sizeof *more * (size_t)plan->nexcluded);
-    more[plan->nexcluded++] = (SumNote){arena_strdup(plan->arena, name), arena_strdup(plan->arena, why)};
+    more[plan->nexcluded++] = (SumNote){arena_strdup(plan->arena, name), arena_strdup(plan->arena, why), costly};
     plan->excluded = more;
 }
 
-/* The ends of a finite support, plain; the widest of those of all elements. */
-static bool finite_support(Interp *in, const Dist *d, double *low, double *high, Span at) {
+bool summing_support(Interp *in, const Dist *d, double *low, double *high, Span at) {
     if (!d->family->discrete) return false;
     Support s = dist_support(in, d, at);
     if (s.event_rank > 0 || !value_is_numeric(s.low) || !value_is_numeric(s.high)) return false;
@@ -163,10 +168,10 @@ bool summing_peek(Summing *s, Interp *in, Peek *p, int entry) {
 
 bool summing_answer(Summing *s, Interp *in, Site *site, Entry *e, int entry) {
     double low, high;
-    if (!s->plan || !finite_support(in, site->dist, &low, &high, site->span) || summing_excluded(s->plan, site->name))
+    if (!s->plan || !summing_support(in, site->dist, &low, &high, site->span) || summing_excluded(s->plan, site->name))
         return false;
     if (dist_event_shape(in, site->dist, site->span).rank > 0) {
-        if (!site->partly) exclude(s->plan, site->name, "it is drawn as a whole array: draw its elements one by one, in a plate");
+        if (!site->partly) exclude(s->plan, site->name, "it is drawn as a whole array: draw its elements one by one, in a plate", false);
         return false;
     }
     if (site->partly) site_check_data(in, site);
@@ -192,7 +197,7 @@ void summing_again(Summing *s, Interp *in, Site *site, Entry *e, int entry) {
     while (s->list[k].entry != entry) k--;
     SummedSite *one = &s->list[k];
     double low = 0, high = -1;
-    bool finite = finite_support(in, site->dist, &low, &high, site->span);
+    bool finite = summing_support(in, site->dist, &low, &high, site->span);
     if (!finite || low != (double)one->axis->first || high - low + 1 != (double)one->axis->size)
         ctx_raise(in->ctx, ERROR_PROGRAM, site->span,
                   "give it the same support in both, with probability 0 where a value is impossible",
@@ -214,11 +219,13 @@ void summing_forget(Summing *s, int n) {
             s->naxes = s->chains[k].axes.before->order - FIRST_ENUM_ORDER + 1;
 }
 
-bool summing_learn(SumPlan *plan, Interp *in, const Error *e) {
+bool summing_learn(SumPlan *plan, Interp *in, const Error *e, bool give_way) {
     const Axis *axis = in->split;
-    if (e->kind != ERROR_ELEMENTWISE || !axis || !plan) return false;
+    bool costly = e->kind == ERROR_COSTLY && give_way;
+    if ((e->kind != ERROR_ELEMENTWISE && !costly) || !axis || !plan) return false;
     if (axis->kind == AXIS_ENUM) {
-        exclude(plan, axis->name, arena_printf(in->arena, "%s (line %d)", e->message, e->span.line));
+        const char *why = arena_printf(in->arena, "%s (line %d)", e->message, e->span.line);
+        exclude(plan, axis->name, costly && e->hint ? arena_printf(in->arena, "%s; %s", why, e->hint) : why, costly);
         return true;
     }
     if (!axis_repeats(axis)) return false;
@@ -250,6 +257,12 @@ static Elimination eliminate_all(const Summing *s, Interp *in, const Trace *mode
 
 void summing_finish(Summing *s, Interp *in, const Trace *model, Span at) {
     if (s->n > 0) s->elimination = eliminate_all(s, in, model, OP_LOGSUMEXP, at);
+}
+
+bool summing_many(const Summing *s) {
+    double joint = 1;
+    for (int k = 0; k < s->n && joint <= BUDGET; k++) joint *= (double)s->list[k].axis->size;
+    return joint > BUDGET;
 }
 
 /* Elements of a summed variable that are known (z[3] in z = [missing, missing, 2]) belong to it: their values, or all

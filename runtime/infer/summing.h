@@ -12,8 +12,8 @@
 #include "infer/handlers.h"
 
 typedef struct SumNote {
-    const char *name;
-    const char *why; /* NULL for plates */
+    const char *name, *why;
+    bool costly; /* it could be summed out, at too high a cost */
 } SumNote;
 
 /* What has been learned; lives with the pair. */
@@ -62,15 +62,22 @@ bool summing_peek(Summing *s, Interp *in, Peek *p, int entry);
 void summing_again(Summing *s, Interp *in, Site *site, Entry *e, int entry);
 /* Entries from `n` on are no more. */
 void summing_forget(Summing *s, int n);
-/* A run stopped because something needed one plain value: true when another run can do better. */
-bool summing_learn(SumPlan *plan, Interp *in, const Error *e);
+/* A run stopped because something needed one plain value, or (where `give_way`) because a sum is not affordable: true
+ * when another run can do better. */
+bool summing_learn(SumPlan *plan, Interp *in, const Error *e, bool give_way);
 /* Why the variable is not summed out, or NULL. */
-const char *summing_excluded(const SumPlan *plan, const char *name);
+const SumNote *summing_excluded(const SumPlan *plan, const char *name);
+/* Is some sum not affordable? */
+bool summing_gave_way(const SumPlan *plan);
+/* The ends of a finite support, plain; the widest of those of all elements. False: it is another one. */
+bool summing_support(Interp *in, const Dist *d, double *low, double *high, Span at);
 
 /* The log densities of the run's entries that have summed axes, eliminated: what is left to add up is in
  * s->elimination.rest. */
 void summing_finish(Summing *s, Interp *in, const Trace *model, Span at);
 bool has_summed_axis(Value v);
+/* Have all summed variables together more values than one sum may have terms? */
+bool summing_many(const Summing *s);
 
 /* After summing_finish, with markers: values of the trace's entries become probabilities [.., K] given the log joint y.
  */

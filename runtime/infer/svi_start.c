@@ -93,7 +93,7 @@ void svi_start_automatic(Job *job) {
     plain.begin = BEGIN;
     for (int64_t k = 0; k < n && plain.cholesky; k++) plain.cholesky[k * n + k] = plain.scale[k];
     set_start(job, &plain);
-    if (pair->guide || n == 0 || n > 20000 || local_any(pair->latents)) { /* the rest depends on what others draw */
+    if (pair->guide || pair->discrete.scored || n == 0 || n > 20000 || local_any(pair->latents)) { /* the rest depends on what others draw */
         arena_free(a);
         return;
     }

@@ -59,12 +59,25 @@ _Noreturn void axes_refuse(Interp *in, int n, Span at) {
               "%d plates and dimensions of distributions meet here; %d are possible", n, MAX_AXES);
 }
 
+const Axis *axes_costliest(int n, const Axis *const *axes) {
+    const Axis *found = NULL;
+    int most = 0;
+    for (int k = 0; k < n; k++) {
+        int all = 0;
+        for (int j = 0; axes[k]->kind == AXIS_ENUM && j < n; j++)
+            all += axes[j]->kind == AXIS_ENUM && strcmp(axes[j]->name, axes[k]->name) == 0;
+        if (all > most || (all > 0 && all == most && axes[k]->size > found->size)) found = axes[k], most = all;
+    }
+    return found;
+}
+
 static _Noreturn void refuse_joint(Interp *in, int n, const Axis *const *axes, double joint) {
     const char *summed = axes_summed_text(in, n, axes);
     Span here = span_or_here(in, in->ctx->span);
     if (!*summed) axes_refuse(in, n, here);
     const char *hint = "write a guide that draws some of them, or use importance(n)";
-    ctx_raise(in->ctx, ERROR_PROGRAM, here, hint,
+    in->split = axes_costliest(n, axes);
+    ctx_raise(in->ctx, ERROR_COSTLY, here, hint,
               "variables that are to be summed out meet here and have %.3g joint values (%d variables and plates); up to "
               "%.3g of at most %d are tried: %s", joint, n, MOST_JOINT, MAX_AXES, summed);
 }
@@ -101,7 +114,8 @@ void axes_check_read(Interp *in, int n, const Value *items, Span at) {
             joint *= (double)axis->size, nsummed += axis->kind == AXIS_ENUM;
         }
     if (nsummed < 2 || (nall <= MAX_AXES && joint <= MOST_JOINT)) return;
-    ctx_raise(in->ctx, ERROR_PROGRAM, span_or_here(in, at),
+    in->split = axes_costliest(nall, all);
+    ctx_raise(in->ctx, ERROR_COSTLY, span_or_here(in, at),
               "where only their sum or number counts, draw that: k ~ Binomial(N, p); else write a guide that draws them, or use "
               "importance(n)",
               "an array is read as a whole whose elements are to be summed out: %.3g joint values (%d variables and "

@@ -14,6 +14,8 @@ int axes_union(Interp *in, int na, const Axis *const *a, int nb, const Axis *con
 _Noreturn void axes_refuse(Interp *in, int n, Span at); /* n axes, more than MAX_AXES */
 /* "`z` (line 3, 7 of them), `k` (line 5)": the summed-out variables among the axes, for messages */
 const char *axes_summed_text(Interp *in, int n, const Axis *const *axes);
+/* Of summed variables, the one with most axes among these, of the widest. NULL: there is none. */
+const Axis *axes_costliest(int n, const Axis *const *axes);
 /* Raises where elements that are read together as an array have more summed variables, or joint values of them, than are
  * computed with. */
 void axes_check_read(Interp *in, int n, const Value *items, Span at);

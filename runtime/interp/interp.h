@@ -89,7 +89,7 @@ struct Interp {
     int nplates;
     struct Address *address; /* of the nested model at work: effects.h */
     struct DrawSite *draw;   /* the variable being drawn: effects.h */
-    const Axis *split;       /* with ERROR_ELEMENTWISE: the axis that must be run element by element */
+    const Axis *split;       /* with ERROR_ELEMENTWISE: what must be run element by element; with ERROR_COSTLY: drawn */
     Value given;             /* both branches of an `if` run: the elements for which the one at work counts; else VALUE_NONE */
     const struct PlateRound *round; /* the innermost plate that runs element by element */
     uint64_t draw_count;     /* of bare draws in this statement */

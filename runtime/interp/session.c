@@ -300,7 +300,7 @@ void interp_run_statement(Interp *in, const Stmt *s, Value *result) {
     Error caught;
     if (!ctx_protect(in->ctx, run_statement, &r, &caught)) { /* nothing is bound to what the next statement's reset frees */
         memcpy(in->globals, before, sizeof(Value) * (size_t)in->nglobals);
-        if (caught.kind == ERROR_ELEMENTWISE) caught.kind = ERROR_PROGRAM; /* nobody could run it element by element */
+        if (caught.kind >= ERROR_ELEMENTWISE) caught.kind = ERROR_PROGRAM; /* nobody could do better */
         ctx_reraise(in->ctx, &caught);
     }
     if (result) *result = r.last;

@@ -1,0 +1,63 @@
+#include "infer/scored.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "interp/array.h"
+
+bool scored_costly(const Pair *pair, const char *name) {
+    const SumNote *excluded = pair->scores ? summing_excluded(&pair->sums, name) : NULL;
+    return excluded && excluded->costly;
+}
+
+/* Elements that run one by one have names of their own: automatic.z.3.logits. */
+static const char *param_name(Interp *in, const Site *s) {
+    const char *name = arena_printf(in->arena, "automatic.%s", s->name);
+    for (int k = 0; k < s->nindex; k++)
+        if (!s->index[k].axis) name = arena_printf(in->arena, "%s.%ld", name, (long)s->index[k].at);
+    return arena_printf(in->arena, "%s.logits", name);
+}
+
+static Value logits_of(Pass *p, Interp *in, const Site *s, int64_t K) {
+    ParamSite one = {.name = param_name(in, s),
+                     .kind = TYPE_REAL,
+                     .low = -INFINITY,
+                     .high = INFINITY,
+                     .shape = shape1(K),
+                     .init = value_tensor(in, tensor_zeros(in->ctx, in->arena, shape1(K))),
+                     .value = value_none(),
+                     .span = s->span};
+    for (int k = 0; k < in->nplates; k++)
+        if (in->plates[k]->kind == AXIS_PLATE) one.axes[one.naxes++] = in->plates[k];
+    bool in_model = p->reader.in_model, constant = p->reader.constant;
+    p->reader.in_model = p->reader.constant = false;
+    effect_param(in, &p->reader.handler, &one);
+    p->reader.in_model = in_model, p->reader.constant = constant;
+    return one.value;
+}
+
+bool scored_answer(Pass *p, Interp *in, Site *s, Entry *e) {
+    double low, high;
+    if (!p->pair->scores || !summing_support(in, s->dist, &low, &high, s->span)) return false;
+    if (dist_event_shape(in, s->dist, s->span).rank > 0) return false;
+    Value args[2] = {value_number(low), logits_of(p, in, s, (int64_t)(high - low) + 1)};
+    Value q = interp_call(in, interp_lookup(in, "_Values"), 2, args, s->span);
+    Site *drawn = arena_copy(in->arena, s, sizeof *s);
+    drawn->dist = q.u.dist;
+    Entry g = {.kind = ENTRY_SAMPLE,
+               .name = s->name,
+               .nindex = s->nindex,
+               .branch = in->given.kind != VALUE_NONE,
+               .dist = q.u.dist,
+               .log_density = value_none(),
+               .log_score = value_none(),
+               .span = s->span,
+               .value_span = s->value_span};
+    memcpy(g.index, s->index, sizeof(Index) * (size_t)s->nindex);
+    guide_latent(&p->guide, in, drawn, &g);
+    s->value = g.value = drawn->value;
+    trace_add(&p->guide, &g);
+    if (p->mode != PASS_DRAW) e->log_density = dist_logpdf(in, s->dist, s->value, false, s->span);
+    p->pair->discrete.scored = true;
+    return true;
+}
