@@ -376,7 +376,7 @@ Var op_reduce(Tape *t, Op op, Var a, uint32_t dims) {
 
 Var op_sum_all(Tape *t, Var a) { return op_reduce(t, OP_SUM, a, (1u << a.value->shape.rank) - 1); }
 
-/* Many terms of one shape (those of a loop) in one array that is halved until a line of it is left. */
+/* Many terms of one shape (those of a loop) are one array, and its sum. */
 enum { TOTAL_LINE = 32 };
 
 static bool is_stackable(int n, const Var *terms) {
@@ -385,27 +385,8 @@ static bool is_stackable(int n, const Var *terms) {
     return equal;
 }
 
-static Shape row_of(Shape s, int64_t n) {
-    memmove(s.dim + 1, s.dim, sizeof *s.dim * (size_t)s.rank++);
-    s.dim[0] = n;
-    return s;
-}
-
-static Var stacked_total(Tape *t, int n, const Var *terms) {
-    int room = TOTAL_LINE, nrows = n;
-    while (room < n) room *= 2;
-    Shape shape = terms[0].value->shape;
-    Var *rows = ARENA_ARRAY(t->arena, Var, n + 1);
-    for (int k = 0; k < n; k++) rows[k] = op_reshape(t, terms[k], row_of(shape, 1));
-    if (n < room) rows[nrows++] = op_expand(t, var_number(t, 0), row_of(shape, room - n));
-    Var sums = op_concat(t, nrows, rows, 0);
-    for (int half = room / 2; half >= TOTAL_LINE; half /= 2)
-        sums = op2(t, OP_ADD, op_slice(t, sums, 0, 0, half, 1), op_slice(t, sums, 0, half, half, 1));
-    return op_reduce(t, OP_SUM, sums, 1u);
-}
-
 Var op_total(Tape *t, int n, const Var *terms) {
-    if (is_stackable(n, terms)) return stacked_total(t, n, terms);
+    if (is_stackable(n, terms)) return op_reduce(t, OP_SUM, op_stack(t, n, terms), 1u);
     Var *sums = arena_copy(t->arena, terms, sizeof(Var) * (size_t)n);
     for (; n > 1; n = (n + 1) / 2)
         for (int k = 0; k < (n + 1) / 2; k++)
