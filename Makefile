@@ -178,6 +178,11 @@ build/bench/floor: tests/bench/floor.c tests/bench/protocol.h Makefile
 	@$(CC) $(WARNINGS) -O3 -march=native -std=gnu11 -fopenmp-simd -fno-math-errno -fno-trapping-math \
 	    -mprefer-vector-width=512 -o $@ $< -lmvec -lm
 
+build/bench/measured: tests/bench/measured.c
+	@mkdir -p $(@D)
+	@echo cc $<
+	@$(CC) $(WARNINGS) -O2 -std=gnu11 -o $@ $<
+
 # Kernels against their budgets, in both precisions.
 build/bench/kernels: tests/bench/kernels.c $(filter-out build/runtime/cli/main.o,$(OBJECTS)) build/single.o
 	@mkdir -p $(@D)
@@ -191,7 +196,7 @@ build/bench/kernels_single: tests/bench/kernels.c $(filter build/runtime/base/%,
 	@echo cc $< "(single precision)"
 	@$(CC) $(CPPFLAGS) -DREAL_FLOAT $(WARNINGS) $(CFLAGS) -o $@ $^ $(STATIC)
 
-bench: ppl build/bench/gradient build/bench/floor build/bench/kernels build/bench/kernels_single
+bench: ppl $(addprefix build/bench/,gradient floor measured kernels kernels_single)
 	tests/bench/run.sh $(BENCH)
 
 fuzz: build/fuzz/fuzz

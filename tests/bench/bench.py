@@ -12,7 +12,7 @@ import tempfile
 import data
 import growth
 import peers
-from sides import BUILT, HERE, PPL, Failed, Served, Start, Steps
+from sides import BUILT, HERE, PPL, Failed, Served, Start, Svi
 
 COIN = os.path.join(HERE, 'works', 'coin.ppl')
 
@@ -28,7 +28,8 @@ class Files:
         self.name, self.folder = name, folder
         self.program = os.path.join(HERE, 'works', name + '.ppl')
         self.data, self.point = data.make(name, **sizes)
-        self.json, self.f64, self.point_f64 = (os.path.join(folder, name + end) for end in ('.json', '.f64', '.point'))
+        self.json, self.f64, self.point_f64, self.draws = (
+            os.path.join(folder, name + end) for end in ('.json', '.f64', '.point', '.safetensors'))
         with open(self.json, 'w') as f:
             json.dump(self.data, f)
         arrays = [numbers(v) for v in self.data.values()]
@@ -49,23 +50,37 @@ def floor_of(files):
 
 def svi_of(files, few=2000):
     options = 'm, guide = auto_normal(), method = svi(objective = ELBO(particles = 1)), optimizer = adam(0.01), steps = %d'
-    return Steps('ppl', files.program, options, [files.json], files.folder, few)
+    return Svi('ppl', files.program, options, [files.json], files.folder, few,
+               density=gradient_of(files), draws=files.draws)
+
+
+def differences(kind, tolerance, reference, found, all_constants):
+    """[(what, how far from the reference in tolerances)] of a side's numbers. gradient: a log density (peers may leave out
+    constants) and its gradient; svi: the same with all constants, an ELBO and its standard error; else: one number."""
+    if len(found) != len(reference):
+        return [(f'it has {len(found)} numbers, not {len(reference)}', math.inf)]
+    density = kind in ('gradient', 'svi')
+    pairs, named = list(zip(reference, found)), []
+    if kind == 'svi':
+        *pairs, elbo, errors = pairs
+        named = [('the ELBO', *elbo, STANDARD_ERRORS * math.hypot(*errors))]
+    names = ['the log density', *(f'derivative {k}' for k in range(1, len(pairs)))] if density else ['the result']
+    named = [(name, a, b, tolerance * (1 + abs(a))) for name, (a, b) in zip(names, pairs)] + named
+    return [(f'{name}: {b:.10g}, not {a:.10g}', abs(a - b) / allowed) for name, a, b, allowed in named
+            if kind != 'gradient' or name != names[0] or all_constants]
 
 
 def agree(sides, tolerance, kind):
-    """Every side computes what the first does: gradients element by element (a log density only up to a constant: peers
-    drop some), ELBOs within what their noise allows. Gives the sides that do."""
+    """Every side computes what the first does. Gives the sides that do."""
     reference, good = None, []
     for s in sides:
         try:
             found = s.check()
             reference = reference or found
-            pairs = list(zip(reference, found))
-            if kind == 'gradient' and s.name != 'C by hand':
-                pairs = pairs[1:]
-            worst = max((abs(a - b) / (1 + abs(a)) for a, b in pairs), default=0)
-            if len(found) != len(reference) or not worst <= tolerance:
-                print(f'  {s.name}: WRONG, it differs by {worst:.2g}', flush=True)
+            far = differences(kind, tolerance, reference, found, s.name == 'C by hand')
+            wrong = [f'{what} ({d:.3g} tolerances off)' for what, d in far if not d <= 1] # or NaN
+            if wrong:
+                print(f'  {s.name}: WRONG in {len(wrong)} of {len(found)} numbers; {wrong[0]}', flush=True)
                 s.close()
             else:
                 good.append(s)
@@ -110,6 +125,7 @@ def measure(title, sides, rounds, seconds, tolerance, kind):
             s.close()
 
 
+STANDARD_ERRORS = 4 # that an estimate may be off
 GRADIENTS = ['schools', 'logistic', 'varying', 'walk', 'mixture', 'gauss_mix', 'ark', 'garch', 'gp']
 FLOORS = {'schools', 'logistic', 'varying', 'walk', 'gauss_mix', 'ark', 'garch'}
 # title, work, images of a batch, images, threads, epochs before the ELBOs are compared, how far they may differ
@@ -136,7 +152,8 @@ def main():
             found.explain()
             print(HEADER, flush=True)
             if wanted('start'):
-                measure('start: coin.ppl', [Start('ppl', [PPL, 'run', '--quiet', COIN]), *found.start()], rounds, seconds, 0, 'start')
+                ours = Start('ppl', [PPL, 'run', '--quiet', COIN], folder)
+                measure('start: coin.ppl', [ours, *found.start()], rounds, seconds, 0, 'start')
             for name in GRADIENTS:
                 if wanted('gradient ' + name):
                     files = Files(name, folder)
@@ -145,11 +162,11 @@ def main():
             for name, few in STEPS.items():
                 if wanted('svi step ' + name):
                     files = Files(name, folder)
-                    measure('svi step ' + name, [svi_of(files, few)] + found.svi(files, few), max(3, rounds // 3), seconds,
-                            0.03, 'svi')
+                    measure('svi step ' + name, [svi_of(files, few)] + found.svi(files), max(3, rounds // 3), seconds,
+                            1e-8, 'svi')
             for title, *work, tolerance in EPOCHS:
                 if not o.quick and wanted(title):
-                    measure(title, found.epochs(*work), 3, 1, tolerance, 'svi')
+                    measure(title, found.epochs(*work), 3, 1, tolerance, 'epoch')
         if o.growth or not (o.quick or o.no_growth or o.only):
             growth.table(folder, o.seconds or 0.3)
     finally:

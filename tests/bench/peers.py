@@ -24,7 +24,7 @@ class Peers:
             print('stan: no httpstan or CmdStan found, skipped')
 
     def start(self):
-        return [Start('import ' + m, [self.python, '-c', 'import ' + m]) for m in ('pyro', 'numpyro') if self.has(m)]
+        return [Start('import ' + m, [self.python, '-c', 'import ' + m], self.folder) for m in ('pyro', 'numpyro') if self.has(m)]
 
     def script(self, title, name, *arguments):
         return Served(title, [self.python, os.path.join(SIDE, name), *arguments])
@@ -34,8 +34,7 @@ class Peers:
         if self.stan:
             sides.append(self.stan_side(files))
         if self.has('numpyro') and files.name in ('schools', 'logistic', 'varying'):
-            sides.append(self.script('NumPyro (jit)', 'numpyro_side.py', 'gradient', files.name, files.json,
-                                     files.point_f64, '0'))
+            sides.append(self.script('NumPyro (jit)', 'numpyro_side.py', 'gradient', files.name, files.json, files.point_f64))
         return [s for s in sides if s]
 
     def stan_side(self, files):
@@ -56,14 +55,12 @@ class Peers:
                 return None
         return Served('Stan -O3', [built, files.json, files.point_f64])
 
-    def svi(self, files, few):
-        sides = []
-        if self.has('pyro'):
-            for mode in ('jit', 'eager'):
-                sides.append(self.script(f'Pyro ({mode})', 'pyro_side.py', mode, files.name, files.json, str(few)))
+    def svi(self, files):
+        modes = [('jit', 'Pyro (jit)'), ('eager', 'Pyro (eager)')] if self.has('pyro') else []
+        common = (files.name, files.json, files.point_f64, files.draws)
+        sides = [self.script(title, 'pyro_side.py', mode, *common) for mode, title in modes]
         if self.has('numpyro'):
-            sides.append(self.script('NumPyro (jit loop)', 'numpyro_side.py', 'svi', files.name, files.json, files.point_f64,
-                                     str(few)))
+            sides.append(self.script('NumPyro (jit loop)', 'numpyro_side.py', 'svi', *common))
         return sides
 
     def epochs(self, name, batch, count, threads, few):

@@ -1,5 +1,6 @@
 """What is timed: sides, each with `check()` (the numbers it computes) and `round(seconds)` (seconds of one operation)."""
 import json
+import math
 import os
 import statistics
 import subprocess
@@ -10,6 +11,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 PPL = os.environ.get('PPL', os.path.join(ROOT, 'ppl'))
 BUILT = os.path.join(ROOT, 'build', 'bench')
+DRAWS = 20000
 
 
 class Failed(Exception):
@@ -81,32 +83,28 @@ class Served(Side):
         self.process.communicate()
 
 
-def run_measured(argv, env=None):
-    """(output, seconds, processor seconds, peak memory) of one command."""
-    start = time.perf_counter()
-    p = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                         env=dict(os.environ, **(env or {})))
-    out, err = p.stdout.read(), p.stderr.read()
-    _, status, usage = os.wait4(p.pid, 0)
-    seconds = time.perf_counter() - start
-    p.returncode = os.waitstatus_to_exitcode(status)
+def run_measured(argv, report):
+    """(output, seconds, processor seconds, peak memory) of one command; `report`: a file to write."""
+    p = subprocess.run([os.path.join(BUILT, 'measured'), report, *argv], capture_output=True, text=True)
     if p.returncode:
-        raise Failed(err.strip()[-600:])
-    return out, seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024
+        raise Failed(p.stderr.strip()[-600:])
+    with open(report) as f:
+        seconds, used, memory = map(float, f.read().split())
+    return p.stdout, seconds, used, 1024 * memory
 
 
 class Start(Side):
     """Start of a command to its end."""
 
-    def __init__(self, name, argv):
+    def __init__(self, name, argv, work):
         super().__init__(name)
-        self.argv = argv
+        self.argv, self.work = argv, work
 
     def check(self):
         return []
 
     def round(self, seconds):
-        _, took, used, self.memory = run_measured(self.argv)
+        _, took, used, self.memory = run_measured(self.argv, os.path.join(self.work, 'measured'))
         self.seconds.append(took)
         self.processor.append(used / took)
 
@@ -121,14 +119,14 @@ class Steps(Side):
         self.options, self.data, self.work, self.few, self.flags, self.unit = options, data, work, few, flags, unit
         self.many = 0
 
-    def run(self, counts, tail=''):
+    def run(self, counts, tail='', flags=()):
         path = os.path.join(self.work, 'steps.ppl')
         with open(path, 'w') as f:
-            f.write(self.text + ''.join(f'\ninfer({self.options % n})' for n in counts) + '\n')
-        argv = [PPL, 'run', '--json', '--quiet', *self.flags, path]
+            f.write(self.text + ''.join(f'\ninfer({self.options % n}{tail})' for n in counts) + '\n')
+        argv = [PPL, 'run', '--json', '--quiet', *self.flags, *flags, path]
         for d in self.data:
             argv[2:2] = ['--data', d]
-        out, took, used, memory = run_measured(argv)
+        out, took, used, memory = run_measured(argv, os.path.join(self.work, 'measured'))
         fits = [json.loads(l)['fit'] for l in out.splitlines() if l.startswith('{"fit"')]
         return fits, used / took, memory
 
@@ -145,6 +143,23 @@ class Steps(Side):
         (a, b), threads, self.memory = self.run([self.few, self.many])
         self.seconds.append((b['seconds'] - a['seconds']) / (self.many - self.few) / self.unit)
         self.processor.append(threads)
+
+
+class Svi(Steps):
+    """Steps of svi with an automatic guide. Compared: the log density and its gradient at a point (`density`, a side), and
+    the ELBO that the guide has after `few` steps, which the others take from its draws."""
+
+    def __init__(self, *arguments, density, draws):
+        super().__init__(*arguments)
+        self.density, self.draws = density, draws
+
+    def check(self):
+        exact = self.density.check()
+        self.density.close()
+        fit = self.run([self.few], f', draws = {DRAWS}', ['--out', self.draws])[0][0]
+        # the others' locations and scales, from draws, are off by 1/n and 1/2n of a variance: so much a number in KL
+        bias = 0.75 * (len(exact) - 1) / DRAWS
+        return [*exact, fit['elbo'], math.hypot(fit['elbo_mcse'], bias)]
 
 
 def find_python():

@@ -1,5 +1,5 @@
-"""numpyro_side.py gradient|svi WORK DATA.json POINT.f64: the works in NumPyro, double precision, compiled by jit; steps of
-svi run inside one compiled loop, its fastest way."""
+"""numpyro_side.py gradient|svi WORK DATA.json POINT.f64 [DRAWS.safetensors]: the works in NumPyro, double precision, compiled
+by jit; steps of svi run inside one compiled loop, its fastest way."""
 import json
 import sys
 
@@ -11,9 +11,10 @@ import numpyro.distributions as dist
 from jax import lax
 from numpyro import handlers
 from numpyro.infer import SVI, Trace_ELBO, TraceEnum_ELBO, autoguide, init_to_median, util
-from protocol import serve
+from protocol import drawn, serve
 
 jax.config.update('jax_enable_x64', True)
+RATE = 0.01
 
 
 def schools(y, sigma, J):
@@ -59,12 +60,18 @@ def mixture(y, K, N):
         numpyro.sample('y', dist.Normal(loc[z], scale[z]), obs=y)
 
 
+def latents(model, data):
+    """name -> constraint, in the order of the program; z is summed out"""
+    with handlers.seed(rng_seed=0), handlers.trace() as trace:
+        model(**data)
+    return {n: s['fn'].support for n, s in trace.items()
+            if s['type'] == 'sample' and not s['is_observed'] and not s['infer'].get('enumerate')}
+
+
 def gradient(model, data, point):
     """The potential's gradient at the point; the sites in the order of the program."""
     info = util.initialize_model(jax.random.PRNGKey(0), model, model_kwargs=data)
-    with handlers.seed(rng_seed=0), handlers.trace() as trace:
-        model(**data)
-    names = [n for n, s in trace.items() if s['type'] == 'sample' and not s['is_observed']]
+    names = list(latents(model, data))
     shapes = [info.param_info.z[n].shape for n in names]
 
     def unpack(x):
@@ -89,35 +96,46 @@ def gradient(model, data, point):
     return call, check
 
 
-def svi(model, data, few):
+def svi(model, data, point, draws):
     elbo = TraceEnum_ELBO() if model is mixture else Trace_ELBO()
     hidden = handlers.block(model, hide=['z']) if model is mixture else model
     guide = autoguide.AutoNormal(hidden, init_loc_fn=init_to_median)
-    s = SVI(model, guide, numpyro.optim.Adam(0.01), elbo)
-    start = jax.jit(lambda: s.init(jax.random.PRNGKey(1), **data))()
+    s = SVI(model, guide, numpyro.optim.Adam(RATE), elbo)
+    start = s.init(jax.random.PRNGKey(1), **data)
     loop = jax.jit(lambda state, n: lax.fori_loop(0, n, lambda _, st: s.update(st, **data)[0], state))
-    loop(start, 1)
+    jax.block_until_ready(loop(start, 1))
 
     def call(n):
         jax.block_until_ready(loop(start, n))
 
-    def check(): # ours starts at the mode: large steps first
-        rate = lambda i: jnp.where(i < few // 2, 0.1, 0.01)
-        trained = SVI(model, guide, numpyro.optim.Adam(rate), elbo)
-        state = jax.jit(lambda: trained.init(jax.random.PRNGKey(1), **data))()
-        state = jax.jit(lambda st: lax.fori_loop(0, few, lambda _, s: trained.update(s, **data)[0], st))(state)
-        value = jax.jit(lambda k: -elbo.loss(k, s.get_params(state), model, guide, **data))
-        return [np.mean([float(value(jax.random.PRNGKey(k))) for k in range(1000)])]
+    def fitted():
+        """The guide's parameters: what ours has fitted."""
+        params = {}
+        for name, support in latents(model, data).items():
+            free = dist.biject_to(support).inv(drawn(draws, name))
+            params[name + '_auto_loc'], params[name + '_auto_scale'] = free.mean(0), free.std(0)
+        return params
+
+    def check():
+        params = fitted()
+        value = jax.jit(jax.vmap(lambda k: -elbo.loss(k, params, model, guide, **data)))
+        values = np.concatenate([value(jax.random.split(jax.random.PRNGKey(k), 100)) for k in range(40)])
+        state = s.init(jax.random.PRNGKey(1), init_params=params, **data)
+        after = s.get_params(loop(state, 1)) # Adam's first step moves every number by its rate
+        for name in params:
+            moved = np.abs(after[name] - params[name])
+            assert not name.endswith('_loc') or np.all(np.abs(moved - RATE) < 1e-5), f'a step has moved {name} by {moved}'
+        return [*gradient(model, data, point)[1](), values.mean(), values.std() / len(values) ** 0.5]
 
     return call, check
 
 
 def main():
-    kind, work, path, point, few = sys.argv[1:6]
+    kind, work, path, point = sys.argv[1:5]
     data = {k: np.asarray(v) if isinstance(v, list) else v for k, v in json.load(open(path)).items()}
-    model = globals()[work]
+    model, point = globals()[work], np.fromfile(point)
     numpyro.set_platform('cpu')
-    serve(*(gradient(model, data, np.fromfile(point)) if kind == 'gradient' else svi(model, data, int(few))))
+    serve(*(gradient(model, data, point) if kind == 'gradient' else svi(model, data, point, sys.argv[5])))
 
 
 main()

@@ -1,6 +1,22 @@
-"""protocol.h for the peers in Python."""
+"""protocol.h for the peers in Python; what ours has drawn."""
+import json
+import struct
 import sys
 import time
+
+import numpy as np
+
+
+def drawn(path, site):
+    """The draws of a site in a file of `ppl run --out`, [draws, ...]; the site x_3 has those of x[3]."""
+    with open(path, 'rb') as f:
+        size = struct.unpack('<Q', f.read(8))[0]
+        arrays, start = json.loads(f.read(size)), 8 + size
+        name, _, index = (site, '', '') if site in arrays else site.rpartition('_')
+        begin, end = arrays[name]['data_offsets']
+        f.seek(start + begin)
+        found = np.frombuffer(f.read(end - begin)).reshape(arrays[name]['shape'])
+    return found[:, int(index) - 1] if index else found
 
 
 def serve(call, check):
