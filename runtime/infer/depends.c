@@ -25,6 +25,13 @@ static int through_reduction(uint32_t dims, int d) {
     return to;
 }
 
+/* Matrices to numbers. */
+static int through_folded(Shape in, Shape out, int d) {
+    if (d >= in.rank - 2) return DEPENDS_MIXED;
+    in.rank -= 2;
+    return through_broadcast(in, out, d);
+}
+
 static int through_permutation(const int *perm, int rank, int d) {
     for (int k = 0; k < rank; k++)
         if (perm[k] == d) return k;
@@ -79,7 +86,10 @@ static int through(const Tape *t, const Node *n, int operand, int d, int64_t siz
     case OP_DIAGONAL:
     case OP_TRIL:
     case OP_CHOLESKY:
+    case OP_ROOT_INVERSE:
     case OP_TRI_SOLVE: return d < in.rank - 2 ? through_broadcast(in, out, d) : DEPENDS_MIXED;
+    case OP_INV_QUAD:
+    case OP_LOG_DIAG: return through_folded(in, out, d);
     case OP_DIAG_EMBED: return d < in.rank - 1 ? d : DEPENDS_MIXED;
     default: return DEPENDS_MIXED;
     }

@@ -161,6 +161,21 @@ static Value call_tri_solve(Interp *in, const Args *args) {
     return drop_column(in, array_value(in, out), vector, args->span);
 }
 
+static Value call_inv_quad(Interp *in, const Args *args) {
+    Array pair[2] = {matrix(in, args, 0, true)}, out = {0};
+    bool vector;
+    pair[1] = right_side(in, args, 1, &pair[0], &vector);
+    Var v[2];
+    out.naxes = array_align(in, 2, pair, false, v, out.axes);
+    out.var = op_inv_quad(in->tape, v[0], v[1]);
+    return array_reduce(in, OP_SUM, array_value(in, out), 0, args->span);
+}
+
+static Value call_log_diag(Interp *in, const Args *args) {
+    Array a = matrix(in, args, 0, true);
+    return array_like(in, &a, op_log_diag(in->tape, a.var));
+}
+
 static Value call_tril(Interp *in, const Args *args) {
     Array a = matrix(in, args, 0, false);
     return array_like(in, &a, op_tril(in->tape, a.var, arg_int(in, args, 1, 0, "`k`")));
@@ -287,6 +302,8 @@ const Builtin builtins_linalg[] = {
     {"cholesky", "(a)", call_cholesky, "lower L with a = L @ t(L), of a positive definite matrix", 0},
     {"tri_solve", "(l, b, transposed = , upper = )", call_tri_solve,
      "x with l @ x = b for a lower triangular l, or t(l) @ x = b", 0},
+    {"inv_quad", "(l, x)", call_inv_quad, "t(x) @ inverse(a) @ x, where l is the Cholesky factor of a", 0},
+    {"_log_diag", "(l)", call_log_diag, "half the log determinant of l @ t(l), l lower triangular", 0},
     {"tril", "(a, k = )", call_tril, "the entries on and below the k-th diagonal, zeros elsewhere", 0},
     {"triu", "(a, k = )", call_triu, "the entries on and above the k-th diagonal, zeros elsewhere", 0},
     {"diag", "(x)", call_diag, "the diagonal of a matrix, or the diagonal matrix of a vector", 0},

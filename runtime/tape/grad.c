@@ -178,13 +178,16 @@ static void sweep_node(Sweep *s, NodeId id) {
     enum { FEW = 4 };
     Node node = s->t->nodes[id]; /* a copy: rules append nodes */
     Var few_in[FEW], few_shares[FEW] = {{0}};
+    NodeId few_to[FEW];
     bool few_wants[FEW], many = node.ninputs > FEW, any = false;
     Var *in = many ? ARENA_ARRAY(s->t->arena, Var, node.ninputs) : few_in;
     Var *shares = many ? ARENA_ARRAY(s->t->arena, Var, node.ninputs) : few_shares;
+    NodeId *to = many ? ARENA_ARRAY(s->t->arena, NodeId, node.ninputs) : few_to;
     bool *wants = many ? ARENA_ARRAY(s->t->arena, bool, node.ninputs) : few_wants;
     for (int k = 0; k < node.ninputs; k++) {
         NodeId input = node.inputs[k];
         const Node *from = &s->t->nodes[input];
+        to[k] = input;
         in[k] = (Var){from->value, from->op == OP_CONSTANT ? NODE_NONE : input};
         wants[k] = s->needed[input];
         any |= wants[k];
@@ -199,7 +202,8 @@ static void sweep_node(Sweep *s, NodeId id) {
               .out = {node.value, id},
               .g = s->gradient[id],
               .wants = wants,
-              .shares = shares};
+              .shares = shares,
+              .to = to};
     if (!rules[node.op].rule) rule_missing(&r, "its operands");
     s->t->ctx->span = node.span;
     if (node.op == OP_SLICE && node.attr->step == 1 && node.attr->count > 0) {
@@ -208,7 +212,7 @@ static void sweep_node(Sweep *s, NodeId id) {
     }
     rules[node.op].rule(&r);
     for (int k = 0; k < node.ninputs; k++)
-        if (wants[k] && shares[k].value) sweep_add(s, node.inputs[k], shares[k]);
+        if (wants[k] && shares[k].value) sweep_add(s, to[k], shares[k]);
 }
 
 /* Marks what lies between the variables of interest and node `last`. */

@@ -8,6 +8,7 @@
 #include "base/team.h"
 #include "tape/kernels.h"
 #include "tape/lapack.h"
+#include "tape/sums.h"
 
 #ifdef REAL_FLOAT
 #define GEMM cblas_sgemm
@@ -186,6 +187,51 @@ bool kernel_tri_solve(const KernelCall *call) {
         TRSM(CblasRowMajor, CblasLeft, upper != transposed ? CblasUpper : CblasLower,
                     solve_transposed != transposed ? CblasTrans : CblasNoTrans, CblasNonUnit, (int)n, (int)m, 1,
                     w.in[0], (int)ld, w.to, (int)m);
+    }
+    return true;
+}
+
+/* The sum of f(|x|) of n numbers, as OP_SUM adds. */
+static real sum_over(Op f, int64_t n, const real *x, int64_t stride) {
+    const Lines *lines = lines_here();
+    real block[SUM_BLOCK], y[SUM_BLOCK];
+    const int64_t dense = 1;
+    const real *from = block;
+    Pairs p;
+    pairs_start(&p);
+    for (int64_t i = 0; i < n; i += SUM_BLOCK, x += SUM_BLOCK * stride) {
+        int count = n - i < SUM_BLOCK ? (int)(n - i) : SUM_BLOCK;
+        for (int k = 0; k < count; k++) block[k] = fabs(x[k * stride]);
+        lines->rows[f].any(count, y, &from, &dense);
+        pairs_add(&p, lines->sum_block(count, y));
+    }
+    return (real)pairs_total(&p);
+}
+
+/* The solutions are dense. */
+bool kernel_inv_quad(const KernelCall *call) {
+    Shape s = call->in[2]->shape;
+    int64_t n = s.dim[s.rank - 2] * s.dim[s.rank - 1], count = shape_size(call->out->shape);
+    for (int64_t k = 0; k < count; k++) call->out->data[k] = sum_over(OP_SQUARE, n, call->in[2]->data + k * n, 1);
+    return true;
+}
+
+bool kernel_log_diag(const KernelCall *call) {
+    Shape s = call->in[0]->shape;
+    int64_t n = s.dim[s.rank - 1], count = shape_size(call->out->shape);
+    for (int64_t k = 0; k < count; k++) call->out->data[k] = sum_over(OP_LOG, n, call->in[0]->data + k * n * n, n + 1);
+    return true;
+}
+
+bool kernel_root_inverse(const KernelCall *call) {
+    Shape s = call->out->shape;
+    int64_t n = s.dim[s.rank - 1];
+    tensor_assign(call->out, call->in[0]);
+    real *a = call->out->data;
+    for (int64_t count = n ? shape_size(s) / (n * n) : 0; count > 0; count--, a += n * n) {
+        lapack_root_inverse_real(n, a);
+        for (int64_t i = 0; i < n; i++)
+            for (int64_t j = 0; j < i; j++) a[j * n + i] = a[i * n + j];
     }
     return true;
 }

@@ -104,6 +104,9 @@ const Tensor *kernel_operand(const Operands *o, int k, bool *copy) {
     case OP_SCATTER_ADD: *copy = !tensor_is_dense(t); break;
     case OP_MATMUL: *copy = !last_two_usable(t); break;
     case OP_TRI_SOLVE: *copy = k == 0 && !last_two_usable(t); break;
+    case OP_INV_QUAD: *copy = k == 2 && !tensor_is_dense(t); break;
+    case OP_LOG_DIAG:
+    case OP_ROOT_INVERSE: *copy = !tensor_is_dense(t); break;
     default: break;
     }
     return t;

@@ -17,6 +17,7 @@ typedef struct Rule {
     Var out, g;        /* the output and the gradient that arrived at it */
     const bool *wants; /* which operands lead to a variable of interest */
     Var *shares;       /* what was given to each operand; value NULL: nothing */
+    NodeId *to;        /* the node that it goes to, the operand's or one that the operand is a function of */
 } Rule;
 
 typedef void RuleFn(Rule *r);

@@ -162,3 +162,92 @@ void vjp_tri_solve(Rule *r) {
     Var triangle = flags & TRI_UPPER ? OP2(SUB, full, op_tril(t, full, -1)) : op_tril(t, full, 0);
     rule_give(r, 0, OP1(NEG, triangle));
 }
+
+/* -- Functions of S = l l^T. Where l is the Cholesky factor of S, the share goes to S past the factor: the derivative of
+ * the factor would cost several products of matrices, and undo them. -- */
+
+static bool keeps_matrices(const Node *view, Shape in) {
+    Shape out = view->value->shape;
+    return (view->op == OP_RESHAPE || view->op == OP_EXPAND) && in.rank >= 2 && out.rank >= 2 &&
+           in.dim[in.rank - 2] == out.dim[out.rank - 2] && in.dim[in.rank - 1] == out.dim[out.rank - 1];
+}
+
+/* The factor that operand 0 is, or views of which it is one; NODE_NONE: none. */
+static NodeId factor(const Rule *r) {
+    NodeId id = r->in[0].node;
+    while (id != NODE_NONE) {
+        const Node *node = &r->t->nodes[id];
+        if (node->op == OP_CHOLESKY) return id;
+        if (node->ninputs != 1 || !keeps_matrices(node, r->t->nodes[node->inputs[0]].value->shape)) break;
+        id = node->inputs[0];
+    }
+    return NODE_NONE;
+}
+
+/* The share of S, symmetric. */
+static void give_square(Rule *r, Var share) {
+    Tape *t = r->t;
+    NodeId id = factor(r);
+    if (id == NODE_NONE) {
+        rule_give(r, 0, op_tril(t, op_matmul(t, MUL(NUMBER(2), share), op_tril(t, r->in[0], 0)), 0));
+        return;
+    }
+    share = op_sum_to(t, share, shape_in(r, 0));
+    for (id = r->in[0].node; t->nodes[id].op != OP_CHOLESKY; id = t->nodes[id].inputs[0]) {
+        Shape in = t->nodes[t->nodes[id].inputs[0]].value->shape;
+        share = t->nodes[id].op == OP_EXPAND ? op_sum_to(t, share, in) : op_reshape(t, share, in);
+    }
+    r->to[0] = t->nodes[id].inputs[0];
+    r->shares[0] = share;
+}
+
+/* g of each matrix, [..., 1, 1]. */
+static Var per_matrix(Rule *r) {
+    Shape s = r->g.value->shape;
+    s.dim[s.rank] = s.dim[s.rank + 1] = 1;
+    s.rank += 2;
+    return op_reshape(r->t, r->g, s);
+}
+
+/* [..., n, m] -> [n, (...) m] */
+static Var side_by_side(Rule *r, Var v) {
+    Shape s = v.value->shape;
+    if (s.rank == 2) return v;
+    v = TRANSPOSE(v);
+    return TRANSPOSE(op_reshape(r->t, v, shape2(s.dim[s.rank - 2] ? shape_size(s) / s.dim[s.rank - 2] : 0, s.dim[s.rank - 2])));
+}
+
+/* a b^T for every matrix, or their sum where l is one for all of them. */
+static Var outer(Rule *r, Var a, Var b) {
+    Shape l = shape_in(r, 0);
+    bool one = shape_size(l) == l.dim[l.rank - 1] * l.dim[l.rank - 2];
+    if (!one) return op_matmul(r->t, a, TRANSPOSE(b));
+    return op_reshape(r->t, op_matmul(r->t, side_by_side(r, a), TRANSPOSE(side_by_side(r, b))), l);
+}
+
+/* S^-1 b = l^-T z has the shares of b and S: 2 g S^-1 b and -g (S^-1 b) (S^-1 b)^T. Nothing is left for z. */
+void vjp_inv_quad(Rule *r) {
+    Tape *t = r->t;
+    Var z = r->in[2], w = op_tri_solve(t, r->in[0], z, TRI_TRANSPOSED), gw = MUL(per_matrix(r), w), two = NUMBER(2);
+    if (r->wants[1]) rule_give(r, 1, MUL(two, gw));
+    if (!r->wants[0]) return;
+    if (factor(r) != NODE_NONE)
+        give_square(r, outer(r, OP1(NEG, gw), w));
+    else
+        rule_give(r, 0, op_tril(t, outer(r, MUL(NUMBER(-2), gw), z), 0));
+}
+
+void vjp_log_diag(Rule *r) {
+    Var l = r->in[0];
+    if (factor(r) != NODE_NONE)
+        give_square(r, MUL(MUL(NUMBER(0.5), per_matrix(r)), op_root_inverse(r->t, l)));
+    else
+        rule_give(r, 0, MUL(per_matrix(r), op_diag_embed(r->t, OP1(RECIPROCAL, op_diagonal(r->t, l)))));
+}
+
+/* dP = -P dS P */
+void vjp_root_inverse(Rule *r) {
+    Tape *t = r->t;
+    Var both = MUL(NUMBER(-0.5), OP2(ADD, r->g, TRANSPOSE(r->g)));
+    give_square(r, op_matmul(t, op_matmul(t, r->out, both), r->out));
+}

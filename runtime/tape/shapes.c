@@ -221,6 +221,10 @@ static Shape shape_tri_solve(const Operands *o) {
     return batched_matrix(o, b.dim[b.rank - 2], b.dim[b.rank - 1]);
 }
 
+static Shape shape_inv_quad(const Operands *o) { return leading(o->in[2]->shape, 2); }
+
+static Shape shape_log_diag(const Operands *o) { return leading(shape_square(o), 2); }
+
 /* [..., T, K, K] -> [..., T + 1, K] */
 static Shape shape_chain(const Operands *o) {
     Shape s = o->in[0]->shape;

@@ -429,6 +429,14 @@ Var op_tri_solve(Tape *t, Var l, Var b, int flags) {
     return op_apply(t, OP_TRI_SOLVE, 2, (Var[]){l, b}, &(OpAttr){.flags = flags});
 }
 
+Var op_inv_quad(Tape *t, Var l, Var b) {
+    return op3(t, OP_INV_QUAD, l, b, op_tri_solve(t, l, b, 0));
+}
+
+Var op_log_diag(Tape *t, Var l) { return op1(t, OP_LOG_DIAG, l); }
+
+Var op_root_inverse(Tape *t, Var l) { return op1(t, OP_ROOT_INVERSE, l); }
+
 Var op_tril(Tape *t, Var a, int64_t k) { return op_apply(t, OP_TRIL, 1, &a, &(OpAttr){.start = k}); }
 
 Var op_diagonal(Tape *t, Var a) { return op1(t, OP_DIAGONAL, a); }

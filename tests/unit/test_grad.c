@@ -256,6 +256,22 @@ static Var build_cholesky(Tape *t, const Case *c, const Var *in) {
 /* Only the triangle that is read may matter, whatever the rest holds. */
 static Var build_tri_solve(Tape *t, const Case *c, const Var *in) { return op_tri_solve(t, in[0], in[1], c->arg); }
 
+/* arg: in[0] itself is the triangle; or the factor of what is made of it is, or a view of that. */
+static Var triangle_of(Tape *t, const Case *c, Var x) {
+    if (c->arg == 0) return x;
+    Var l = build_cholesky(t, c, &x);
+    return c->arg == 1 ? l : op_reshape(t, l, (Shape){.rank = 3, .dim = {1, 3, 3}});
+}
+static Var build_inv_quad(Tape *t, const Case *c, const Var *in) {
+    return op1(t, OP_SQUARE, op_inv_quad(t, triangle_of(t, c, in[0]), in[1]));
+}
+static Var build_log_diag(Tape *t, const Case *c, const Var *in) {
+    return op1(t, OP_SQUARE, op_log_diag(t, triangle_of(t, c, in[0])));
+}
+static Var build_root_inverse(Tape *t, const Case *c, const Var *in) {
+    return op1(t, OP_SQUARE, op_root_inverse(t, triangle_of(t, c, in[0])));
+}
+
 #define S4(a, b, c, d)                                                                                                 \
     {                                                                                                                  \
         .rank = 4, .dim = { a, b, c, d }                                                                               \
@@ -308,6 +324,16 @@ static const Case cases[] = {
     {build_tri_solve, OP_TRI_SOLVE, 2, {S3(2, 3, 3), S2(3, 2)}, {0}, {"POS", "REAL"}, TRI_TRANSPOSED},
     {build_tri_solve, OP_TRI_SOLVE, 2, {S2(3, 3), S2(3, 2)}, {0}, {"POS", "REAL"}, TRI_UPPER},
     {build_tri_solve, OP_TRI_SOLVE, 2, {S2(3, 3), S2(3, 2)}, {0}, {"POS", "REAL"}, TRI_UPPER | TRI_TRANSPOSED},
+    {build_inv_quad, OP_INV_QUAD, 2, {S2(3, 3), S3(2, 3, 2)}, {0}, {"POS", "REAL"}, 0},
+    {build_inv_quad, OP_INV_QUAD, 2, {S3(2, 3, 3), S2(3, 2)}, {0}, {"POS", "REAL"}, 0},
+    {build_inv_quad, OP_INV_QUAD, 2, {S3(2, 3, 3), S3(2, 3, 1)}, {0}, {"REAL", "REAL"}, 1},
+    {build_inv_quad, OP_INV_QUAD, 2, {S2(3, 3), S3(2, 3, 2)}, {0}, {"REAL", "REAL"}, 2},
+    {build_log_diag, OP_LOG_DIAG, 1, {S3(2, 3, 3)}, {0}, {"POS"}, 0},
+    {build_log_diag, OP_LOG_DIAG, 1, {S3(2, 3, 3)}, {0}, {"REAL"}, 1},
+    {build_log_diag, OP_LOG_DIAG, 1, {S2(3, 3)}, {0}, {"REAL"}, 2},
+    {build_root_inverse, OP_ROOT_INVERSE, 1, {S3(2, 3, 3)}, {0}, {"POS"}, 0},
+    {build_root_inverse, OP_ROOT_INVERSE, 1, {S3(2, 3, 3)}, {0}, {"REAL"}, 1},
+    {build_root_inverse, OP_ROOT_INVERSE, 1, {S2(3, 3)}, {0}, {"REAL"}, 2},
 };
 enum { NCASES = sizeof cases / sizeof *cases };
 
