@@ -80,6 +80,8 @@ Module *lang_load(Ctx *c, Globals *g, int file, const LoadOptions *options, Diag
 typedef enum Completeness { TEXT_COMPLETE, TEXT_UNFINISHED, TEXT_WRONG } Completeness;
 Completeness lang_completeness(Ctx *c, const char *text);
 
+/* What a name of another language is here, as a hint; NULL: it is none that people try. */
+const char *lang_foreign_hint(const char *name);
 const char *lang_type_name(TypeKind kind); /* "real", "int", ... */
 const char *lang_binary_text(BinaryOp op); /* "+", "==", ... */
 

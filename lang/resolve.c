@@ -23,20 +23,24 @@ void resolve_warn(Resolver *r, Warning which, Span at, const char *hint, const c
 }
 
 /* -- Names -- */
-static const struct { const char *name, *hint; } FOREIGN[] = {
-    {"True", "did you mean true?"}, {"False", "did you mean false?"}, {"TRUE", "did you mean true?"},
-    {"FALSE", "did you mean false?"}, {"None", "did you mean missing?"}, {"NULL", "did you mean missing?"},
-    {"null", "did you mean missing?"}, {"NA", "did you mean missing?"}, {"NaN", "did you mean nan?"},
-    {"Inf", "did you mean inf?"}, {"break", "there is no break: put the condition into `while`"},
-    {"continue", "there is no continue: use if"},
-};
+const char *lang_foreign_hint(const char *name) {
+    static const struct {
+        const char *name, *hint;
+    } foreign[] = {
+#define FOREIGN(name, code) {name, "here it is " code},
+#define FOREIGN_TEXT(name, text) {name, text},
+#include "lang/foreign.def"
+#undef FOREIGN
+#undef FOREIGN_TEXT
+    };
+    for (size_t i = 0; i < sizeof foreign / sizeof *foreign; i++)
+        if (strcmp(name, foreign[i].name) == 0) return foreign[i].hint;
+    return NULL;
+}
 
 static const char *hint_for_unknown(Resolver *r, const char *name) {
-    for (size_t i = 0; i < sizeof FOREIGN / sizeof *FOREIGN; i++)
-        if (strcmp(name, FOREIGN[i].name) == 0)
-            return FOREIGN[i].hint;
-    const char *near = scope_nearest(r, name);
-    return near ? arena_printf(r->arena, "did you mean %s?", near) : NULL;
+    const char *foreign = lang_foreign_hint(name), *near = foreign ? NULL : scope_nearest(r, name);
+    return near ? arena_printf(r->arena, "did you mean %s?", near) : foreign;
 }
 
 static void report_unknown(Resolver *r, const char *name, Span at, const char *hint) {

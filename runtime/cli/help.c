@@ -296,10 +296,11 @@ static int unknown_name(Session *s, const char *name) {
     int count = 0;
     const Optimizer *optimizers = optimizer_table(&count);
     for (int k = 0; k < count; k++) names_add(&all, optimizers[k].name);
-    const char *near = nearest_name(name, all.list, all.n);
+    const char *foreign = lang_foreign_hint(name), *near = nearest_name(name, all.list, all.n);
     screen_say(&s->screen, SEVERITY_ERROR,
-               near ? arena_printf(s->arena, "did you mean %s?", near)
-                    : "`ppl help functions`, `ppl help distributions` and `ppl help statements` list what there is",
+               foreign ? foreign
+               : near  ? arena_printf(s->arena, "did you mean %s?", near)
+                       : "`ppl help functions`, `ppl help distributions` and `ppl help statements` list what there is",
                "nothing is called '%s'", name);
     return EXIT_USAGE;
 }

@@ -104,9 +104,27 @@ def problem_of_name(name, explained):
     return None if '  for example' in said else 'its help shows no example'
 
 
+GIVEN = '''n = 3; k = 1; x = [1, 2, 3]; y = [4, 5, 6]; p = [0.5, 0.5]; a = [[2, 1], [1, 2]]; b = a
+fn f(v) = 2 * v
+model m { mu ~ Normal(0, 1); observe 1 ~ Normal(mu, 1) }
+'''
+
+
+def foreign_names():
+    """What a name of another language is said to be here runs, and is what the hint says."""
+    text = open(os.path.join(ROOT, 'lang', 'foreign.def'), encoding='utf-8').read()
+    codes = [(name, code.replace('\\"', '"')) for name, code in re.findall(r'^FOREIGN\("(\w+)", "(.*)"\)$', text, re.M)]
+    program = GIVEN + '\n'.join(f'print("{name}", type({code}))' for name, code in codes)
+    done = subprocess.run([PPL, 'run', '--quiet', '-'], input=program, capture_output=True, text=True, timeout=60, check=False)
+    yield 'foreign.def', done.stderr if done.returncode or len(done.stdout.splitlines()) != len(codes) or not codes else ''
+    for name, hint in [(n, 'here it is ' + c) for n, c in codes] + re.findall(r'^FOREIGN_TEXT\("(\w+)", "(.*)"\)$', text, re.M):
+        done = subprocess.run([PPL, 'check', '-'], input=f'print({name})', capture_output=True, text=True, timeout=60, check=False)
+        yield f'the hint for {name}', '' if hint in done.stderr else done.stderr
+
+
 def main():
     passed = failed = 0
-    results, explained = [], {}
+    results, explained = list(foreign_names()), {}
     for names, text, lines in entries():
         results.append((' '.join(names), run(lines)))
         words = set(re.findall(r'\w+', text + ' ' + ' '.join(lines)))
