@@ -19,6 +19,7 @@ typedef struct KernelCall {
     int n;
     const Tensor *const *in; /* as kernel_operand wants them */
     const OpAttr *attr;
+    const struct Indexed *indexed; /* GATHER, SCATTER_ADD: the indices, with an order for sums of numbers, or NULL */
     const KernelEnv *env;
     char *why; /* NULL, or WHY_SIZE characters of room to say why it could not be done */
 } KernelCall;

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "tape/indexed.h"
 #include "tape/kernels.h"
 
 static void fill_zero(const Tensor *t) {
@@ -76,13 +77,6 @@ static Blocks blocks_of(const Tensor *whole, const Tensor *index, int batch) {
     return b;
 }
 
-/* The index as an offset from 0, or -1. */
-static inline int64_t checked_index(real index, int64_t K) {
-    if (!(index >= 1 && index <= (real)K)) return -1;
-    int64_t i = (int64_t)index;
-    return (real)i == index ? i - 1 : -1;
-}
-
 static bool bad_index(const KernelCall *call, real index, int64_t K) {
     if (call->why) snprintf(call->why, WHY_SIZE, "the index %g is not one of 1..%lld", index, (long long)K);
     return false;
@@ -92,7 +86,11 @@ bool kernel_gather(const KernelCall *call) {
     Blocks n = blocks_of(call->in[0], call->in[1], call->attr->dim);
     const real *from = call->in[0]->data, *index = call->in[1]->data;
     real *to = call->out->data;
-    for (int64_t b = 0; b < n.B; b++, from += n.K * n.E)
+    if (call->indexed && n.E == 1)
+        indexed_gather(n.B * n.M, to, from, call->indexed->at);
+    else if (call->indexed)
+        indexed_gather_rows(call->indexed, n.E, to, from);
+    for (int64_t b = 0; b < n.B && !call->indexed; b++, from += n.K * n.E)
         for (int64_t m = 0; m < n.M; m++, to += n.E, index++) {
             int64_t i = checked_index(*index, n.K);
             if (i < 0) return bad_index(call, *index, n.K);
@@ -109,7 +107,11 @@ bool kernel_scatter_add(const KernelCall *call) {
     const real *from = call->in[0]->data, *index = call->in[1]->data;
     real *to = call->out->data;
     fill_zero(call->out);
-    for (int64_t b = 0; b < n.B; b++, to += n.K * n.E)
+    if (call->indexed && n.E == 1)
+        indexed_add(call->indexed, to, from);
+    else if (call->indexed)
+        indexed_add_rows(call->indexed, n.E, to, from);
+    for (int64_t b = 0; b < n.B && !call->indexed; b++, to += n.K * n.E)
         for (int64_t m = 0; m < n.M; m++, from += n.E, index++) {
             int64_t i = checked_index(*index, n.K);
             if (i < 0) return bad_index(call, *index, n.K);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tape/indexed.h"
 #include "tape/optimise.h"
 
 enum { ALIGNMENT = 64 };
@@ -153,6 +154,31 @@ static int dense_long_side(Plan *p, const Node *node, const Operands *o, int k, 
     return value_add(p, fresh, HOME_CONSTANT);
 }
 
+/* Constant indices that were looked at: those of a gather and of its adjoint are the same. */
+typedef struct KnownIndex {
+    struct KnownIndex *next;
+    int value, batch;
+    bool inside;
+    Indexed known;
+} KnownIndex;
+
+static const Indexed *known_index(Plan *p, const Step *s) {
+    int v = s->in[1], batch = s->attr->dim;
+    int64_t K = p->values[s->op == OP_GATHER ? s->in[0] : s->out].tensor->shape.dim[batch];
+    if (p->values[v].home != HOME_CONSTANT || !optimise_enabled()) return NULL;
+    KnownIndex *i = p->indices;
+    while (i && (i->value != v || i->batch != batch || i->known.K != K)) i = i->next;
+    if (!i) {
+        i = ARENA_NEW(p->arena, KnownIndex);
+        *i = (KnownIndex){.next = p->indices, .value = v, .batch = batch};
+        i->inside = indexed_make(&i->known, p->arena, p->values[v].tensor, K, batch);
+        p->indices = i;
+    }
+    bool numbers = shape_size(p->values[s->out].tensor->shape) == i->known.B * K; /* not rows of them */
+    if (i->inside && s->op == OP_SCATTER_ADD && numbers && !i->known.tiles) indexed_order(&i->known, p->arena);
+    return i->inside ? &i->known : NULL;
+}
+
 static int add_operation(Plan *p, const Operands *o, const Node *node, int *in) {
     if (op_class(node->op) == CLASS_CALL)
         for (int k = 0; k < o->n; k++) {
@@ -165,7 +191,9 @@ static int add_operation(Plan *p, const Operands *o, const Node *node, int *in) 
     s->backward = node->backward;
     memcpy(s->in, in, (size_t)o->n * sizeof *in);
     s->attr = o->attr;
-    return step_output(p, s, node->value->shape);
+    int out = step_output(p, s, node->value->shape);
+    if (node->op == OP_GATHER || node->op == OP_SCATTER_ADD) s->indexed = known_index(p, s);
+    return out;
 }
 
 static void add_guard(Plan *p, const Node *node, int watched) {

@@ -38,6 +38,7 @@ typedef struct Step {
     int out; /* a value; -1 for a guard */
     const OpAttr *attr;
     const Tensor *expected;
+    const struct Indexed *indexed; /* as of KernelCall */
 } Step;
 
 /* Steps that run as one: a single one, or elementwise steps and sums of their results that are taken together, a block
@@ -61,6 +62,7 @@ typedef struct Plan {
     size_t bytes; /* of the buffer */
     int *outputs; /* values, dense */
     struct Relaid *relaid; /* constant matrices laid out anew */
+    struct KnownIndex *indices;
 } Plan;
 
 /* Stands for an address that is not known yet; never read or written. */

@@ -271,6 +271,7 @@ static void emit_call(Program *p, Instr *i, const Step *s, const Tensor *const *
     *w = (CallWork){.work = {run_kernel}, .kernel = op_kernel(s->op)};
     w->call = (KernelCall){
         .op = s->op, .out = p->plan.values[s->out].tensor, .n = s->n, .in = in, .attr = s->attr, .env = &p->env};
+    w->call.indexed = s->indexed;
     emit_work(p, i, &w->work);
 }
 

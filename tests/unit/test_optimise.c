@@ -370,6 +370,44 @@ START_TEST(test_short_operations_keep_their_bits) {
 }
 END_TEST
 
+/* Indices that are known before: random, sorted, most of them one, of few targets; more rows than are taken at once. */
+static Var known_index(Case *c, int kind, int64_t rows, int K) {
+    real *index = ARENA_ARRAY(c->arena, real, rows);
+    for (int64_t m = 0; m < rows; m++) {
+        uint64_t u = (uint64_t)(m + 7 * kind) * 0x9e3779b97f4a7c15u >> 33;
+        int64_t any = (int64_t)(u / 9 % (uint64_t)K), most = u % 9 ? 2 % K : any;
+        index[m] = (real)(1 + (kind == 0 ? any : kind == 1 ? m * K / rows : most));
+    }
+    return var_constant(tensor_borrow(c->arena, shape1(rows), index));
+}
+
+START_TEST(test_known_indices_keep_their_bits) {
+    static const int64_t rows[] = {1, 7, 600, 919, 10000};
+    static const int targets[] = {1, 3, 85, 300};
+    real x[WIDTH] = {0};
+    Case *c = case_new(x);
+    int plain, K = targets[_i / 5 % 4];
+    int64_t M = rows[_i % 5];
+    for (int k = 0; k < WIDTH; k++) x[k] = (real)k;
+    Var index = known_index(c, _i / 20, M, K), again = known_index(c, 0, M, (int)M);
+    Var wide = op_gather(c->t, vector(c, 0, 400), known_index(c, 0, M, 400), 0); /* what is added up */
+    Var some = op_gather(c->t, vector(c, 10, K), index, 0), both = MUL(ADD(some, wide), scalar(c, 1));
+    give(c, op_scatter_add(c->t, wide, index, 0, K));
+    give(c, op_scatter_add(c->t, op1(c->t, OP_SQUARE, both), index, 0, K));
+    give(c, op_sum_all(c->t, both));
+    give(c, op_sum_all(c->t, MUL(op_gather(c->t, both, again, 0), both))); /* of as many as there are */
+    Var rows_of_three = op_reshape(c->t, vector(c, 0, 3 * (K / 3) + 3), shape2(K / 3 + 1, 3));
+    Var three = op_gather(c->t, rows_of_three, known_index(c, 0, M, K / 3 + 1), 0);
+    give(c, op_scatter_add(c->t, three, index, 0, K));
+    Var two = op_reshape(c->t, op_concat(c->t, 2, (Var[]){index, known_index(c, 1, M, K)}, 0), shape2(2, M));
+    Var each = op_gather(c->t, op_reshape(c->t, vector(c, 0, 2 * (K / 2 + 1)), shape2(2, K / 2 + 1)),
+                         op_reshape(c->t, known_index(c, 0, 2 * M, K / 2 + 1), shape2(2, M)), 1);
+    give(c, op_scatter_add(c->t, each, two, 1, K));
+    compare(c, x, &plain);
+    case_free(c);
+}
+END_TEST
+
 /* -- Parts of arrays are computed in their places -- */
 
 START_TEST(test_parts_are_joined) {
@@ -403,6 +441,7 @@ int main(void) {
     tcase_add_loop_test(passes, test_random_loops_keep_their_bits, 0, 10);
     tcase_add_loop_test(passes, test_short_operations_keep_their_bits, 0, (int)(sizeof short_ops / sizeof *short_ops));
     tcase_add_test(passes, test_parts_are_joined);
+    tcase_add_loop_test(passes, test_known_indices_keep_their_bits, 0, 60);
     suite_add_tcase(s, passes);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_ENV);
