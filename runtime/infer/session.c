@@ -6,14 +6,16 @@
 #include "infer/fit.h"
 #include "infer/program_tree.h"
 
-/* Bare calls read the parameters of the latest fit. */
+/* Bare calls read the parameters of the latest fit that learned them. */
 static bool latest_param(Interp *in, ParamSite *site) {
     const InferState *s = infer_state(in);
-    if (!s || !s->latest) return false;
-    int k = params_known(s->latest->params, in, site);
-    if (k < 0) return false;
-    site->value = params_value(s->latest->params, in, k);
-    return true;
+    for (const Fit *f = s ? s->latest : NULL; f; f = f->next) {
+        int k = f == s->latest ? params_known(f->params, in, site) : params_find(f->params, site->name);
+        if (k < 0) continue;
+        site->value = params_value(f->params, in, k);
+        return true;
+    }
+    return false;
 }
 
 void infer_attach(Interp *in, const InferSettings *settings) {
@@ -107,6 +109,7 @@ static void run_trial(void *self) {
     params_init(p->params, t->in, p->arena);
     if (!t->guide || p->guide->closure->function->with) {
         p->automatic = value_nothing();
+        p->scores = true;
         p->latents = ARENA_NEW(p->arena, Latents);
         latents_init(p->latents, p->arena, true, true, "an automatic guide");
     }

@@ -132,6 +132,23 @@ print(infer(m, steps = 1, optimizer = sgd(0)).params)
     check('initial value of a net', code == 0 and prints == ['{f: {g_1: {a: [5, 6]}, w: [5, 12], g_2: {a: [5, 6]}}}'], f'{prints} {err}')
 
 
+def values_after_another_fit():
+    """A bare call takes what was learned last, by whichever fit."""
+    code, prints, err = run('''
+net f(x) { param a: real = 1; a * x }
+model one(y) { plate n in 1..len(y) { y[n] ~ Normal(f(1), 1) } }
+model two(y) { mu ~ Normal(0, 1); plate n in 1..len(y) { y[n] ~ Normal(mu, 1) } }
+first = infer(one([3, 3, 3]), steps = 1000, optimizer = adam(0.05))
+second = infer(two([1, 2]), steps = 10)
+print(f(1))
+third = infer(one([5, 5, 5]), steps = 1000, optimizer = adam(0.05))
+print(f(1))
+''')
+    check('a net after another fit', code == 0 and len(prints) == 2, err)
+    for text, value in zip(prints, (3, 5)):
+        near('a net after another fit', numbers(text)[0], value, 1e-3)
+
+
 def parts_of_files():
     """What a file lacks is an error, for training and for what reads parameters; with partial = true it begins afresh, and the
     rest is the file's."""
@@ -177,6 +194,6 @@ def mistakes():
         check(f'mistake {name}', code == 1 and word in err, f'exit {code}: {err}')
 
 
-for test in [inference_network, batches_keep_the_posterior, parameters_of_elements, files, values_of_nets, parts_of_files, tape_is_tree, mistakes]:
+for test in [inference_network, batches_keep_the_posterior, parameters_of_elements, files, values_of_nets, values_after_another_fit, parts_of_files, tape_is_tree, mistakes]:
     test()
 programs.finish()
