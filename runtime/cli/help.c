@@ -114,16 +114,6 @@ static bool show_command(const char *name) {
     return false;
 }
 
-static bool show_form(const char *name) {
-    for (int k = 0; k < NFORMS; k++)
-        if (strcmp(forms[k].name, name) == 0) {
-            printf("%s\n  %s\n", forms[k].form, forms[k].meaning);
-            show_reference(name);
-            return true;
-        }
-    return false;
-}
-
 static void list_forms(void) {
     for (int k = 0; k < NFORMS; k++) printf("%s\n    %s\n", forms[k].form, forms[k].meaning);
 }
@@ -208,7 +198,7 @@ static bool show_optimizer(const char *name) {
         printf("  %-14s %g by default: %s\n", o->options[k].name, o->options[k].value, o->options[k].help);
     puts("  schedule       how the rate changes: cosine(), exponential(), linear(1, 0.1, 1000), warmup(100);\n"
          "                 cosine(warmup = 100) does both");
-    puts("  clip           the most that the norm of the whole gradient may be");
+    puts("  clip           the most that the norm of the whole gradient may be (Pascanu, Mikolov, Bengio 2013)");
     puts("  `rates` of infer gives parameters a rate or an optimizer by path");
     show_reference(name);
     return true;
@@ -221,9 +211,21 @@ static void show_builtin(const Builtin *b) {
 }
 
 static const Builtin *builtin_find(Session *s, const char *name) {
-    for (int k = 0; k < s->interp->nbuiltins; k++)
+    for (int k = s->interp->nbuiltins; k-- > 0;) /* of two the later one, as programs find it */
         if (strcmp(s->interp->builtins[k]->name, name) == 0) return s->interp->builtins[k];
     return NULL;
+}
+
+static bool show_form(Session *s, const char *name) {
+    const Builtin *b = builtin_find(s, name); /* `refine` is a function too */
+    for (int k = 0; k < NFORMS; k++)
+        if (strcmp(forms[k].name, name) == 0) {
+            printf("%s\n  %s\n", forms[k].form, forms[k].meaning);
+            if (b) show_builtin(b);
+            show_reference(name);
+            return true;
+        }
+    return false;
 }
 
 static bool show_library_name(Session *s, const char *name) {
@@ -316,8 +318,8 @@ static bool show_library(Session *s, const char *name) {
     return show_library_name(s, name) || unknown_name(s, name) == EXIT_DONE;
 }
 
-static bool show_fixed(const char *name) {
-    if (strcmp(name, "statements") != 0) return show_command(name) || show_form(name);
+static bool show_fixed(Session *s, const char *name) {
+    if (strcmp(name, "statements") != 0) return show_command(name) || show_form(s, name);
     list_forms();
     return true;
 }
@@ -346,7 +348,7 @@ static void page_close(Page *p) {
 bool help_show(Session *s, const char *name) {
     Page p = {0};
     page_open(&p);
-    bool found = show_fixed(name) || show_library(s, name);
+    bool found = show_fixed(s, name) || show_library(s, name);
     page_close(&p);
     return found;
 }

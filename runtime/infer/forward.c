@@ -209,12 +209,13 @@ const Builtin builtins_forward[] = {
     {"simulate", "(m, n = )", call_simulate,
      "a model or guide run forward, observations drawn anew: a record; with n runs, these are the first dimension", 0},
     {"predict", "(fit, m = , n = )", call_predict,
-     "the posterior predictive: simulate with the latents of n draws of the fit (all by default), the first dimension; m: the "
-     "model on other data",
+     "the posterior predictive: simulate with the latents of n draws of the fit (all by default), the first dimension; "
+     "m: the model on other data",
      0},
     {"posterior", "(fit, q, m = , n = , refine = )", call_posterior,
-     "draws of a guide with what was learned, on new data; with n draws, these are the first dimension; refine: steps of "
-     "`refine`, as trained by default",
+     "draws of a guide with what was learned, on new data; with n draws, these are the first dimension. m: for a guide "
+     "that refines, its model on these data, where the guide's arguments are not those of the model by name; refine: "
+     "steps of `refine`, as trained by default",
      0},
     {0},
 };

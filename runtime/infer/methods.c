@@ -75,13 +75,21 @@ static Value make_importance(Interp *in, const Args *a) {
 
 const Builtin builtins_methods[] = {
     {"svi", "(objective = , optimizer = , baseline = )", make_svi,
-     "stochastic variational inference: the guide nearest to the posterior (Hoffman et al. 2013; Kucukelbir et al. 2017)", 0},
-    {"map", "(f = , xs = , ...)", make_map,
-     "the method: the point of highest density of the variables as written; of a function and lists: f of every "
-     "element",
+     "stochastic variational inference: the guide nearest to the posterior (Hoffman et al. 2013; Kucukelbir et al. "
+     "2017). objective: ELBO() by default, IWAE(k), Renyi(alpha); optimizer: adam(0.01) by default, adam(0.05) where "
+     "neither `steps` nor `epochs` is said; baseline, for draws that no gradient flows through: \"loo\", the mean of "
+     "the other particles, by default; \"average\", a moving average over the steps; \"none\"",
      0},
-    {"laplace", "()", make_laplace, "a Gaussian at the mode, in unconstrained space, and Laplace's formula for the evidence (Tierney and Kadane 1986)", 0},
-    {"importance", "(n = )", make_importance, "n (10000) weighted runs of the guide, or of the prior; weights smoothed (Vehtari et al. 2024)", 0},
+    {"map", "(f = , xs = , ...)", make_map,
+     "map(f, xs): f of every element; of several lists of one length f(x, y, ...). Without them a method: the point of "
+     "highest density of the variables as written, by L-BFGS (Liu and Nocedal 1989) from several starts: map(restarts "
+     "= 10)",
+     0},
+    {"laplace", "()", make_laplace,
+     "a Gaussian at the mode, in unconstrained space, and Laplace's formula for the evidence (Tierney and Kadane 1986)",
+     0},
+    {"importance", "(n = )", make_importance,
+     "n (10000) weighted runs of the guide, or of the prior; weights smoothed (Vehtari et al. 2024)", 0},
 #define NOT_THERE(NAME) {#NAME, "(...)", make_##NAME, "not there yet", 0},
 #include "infer/not_there.def"
 #undef NOT_THERE

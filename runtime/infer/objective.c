@@ -490,13 +490,18 @@ static Value make_renyi(Interp *in, const Args *a) {
 
 const Builtin builtins_objectives[] = {
     {"ELBO", "(particles = , kl_weight = , analytic_kl = )", make_elbo,
-     "the evidence lower bound, as objective of svi; kl_weight: a number, or by step linear(0, 1, 1000); analytic_kl: "
-     "divergences of guide from prior in closed form where there are any",
+     "the evidence lower bound, as objective of svi (Jordan et al. 1999); particles: draws of a step, 1 by default, 8 "
+     "of an automatic guide or where a draw has no gradient; kl_weight: of log q - log p of the latents, 1 by default: "
+     "a number, or by step linear(0, 1, 1000); analytic_kl = true: divergences of guide from prior in closed form "
+     "where there are any",
      0},
-    {"IWAE", "(k)", make_iwae, "the importance-weighted bound of k draws, tighter than the ELBO, as objective of svi (Burda, Grosse, Salakhutdinov "
-     "2016)",
+    {"IWAE", "(k)", make_iwae,
+     "the importance-weighted bound of k draws, tighter than the ELBO, as objective of svi (Burda, Grosse, "
+     "Salakhutdinov 2016)",
      0},
     {"Renyi", "(alpha, k = )", make_renyi,
-     "Renyi's bound of order alpha: 1 is the ELBO, 0 the importance-weighted bound, as objective of svi (Li and Turner 2016)", 0},
+     "Renyi's bound of order alpha: 1 is the ELBO, 0 the importance-weighted bound, as objective of svi "
+     "(Li and Turner 2016); k: draws that are weighed against each other, 8 by default",
+     0},
     {0},
 };

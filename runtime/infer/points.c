@@ -135,8 +135,11 @@ static Value call_unconstrain(Interp *in, const Args *a) { return run(in, a, 2);
 
 const Builtin builtins_points[] = {
     {"unconstrained_logpdf", "(m, u, jacobian = )", call_unconstrained_logpdf,
-     "a model's log density at a point of unconstrained space", 0},
-    {"unconstrained_gradient", "(m, u, jacobian = )", call_unconstrained_gradient, "its gradient", 0},
+     "a model's log density at a point of unconstrained space; jacobian = false: without that of the transforms to the "
+     "supports, which is part of it by default",
+     0},
+    {"unconstrained_gradient", "(m, u, jacobian = )", call_unconstrained_gradient,
+     "the gradient of unconstrained_logpdf(m, u), a vector; jacobian = false: without that of the transforms", 0},
     {"unconstrain", "(m, record)", call_unconstrain,
      "values of the latents as a point of unconstrained space, in the model's order", 0},
     {0},

@@ -274,12 +274,14 @@ static Value call_summary(Interp *in, const Args *a) {
 
 const Builtin builtins_queries[] = {
     {"elbo", "(fit, m = , q = , samples = , refine = , error = )", call_elbo,
-     "the ELBO on given data, one per element of the outermost plate where possible. m, q: model and guide on these data, those "
-     "of the fit by default; samples: draws, 1; error = true: (ELBO, its standard error); refine: steps of `refine`, as trained",
+     "the ELBO on given data, one per element of the outermost plate where possible. m, q: model and guide on these "
+     "data, those of the fit by default; samples: draws, 1; error = true: (ELBO, its standard error); refine: steps of "
+     "`refine`, as trained",
      0},
     {"log_evidence", "(fit, m = , q = , samples = , refine = , error = )", call_log_evidence,
-     "the importance-weighted estimate of log p(data) (Burda, Grosse, Salakhutdinov 2016), with the arguments of elbo; samples: "
-     "5000 by default",
+     "the importance-weighted estimate of log p(data) (Burda, Grosse, Salakhutdinov 2016), one per element of the "
+     "outermost plate where possible. m, q: model and guide on these data, those of the fit by default; samples: "
+     "weighted draws, 5000; error = true: (estimate, its standard error); refine: steps of `refine`, as trained",
      0},
     {"summary", "(fit)", call_summary, "what print(fit) shows, as text", 0},
     {0},

@@ -287,6 +287,9 @@ const Builtin builtins_refine[] = {
     {"gradient", "(v)", call_gradient,
      "in the body of `refine v`: the gradient of this element's ELBO with respect to v", 0},
     {"refine", "(steps = , through = , loss = )", make_refine,
-     "options of refinement: other steps, derivatives through the steps, the loss \"mean\" or \"last\"", 0},
+     "the option of infer: so many `steps` instead of those that are written; through = true: the guide learns through "
+     "all steps, with second derivatives, by default each ELBO through the one step before it; loss: \"mean\", the "
+     "average of the ELBOs after the steps, by default, or \"last\"",
+     0},
     {0},
 };

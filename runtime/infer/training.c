@@ -87,11 +87,13 @@ const Builtin builtins_training[] = {
 #include "infer/optimizers.def"
 #undef OPTIMIZER
     {"cosine", "(final = , warmup = )", make_cosine,
-     "a schedule: after `warmup` steps the rate falls along a cosine to `final` (0.01) times itself", 0},
+     "a schedule: after `warmup` steps the rate falls along a cosine to `final` (0.01) times itself "
+     "(Loshchilov and Hutter 2017)", 0},
     {"exponential", "(final = , warmup = )", make_exponential,
      "a schedule: after `warmup` steps the rate falls exponentially to `final` (0.01) times itself", 0},
     {"linear", "(from, to, steps)", make_linear,
      "a schedule: a factor on the rate, or a weight of the KL term, that goes from `from` to `to` in so many steps", 0},
-    {"warmup", "(steps = )", make_warmup, "a schedule: the rate rises over the first steps (100), then stays", 0},
+    {"warmup", "(steps = )", make_warmup,
+     "a schedule: the rate rises linearly over the first steps (100), then stays (Goyal et al. 2017)", 0},
     {0},
 };

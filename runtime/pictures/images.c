@@ -237,9 +237,9 @@ static Value call_show_images(Interp *in, const Args *given) {
 const Builtin builtins_images[] = {
     {"show_images", "(x, rows = , file = , shape = , range = , zoom = , width = , ascii = )", call_show_images,
      "a grid of images in so many rows: x is [n, height, width], [n, height, width, 3], or flat [n, height * width], "
-     "square "
-     "unless `shape` says [height, width]; 0 is black, 1 white, or `range` = [black, white]; into a .png file, else in "
-     "the terminal",
+     "square unless `shape` says [height, width]; 0 is black, 1 white, or `range` = [black, white]; into a .png file, "
+     "else in the terminal; zoom: pixels of the file by pixel of an image, by default as many as make it 64 high or "
+     "wide" PICTURE_TERMINAL,
      0},
     {0},
 };

@@ -115,7 +115,7 @@ static Value call_plot_pairs(Interp *in, const Args *given) {
 const Builtin builtins_pairs[] = {
     {"plot_pairs", "(x, file = , title = , width = , ascii = )", call_plot_pairs,
      "every variable of a fit, or of a record of draws, against every other: points, histograms, correlations; in the "
-     "terminal or a .png or .svg file",
+     "terminal or a .png or .svg file; title: above them" PICTURE_TERMINAL,
      0},
     {0},
 };

@@ -20,6 +20,9 @@ typedef struct PicturePlace {
     bool ascii;
 } PicturePlace;
 enum { PICTURE_NARROWEST = 20 };
+/* What the help of a function says of its arguments for the terminal. */
+#define PICTURE_TERMINAL                                                                                               \
+    "; in the terminal, width: characters of a line, its own by default; ascii = true: plain characters, no blocks"
 
 /* `file`, `width`, `ascii`: the places of these arguments. `endings` says which files there are: ".png", ".png or
  * .svg". */

@@ -214,8 +214,7 @@ const Builtin builtins_plot[] = {
     {"plot", "(x, y = , file = , kind = , title = , width = , ascii = )", call_plot,
      "a picture in the terminal, or by gnuplot in a .png or .svg file: a histogram of numbers (kind = \"density\", "
      "\"line\", \"points\", \"both\"), points (x, y), lines with names (x, {a: y, b: z}), a fit's objective and "
-     "variables; "
-     "ascii = true: plain characters",
+     "variables; title: above it" PICTURE_TERMINAL,
      0},
     {0},
 };

@@ -71,7 +71,8 @@ static Value call_plot_predictive(Interp *in, const Args *given) {
 const Builtin builtins_predictive[] = {
     {"plot_predictive", "(y, draws, x = , file = , title = , width = , ascii = )", call_plot_predictive,
      "data y against draws in their place (predict(fit, m).y, draws first): bands that hold 50 % and 90 % of the "
-     "draws, their median, the data",
+     "draws, their median, the data; x: where they stand, 1, 2, ... by default; in the terminal or a .png or .svg "
+     "file; title: above it" PICTURE_TERMINAL,
      0},
     {0},
 };

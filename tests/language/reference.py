@@ -10,6 +10,17 @@ PPL = os.environ.get('PPL', os.path.join(ROOT, 'ppl'))
 # gnuplot is no part of what is built and tested: a stand-in at the end of PATH takes its place where it is absent.
 ENVIRONMENT = dict(os.environ, PATH=os.environ['PATH'] + os.pathsep + os.path.join(HERE, 'standin'))
 FORMS = os.path.join(ROOT, 'runtime', 'cli', 'forms.def')
+# What these files define names a source, unless it is plain arithmetic that its own text defines whole.
+SOURCED = ['stdlib/nets.ppl', 'stdlib/flows.ppl', 'stdlib/guides.ppl', 'stdlib/initialisers.ppl',
+           'stdlib/refinement.ppl', 'runtime/infer/methods.c', 'runtime/infer/objective.c',
+           'runtime/infer/optimizers.def']
+PLAIN = {'dense', 'max_pool', 'mean_pool',            # a product, a largest number, a mean
+         'flow_chain', 'reverse_flow', 'affine_flow', # one map after another, the reverse order, a product
+         'auto_delta', 'delta_guide',                 # a point
+         'normal_init', 'uniform_init',               # draws of Normal, of Uniform
+         'batch_standardize', 'direction_and_length'} # less the mean, over the standard deviation; of layer_norm
+FORMULA = re.compile(r'logpdf\(x\) =|density|\b(?:cdf|sf)\s|P\(|[!^]')
+YEAR = re.compile(r'\b(?:17|18|19|20)\d\d\b')
 NUMBER = re.compile(r'(?<![\w.])-?(?:\d+\.?\d*(?:e[-+]?\d+)?)(?![\w.])')
 
 
@@ -122,6 +133,47 @@ def foreign_names():
         yield f'the hint for {name}', '' if hint in done.stderr else done.stderr
 
 
+def described(name):
+    """(signature, text) of the help, without formulas and examples."""
+    lines = help_on(name).partition('  for example\n')[0].split('\n')
+    heads = [l for l in lines if re.match(rf'(?:\w+ )?{name}\(', l)]  # `refine` is a statement, too
+    text = [l for l in lines if l.startswith('  ') and not re.match(r'\s*(=|members:|logpdf\(x\) =) ', l)]
+    return heads[0] if heads else '', '\n'.join(text)
+
+
+def optional_params(head):
+    inner = re.match(r'(?:\w+ )?\w+\((.*)\)', head)
+    plain = inner.group(1) if inner else ''
+    while re.search(r'[([{][^()[\]{}]*[)\]}]', plain):  # what stands in brackets has commas of its own
+        plain = re.sub(r'[([{][^()[\]{}]*[)\]}]', '', plain)
+    return [p.partition('=')[0].partition(':')[0].strip() for p in plain.split(',') if '=' in p]
+
+
+def unexplained_params(name):
+    head, text = described(name)
+    return ', '.join(p for p in optional_params(head) if not re.search(rf'\b{p}\b', text))
+
+
+def sourced_names():
+    found = set()
+    for file in SOURCED:
+        with open(os.path.join(ROOT, file), encoding='utf-8') as f:
+            found |= set(re.findall(r'^(?:fn |net |dist | *\{"|OPTIMIZER\()([A-Za-z]\w*)\b', f.read(), re.M))
+    return found
+
+
+def problem_of_text(name, sourced):
+    missing = unexplained_params(name)
+    if missing:
+        return f'its help says nothing of {missing}'
+    _, text = described(name)
+    if 'not there yet' in text or name not in sourced:
+        return None
+    if name in PLAIN:
+        return 'names a source: it need not stand in PLAIN' if YEAR.search(text) else None
+    return None if YEAR.search(text) else 'its help names no source, as (Kingma and Ba 2015)'
+
+
 def main():
     passed = failed = 0
     results, explained = list(foreign_names()), {}
@@ -138,6 +190,11 @@ def main():
     known = set(all_names()) | {'pi'} | set(statements) - {'import'}  # import needs a second file
     results += [(name, problem_of_name(name, explained)) for name in sorted(known)]
     results += [(name, 'is not a name of the language') for name in sorted(set(explained) - known)]
+    sourced = sourced_names()
+    results += [(name, problem_of_text(name, sourced)) for name in sorted(all_names())]
+    results += [(name, None if FORMULA.search(help_on(name).partition('  for example')[0])
+                 else 'its help shows no formula') for name in sorted(names_of('distributions'))]
+    results += [(name, 'stands in PLAIN and is no such name') for name in sorted(PLAIN - sourced)]
     results.append(('stdlib/reference.md', check_page(page(statements))))
     for name, problem in results:
         passed, failed = passed + (not problem), failed + bool(problem)
