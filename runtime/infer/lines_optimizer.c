@@ -1,7 +1,5 @@
 #include "infer/lines_optimizer.h"
 
-#include <tgmath.h>
-
 enum { LANES = 8 };
 
 /* Kingma and Ba (2015), algorithm 1; `decay`: decoupled weight decay (Loshchilov and Hutter 2019, algorithm 2). */
@@ -9,8 +7,8 @@ static inline void adam_group(const AdamStep *a, int n, real *restrict m, real *
                               const real *restrict g) {
 #pragma omp simd
     for (int i = 0; i < n; i++) {
-        m[i] = a->beta1 * m[i] + (1 - a->beta1) * g[i];
-        v[i] = a->beta2 * v[i] + (1 - a->beta2) * g[i] * g[i];
+        m[i] = moment_flushed(a->beta1 * m[i] + (1 - a->beta1) * g[i]);
+        v[i] = moment_flushed(a->beta2 * v[i] + (1 - a->beta2) * g[i] * g[i]);
         x[i] -= a->rate * (m[i] * a->unbias1 / (sqrt(v[i] * a->unbias2) + a->eps) + a->decay * x[i]);
     }
 }

@@ -1,7 +1,6 @@
 #include "infer/optimizer.h"
 
 #include <string.h>
-#include <tgmath.h>
 
 #include "infer/lines_optimizer.h"
 
@@ -39,8 +38,8 @@ static void rmsprop_update(const double *o, real *state, int64_t n, real *x, con
     const real lr = o[0], rho = o[1], eps = o[2], momentum = o[3], unbiased = unbias(rho, t);
     real *v = state, *velocity = state + n;
     for (int64_t i = 0; i < n; i++) {
-        v[i] = rho * v[i] + (1 - rho) * g[i] * g[i];
-        velocity[i] = momentum * velocity[i] + g[i] / (sqrt(v[i] * unbiased) + eps);
+        v[i] = moment_flushed(rho * v[i] + (1 - rho) * g[i] * g[i]);
+        velocity[i] = moment_flushed(momentum * velocity[i] + g[i] / (sqrt(v[i] * unbiased) + eps));
         x[i] -= lr * velocity[i];
     }
 }
@@ -50,7 +49,7 @@ static void sgd_update(const double *o, real *state, int64_t n, real *x, const r
     (void)t;
     const real lr = o[0], momentum = o[1];
     for (int64_t i = 0; i < n; i++) {
-        state[i] = momentum * state[i] + g[i];
+        state[i] = moment_flushed(momentum * state[i] + g[i]);
         x[i] -= lr * (o[2] != 0 ? g[i] + momentum * state[i] : state[i]);
     }
 }

@@ -63,6 +63,27 @@ START_TEST(sgd_and_rmsprop_take_their_steps) {
 END_TEST
 
 /* f = sum k (x_k - k)^2 / 2, each optimizer with its defaults and a falling rate. */
+/* Where gradients have ended, moments come to be 0 and never stay among the numbers below the normal ones. */
+START_TEST(moments_end) {
+    const char *names[] = {"adam", "adamw", "rmsprop", "sgd"};
+    for (int k = 0; k < 4; k++) {
+        const Optimizer *o = optimizer_find(names[k]);
+        double option[MAX_OPTIONS], state[4] = {0}, x[2] = {1, -2};
+        optimizer_defaults(o, option);
+        option[optimizer_option(o, k < 2 ? "beta1" : "momentum")] = 0.9;
+        if (k < 2) option[optimizer_option(o, "beta2")] = 0.95;
+        for (int t = 1; t <= 20000; t++) {
+            const double g = t == 1 ? 0.5 : 0;
+            optimizer_update(o, option, state, 2, x, (const double[]){g, -g}, t);
+            for (int i = 0; i < optimizer_state_size(o, 2); i++) ck_assert(state[i] == 0 || isnormal(state[i]));
+        }
+        for (int i = 0; i < optimizer_state_size(o, 2); i++) ck_assert(state[i] == 0);
+        ck_assert(x[0] < 1);
+        ck_assert_double_eq_tol(x[0] + x[1], -1, 1e-12);
+    }
+}
+END_TEST
+
 START_TEST(every_optimizer_finds_the_minimum_of_a_quadratic) {
     enum { N = 10, STEPS = 4000 };
     int count;
@@ -338,7 +359,7 @@ END_TEST
 
 int main(void) {
     static const TTest *const *const tests[] = {
-        &adam_takes_the_steps_of_the_paper, &sgd_and_rmsprop_take_their_steps,
+        &adam_takes_the_steps_of_the_paper, &sgd_and_rmsprop_take_their_steps, &moments_end,
         &every_optimizer_finds_the_minimum_of_a_quadratic, &options_are_found_by_name_and_within_their_bounds,
         &schedules_rise_and_fall, &patterns_match_paths, &descent_grows, &gradients_are_clipped_by_norm, &lbfgs_solves_rosenbrock,
         &lbfgs_solves_a_stiff_quadratic, &lbfgs_backs_off_where_the_function_is_not_defined,
