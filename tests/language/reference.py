@@ -141,17 +141,21 @@ def described(name):
     return heads[0] if heads else '', '\n'.join(text)
 
 
-def optional_params(head):
-    inner = re.match(r'(?:\w+ )?\w+\((.*)\)', head)
-    plain = inner.group(1) if inner else ''
-    while re.search(r'[([{][^()[\]{}]*[)\]}]', plain):  # what stands in brackets has commas of its own
-        plain = re.sub(r'[([{][^()[\]{}]*[)\]}]', '', plain)
-    return [p.partition('=')[0].partition(':')[0].strip() for p in plain.split(',') if '=' in p]
+def params(head):
+    """{name: has it a default?} of the first pair of brackets."""
+    inner, depth = '', 0
+    for c in head[head.find('('):]:
+        depth += (c in '([{') - (c in ')]}')
+        if depth == 0:
+            break
+        inner += c if depth == 1 and c not in ')]}' else ''  # what stands in brackets has commas of its own
+    pieces = [p for p in inner[1:].split(',') if p.strip(' .')]
+    return {re.match(r'\s*(\w+)', p).group(1): '=' in p for p in pieces}
 
 
 def unexplained_params(name):
     head, text = described(name)
-    return ', '.join(p for p in optional_params(head) if not re.search(rf'\b{p}\b', text))
+    return ', '.join(p for p, optional in params(head).items() if optional and not re.search(rf'\b{p}\b', text))
 
 
 def sourced_names():
