@@ -14,12 +14,23 @@ enum { NUMBERS_1 = 2, NUMBERS_2 = 3 }; /* the first so many are for numbers */
 
 static Code first_code(Op op) {
     switch (op) {
-#define X(NAME, lanes)                                                                                                 \
+#define X(NAME, ...)                                                                                                   \
     case OP_##NAME: return CODE_##NAME;
         QUICK_1(X)
+        QUICK_VECTOR(X)
         QUICK_2(X)
 #undef X
     default: return CODE_END;
+    }
+}
+
+bool code_is_vector(Op op) {
+    switch (op) {
+#define X(NAME) case OP_##NAME:
+        QUICK_VECTOR(X)
+#undef X
+        return true;
+    default: return false;
     }
 }
 

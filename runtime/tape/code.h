@@ -2,7 +2,7 @@
  *
  * The commonest exact operations on one number or on at most QUICK_LANES have codes of their own, by where their
  * operands are: what the last instructions gave is at hand in a register, so that a chain of operations does not wait
- * for memory. All others call. */
+ * for memory. So have functions of the vector library, where there are registers for all lanes. All others call. */
 #ifndef TAPE_CODE_H
 #define TAPE_CODE_H
 
@@ -26,6 +26,9 @@ enum { QUICK_LANES = 8 };
     X(DIV, A / B)                                                                                                      \
     X(XDIVY, lanes_xdivy(A, B))
 
+/* Functions of the vector library; lanes, or one number in all of them, are passed in a register. */
+#define QUICK_VECTOR(X) X(EXP) X(LOG) X(LOG1P) X(EXPM1) X(TANH) X(SIGMOID) X(SOFTPLUS)
+
 /* An operand: in memory, one number of memory for all lanes, what the last instruction with this kind of result gave;
  * of lanes, the last number for all of them. */
 typedef enum From { FROM_MEMORY, FROM_SPREAD, FROM_LAST, FROM_LAST_NUMBER, FROM_COUNT } From;
@@ -38,10 +41,11 @@ typedef enum Code {
     CODE_ROW,  /* `row` */
     CODE_SUM_MEMORY,
     CODE_SUM_LAST,
-#define X(NAME, lanes) CODE_##NAME, CODE_LAST_##NAME = CODE_##NAME + CODES_1 - 1,
+#define X(NAME, ...) CODE_##NAME, CODE_LAST_##NAME = CODE_##NAME + CODES_1 - 1,
     QUICK_1(X)
+    QUICK_VECTOR(X)
 #undef X
-#define X(NAME, lanes) CODE_##NAME, CODE_LAST_##NAME = CODE_##NAME + CODES_2 - 1,
+#define X(NAME, ...) CODE_##NAME, CODE_LAST_##NAME = CODE_##NAME + CODES_2 - 1,
     QUICK_2(X)
 #undef X
     CODE_COUNT
@@ -76,5 +80,7 @@ typedef struct Instr {
 
 /* The code for an operation on a number (lanes false) or lanes, or CODE_END: there is none. */
 Code code_quick(Op op, bool lanes, const From *from);
+/* It needs registers for all lanes, for one number too, and leaves nothing but its result at hand. */
+bool code_is_vector(Op op);
 
 #endif

@@ -9,6 +9,7 @@
 /* -- The operations on numbers, from ops.def -- */
 
 #define NUMBER real
+#include "tape/vector_math.h"
 #include "tape/elementwise.h"
 
 #define DEFINE_EW(NAME, EXPR)                                                                                          \
@@ -16,15 +17,6 @@
         (void)a, (void)b, (void)c;                                                                                     \
         return EXPR;                                                                                                   \
     }
-#define DEFINE_EWV(NAME, EXPR)
-#define DEFINE_REDUCE(NAME, EXPR)
-#define DEFINE_SOURCE(NAME, EXPR)
-#define DEFINE_VIEW(NAME, EXPR)
-#define DEFINE_CALL(NAME, EXPR)
-#define DEFINE_RANDOM(NAME, EXPR)
-#define OP(NAME, name, arity, class, shape, gradient, lang, domain, expr) DEFINE_##class(NAME, expr)
-#include "tape/ops.def"
-#undef OP
 
 /* -- Lanes -- */
 
@@ -32,6 +24,23 @@
 #include <immintrin.h>
 
 typedef __m512d LanesOf;
+
+/* As groups_NAME of lines_elementwise.c; the compiler keeps A and R in registers. */
+#define DEFINE_EWV(NAME, EXPR)                                                                                         \
+    __attribute__((noinline, unused)) static LanesOf lanes_##NAME(LanesOf x) {                                         \
+        const union {                                                                                                  \
+            LanesOf x;                                                                                                 \
+            real l[QUICK_LANES];                                                                                       \
+        } A = {x}, *B = &A;                                                                                            \
+        LanesOf y;                                                                                                     \
+        real *R = (real *)&y;                                                                                          \
+        _Pragma("omp simd") for (int l = 0; l < QUICK_LANES; l++) {                                                    \
+            const real a = A.l[l], b = B->l[l];                                                                        \
+            (void)b;                                                                                                   \
+            R[l] = (EXPR);                                                                                             \
+        }                                                                                                              \
+        return y;                                                                                                      \
+    }
 
 static inline LanesOf lanes_xdivy(LanesOf a, LanesOf b) {
     const __mmask8 none = _mm512_cmp_pd_mask(a, _mm512_setzero_pd(), _CMP_EQ_OQ) & _mm512_cmp_pd_mask(b, b, _CMP_EQ_OQ);
@@ -59,6 +68,20 @@ static inline real lanes_sum(const Instr *i, LanesOf x) {
     return two[0] + two[1];
 }
 
+#define ROUTINE_VECTOR_NUMBER(NAME, kinds, KIND)                                                                       \
+    NAME##_##kinds : {                                                                                                 \
+        number = lanes_##NAME(_mm512_set1_pd(NUMBER_##KIND(0)))[0];                                                    \
+        *i->out = number;                                                                                              \
+        last = _mm512_setzero_pd();                                                                                    \
+        NEXT;                                                                                                          \
+    }
+#define ROUTINE_VECTOR_LANES(NAME, kinds, KIND)                                                                        \
+    NAME##_##kinds : {                                                                                                 \
+        last = lanes_##NAME(LANES_##KIND(0));                                                                          \
+        lanes_write(i, last);                                                                                          \
+        number = 0;                                                                                                    \
+        NEXT;                                                                                                          \
+    }
 #define LANES_MEMORY(k) lanes_read(i, k)
 #define LANES_SPREAD(k) _mm512_set1_pd(*i->in[k])
 #define LANES_LAST(k) last
@@ -81,7 +104,19 @@ static inline real lanes_sum(const Instr *i, LanesOf x) {
 typedef int LanesOf; /* programs have no such instructions */
 #define ROUTINE_LANES(NAME, kinds, expr, KIND_A, KIND_B) NAME##_##kinds:
 #define ROUTINE_SUM(kind) SUM_##kind:
+#define ROUTINE_VECTOR_NUMBER(NAME, kinds, KIND) NAME##_##kinds:
+#define ROUTINE_VECTOR_LANES(NAME, kinds, KIND) NAME##_##kinds:
+#define DEFINE_EWV(NAME, EXPR)
 #endif
+
+#define DEFINE_REDUCE(NAME, EXPR)
+#define DEFINE_SOURCE(NAME, EXPR)
+#define DEFINE_VIEW(NAME, EXPR)
+#define DEFINE_CALL(NAME, EXPR)
+#define DEFINE_RANDOM(NAME, EXPR)
+#define OP(NAME, name, arity, class, shape, gradient, lang, domain, expr) DEFINE_##class(NAME, expr)
+#include "tape/ops.def"
+#undef OP
 
 /* -- Routines; after a call nothing is at hand -- */
 
@@ -107,7 +142,12 @@ typedef int LanesOf; /* programs have no such instructions */
     ROUTINE_NUMBER(NAME, L, LAST, LAST)                                                                                \
     ROUTINE_LANES(NAME, VM, expr, MEMORY, LAST)                                                                        \
     ROUTINE_LANES(NAME, VL, expr, LAST, LAST)
-#define LABELS_1(NAME, expr)                                                                                           \
+#define ROUTINES_VECTOR(NAME)                                                                                          \
+    ROUTINE_VECTOR_NUMBER(NAME, M, MEMORY)                                                                             \
+    ROUTINE_VECTOR_NUMBER(NAME, L, LAST)                                                                               \
+    ROUTINE_VECTOR_LANES(NAME, VM, MEMORY)                                                                             \
+    ROUTINE_VECTOR_LANES(NAME, VL, LAST)
+#define LABELS_1(NAME, ...)                                                                                           \
     [CODE_##NAME] = &&NAME##_M, [CODE_##NAME + 1] = &&NAME##_L, [CODE_##NAME + 2] = &&NAME##_VM,                       \
     [CODE_##NAME + 3] = &&NAME##_VL,
 #define ROUTINES_2(NAME, expr)                                                                                         \
@@ -136,7 +176,7 @@ typedef int LanesOf; /* programs have no such instructions */
 __attribute__((optimize("no-crossjumping", "no-gcse"))) bool ISA_NAME(code_run)(const Instr *i) {
     static const void *const label[CODE_COUNT] = {
         [CODE_END] = &&END, [CODE_NOTHING] = &&NOTHING, [CODE_WORK] = &&WORK, [CODE_ROW] = &&ROW, [CODE_SUM_MEMORY] = &&SUM_MEMORY,
-        [CODE_SUM_LAST] = &&SUM_LAST, QUICK_1(LABELS_1) QUICK_2(LABELS_2)};
+        [CODE_SUM_LAST] = &&SUM_LAST, QUICK_1(LABELS_1) QUICK_VECTOR(LABELS_1) QUICK_2(LABELS_2)};
     real number;
     LanesOf last;
     FORGET;
@@ -152,6 +192,7 @@ WORK:
 NOTHING:
     NEXT;
     QUICK_1(ROUTINES_1)
+    QUICK_VECTOR(ROUTINES_VECTOR)
     QUICK_2(ROUTINES_2)
     ROUTINE_SUM(MEMORY)
     ROUTINE_SUM(LAST)

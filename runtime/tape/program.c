@@ -203,7 +203,8 @@ static bool has_room(const Program *p, int v) {
 
 static bool emit_quick(Program *p, Instr *i, const Step *s, const EwLoop *loop) {
     int64_t n = loop->dim[0], lanes = n > 1 ? n : 0;
-    if (!p->quick || n > (lines_here()->quick_lanes ? QUICK_LANES : 1) || n < 1) return false;
+    bool registers = lines_here()->quick_lanes, vector = code_is_vector(s->op);
+    if (!p->quick || n > (registers ? QUICK_LANES : 1) || n < 1 || (vector && !registers)) return false;
     From from[EW_MAX];
     for (int k = 0; k < s->n; k++) {
         if (lanes && loop->stride[k][0] != 0 && loop->stride[k][0] != 1) return false;
@@ -218,6 +219,7 @@ static bool emit_quick(Program *p, Instr *i, const Step *s, const EwLoop *loop) 
         i->in[k] = loop->in[k];
         resolve(p, s->in[k], &i->in[k]);
     }
+    if (vector) p->at_hand = (AtHand){0};
     leave_at_hand(p, loop->out, lanes);
     return true;
 }
