@@ -37,9 +37,13 @@ static void *record_gradient(Recorder *r, void *self) {
     tape_grad(r->in->tape, y, NULL, n, inputs, g);
     recorder_output(r, y, &d->value);
     for (int k = 0; k < n; k++) recorder_output(r, g[k], d->gradient + offsets[k]);
-    Var way;
-    for (int k = 0; k < d->pair->params->n && d->with_params; k++)
-        if (params_way(&p.reader, k, &way)) recorder_output(r, way, d->way + d->pair->params->list[k].offset);
+    Var way, unread;
+    for (int k = 0; k < d->pair->params->n && d->with_params; k++) {
+        const ParamInfo *q = &d->pair->params->list[k];
+        if (!params_input(&p.reader, k, &unread)) /* at this point */
+            recorder_output(r, var_constant(tensor_zeros(r->in->ctx, r->in->arena, q->free)), d->gradient + d->npoint + q->offset);
+        if (params_way(&p.reader, k, &way)) recorder_output(r, way, d->way + q->offset);
+    }
     return d;
 }
 
@@ -113,8 +117,8 @@ static bool run_safely(Density *d, Recorder *r) {
 }
 
 double density_at(Density *d, const double *x, double *gradient) {
-    reals_from_doubles(d->point, x, d->size);
-    memset(d->gradient, 0, sizeof(real) * (size_t)d->size);
+    d->recorder.slots[SLOT_POINT] = reals_of_doubles(d->point, x, d->size);
+    if (d->with_params) d->recorder.slots[SLOT_PARAMS] = d->recorder.slots[SLOT_POINT] + d->npoint;
     d->evaluations++;
     if (!run_safely(d, &d->recorder)) {
         for (int64_t k = 0; k < d->size && gradient; k++) gradient[k] = NAN;
@@ -134,7 +138,8 @@ typedef struct Product {
 
 static void try_product(void *self) { recorder_run(&((Product *)self)->d->hessian, STEP_CHECK, 0); }
 
-bool density_hessian_vector(Density *d, const double *v, double *product) {
+/* Hessian times v at d->point, by differentiating the gradient; false: an operation has no second derivative. */
+static bool hessian_vector(Density *d, const double *v, double *product) {
     reals_from_doubles(d->vector, v, d->size);
     memset(d->product, 0, sizeof(real) * (size_t)d->size);
     Scope saved;
@@ -168,7 +173,7 @@ void density_hessian(Density *d, const double *x, double *hessian) {
     reals_from_doubles(d->point, x, n);
     for (int64_t k = 0; k < n && second; k++) {
         v[k] = 1;
-        second = density_hessian_vector(d, v, hessian + k * n);
+        second = hessian_vector(d, v, hessian + k * n);
         v[k] = 0;
         for (int64_t i = 0; i < n && second; i++) second = isfinite(hessian[k * n + i]);
     }

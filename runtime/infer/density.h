@@ -9,8 +9,8 @@ typedef struct Density {
     Interp *in;
     Pair *pair;
     Recorder recorder, hessian;
-    real *point;    /* [size]: the latents' point, then (with_params) the learned parameters' values */
-    real *gradient; /* at the last point */
+    real *point;    /* [size]: the latents' point, then (with_params) the learned parameters' values; of the Hessian */
+    real *gradient; /* at the last point that density_at was given */
     real *way;      /* of running averages to what they follow there; by parameter, 0 for the others */
     real *vector, *product;
     real value;
@@ -21,12 +21,11 @@ typedef struct Density {
 
 /* The pair has been checked (its layout is known). Memory is the pair's. */
 void density_init(Density *d, Pair *pair, uint64_t seed, bool with_params);
-/* log density at x[size]; gradient (may be NULL). -inf where it cannot be computed. */
+/* log density at x[size]; gradient (may be NULL). -inf where it cannot be computed. Until the next call `recorder` reads
+ * x where it is. */
 double density_at(Density *d, const double *x, double *gradient);
 /* For searches over density_at: options that suit the precision of the run. */
 LbfgsOptions density_search(void);
-/* Hessian times v at the last point, by differentiating the gradient; false: an operation has no second derivative. */
-bool density_hessian_vector(Density *d, const double *v, double *product);
 /* The Hessian at x [size, size], from second derivatives or, where there are none, differences of gradients. */
 void density_hessian(Density *d, const double *x, double *hessian);
 

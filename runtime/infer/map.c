@@ -45,6 +45,7 @@ static void climb_from(Climb *c, double *x) {
     options.visit_self = c;
     LbfgsResult r = lbfgs_minimize(c->job->fit->arena, minus_density, c, c->density.size, x, &options);
     c->why = lbfgs_status_text(r.status);
+    if (c->finite == 0 && c->density.size) memcpy(c->best, x, sizeof(double) * (size_t)c->density.size);
     if (r.status == LBFGS_START || !isfinite(r.f)) return;
     c->finite++;
     if (c->finite > 1 && !(-r.f > c->value)) return;
@@ -55,6 +56,7 @@ static void climb_from(Climb *c, double *x) {
 }
 
 static _Noreturn void refuse_nonfinite(Climb *c) {
+    density_at(&c->density, c->best, NULL);
     recorder_run(&c->density.recorder, STEP_CHECK, 0); /* raises what a run raises */
     blame_last_run(c->density.pair, &c->density.recorder, 0, "the log density is not finite at any start",
                    "let the prior keep to where each operation is defined");

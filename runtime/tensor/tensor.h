@@ -12,6 +12,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "base/arena.h"
 #include "base/ctx.h"
@@ -28,8 +29,22 @@ static inline void reals_from_doubles(real *to, const double *from, int64_t n) {
     for (int64_t k = 0; k < n; k++) to[k] = (real)from[k];
 }
 static inline void doubles_from_reals(double *to, const real *from, int64_t n) {
+#ifdef REAL_FLOAT
 #pragma omp simd
     for (int64_t k = 0; k < n; k++) to[k] = from[k];
+#else
+    if (n) memcpy(to, from, (size_t)n * sizeof *to);
+#endif
+}
+/* from[n] itself where that will do, else copied to `room`. */
+static inline const real *reals_of_doubles(real *room, const double *from, int64_t n) {
+#ifdef REAL_FLOAT
+    reals_from_doubles(room, from, n);
+    return room;
+#else
+    (void)room, (void)n;
+    return from;
+#endif
 }
 
 enum { MAX_RANK = 12 };
