@@ -1,5 +1,5 @@
 /* Matrix products, Cholesky factors, triangular systems: OpenBLAS and LAPACK over the last two dimensions, batched
- * over the others; small products by plain loops. What is called depends on shapes and strides alone. */
+ * over the others; small matrices by lines of work (lines_small.c). What is called depends on shapes and strides alone. */
 #include <cblas.h>
 #include <math.h>
 #include <stdio.h>
@@ -74,14 +74,21 @@ static void batch_next(Batch *b) {
     }
 }
 
-static void small_product(int64_t n, int64_t m, int64_t K, const real *a, int64_t ar, int64_t ac, const real *b,
-                          int64_t br, int64_t bc, real *out) {
+static void product_by_loops(int64_t n, int64_t m, int64_t K, const real *a, int64_t ar, int64_t ac, const real *b,
+                             int64_t br, int64_t bc, real *out) {
     for (int64_t i = 0; i < n; i++)
         for (int64_t j = 0; j < m; j++) {
             real s = 0;
             for (int64_t k = 0; k < K; k++) s += a[i * ar + k * ac] * b[k * br + j * bc];
             out[i * m + j] = s;
         }
+}
+
+static bool is_small(int64_t n) { return n > 0 && n <= lines_here()->small->rows; }
+
+static bool is_small_product(int64_t n, int64_t m, int64_t K) {
+    double rows = lines_here()->small->rows;
+    return n > 1 && m > 1 && is_small(K) && (double)n * (double)m * (double)K <= rows * rows * rows;
 }
 
 /* A large product by blocks of rows (or columns, of which there are then more). The blocks are fixed by the shape: BLAS may
@@ -126,6 +133,7 @@ bool kernel_matmul(const KernelCall *call) {
     int64_t n = out->shape.dim[ro - 2], m = out->shape.dim[ro - 1], K = a->shape.dim[ra - 1], lda, ldb;
     bool ta, tb, small = K == 0 || (double)n * (double)m * (double)K <= SMALL_PRODUCT;
     const Lines *lines = product_by_lines(n, m, K) ? lines_here() : NULL;
+    bool tiny = is_small_product(n, m, K);
     matrix_layout(a, &ta, &lda);
     matrix_layout(b, &tb, &ldb);
     for (Batch w = batch_start(call); w.left > 0 && n > 0 && m > 0; batch_next(&w)) {
@@ -137,9 +145,14 @@ bool kernel_matmul(const KernelCall *call) {
             lines->matrix_vector(m, K, w.in[1], b->stride[rb - 1], b->stride[rb - 2], w.in[0], a->stride[ra - 1], w.to);
             continue;
         }
+        if (tiny) {
+            lines_here()->small->product(n, m, K, w.in[0], a->stride[ra - 2], a->stride[ra - 1], w.in[1],
+                                         b->stride[rb - 2], b->stride[rb - 1], w.to);
+            continue;
+        }
         if (!small && (n == 1 || m == 1)) memset(w.to, 0, (size_t)(n * m) * sizeof(real)); /* gemv may scale NaN by 0 */
         if (small)
-            small_product(n, m, K, w.in[0], a->stride[ra - 2], a->stride[ra - 1], w.in[1], b->stride[rb - 2],
+            product_by_loops(n, m, K, w.in[0], a->stride[ra - 2], a->stride[ra - 1], w.in[1], b->stride[rb - 2],
                           b->stride[rb - 1], w.to);
         else if (m == 1) /* b and the output are vectors */
             GEMV(CblasRowMajor, ta ? CblasTrans : CblasNoTrans, (int)(ta ? K : n), (int)(ta ? n : K), 1, w.in[0],
@@ -154,21 +167,28 @@ bool kernel_matmul(const KernelCall *call) {
     return true;
 }
 
+/* Of a[n, n], of which the lower triangle is read; gives 0, or the first row at which it is not positive definite. */
+static int cholesky(int64_t n, const Tensor *in, const real *a, real *l) {
+    int r = in->shape.rank;
+    int64_t sr = in->stride[r - 2], sc = in->stride[r - 1];
+    if (is_small(n)) return lines_here()->small->cholesky((int)n, a, sr, sc, l);
+    for (int64_t i = 0; i < n; i++) {
+        for (int64_t j = 0; j <= i; j++) l[i * n + j] = a[i * sr + j * sc];
+        memset(l + i * n + i + 1, 0, (size_t)(n - 1 - i) * sizeof *l);
+    }
+    int bad = lapack_cholesky_real(n, l);
+    for (int64_t i = 0; i < n && !bad; i++)
+        if (!isfinite(l[i * n + i])) bad = (int)i + 1; /* NaN passes LAPACK */
+    return bad;
+}
+
 bool kernel_cholesky(const KernelCall *call) {
-    const Tensor *out = call->out;
-    int64_t n = out->shape.dim[out->shape.rank - 1];
-    tensor_assign(out, call->in[0]);
-    real *l = out->data;
-    for (int64_t count = n ? shape_size(out->shape) / (n * n) : 0; count > 0; count--, l += n * n) {
-        int bad = lapack_cholesky_real(n, l);
-        for (int64_t i = 0; i < n && !bad; i++)
-            if (!isfinite(l[i * n + i])) bad = (int)i + 1; /* NaN passes LAPACK */
-        if (bad) {
-            if (call->why) snprintf(call->why, WHY_SIZE, "the matrix is not positive definite (row %d)", bad);
-            return false;
-        }
-        for (int64_t i = 0; i < n; i++)
-            for (int64_t j = i + 1; j < n; j++) l[i * n + j] = 0;
+    int64_t n = call->out->shape.dim[call->out->shape.rank - 1];
+    for (Batch w = batch_start(call); w.left > 0 && n > 0; batch_next(&w)) {
+        int bad = cholesky(n, call->in[0], w.in[0], w.to);
+        if (!bad) continue;
+        if (call->why) snprintf(call->why, WHY_SIZE, "the matrix is not positive definite (row %d)", bad);
+        return false;
     }
     return true;
 }
@@ -181,7 +201,13 @@ bool kernel_tri_solve(const KernelCall *call) {
     int64_t ld;
     matrix_layout(l, &transposed, &ld);
     bool upper = flags & TRI_UPPER, solve_transposed = flags & TRI_TRANSPOSED;
+    int64_t sr = l->stride[l->shape.rank - 2], sc = l->stride[l->shape.rank - 1];
     for (Batch w = batch_start(call); w.left > 0 && n > 0 && m > 0; batch_next(&w)) {
+        if (is_small(n)) {
+            lines_here()->small->solve((int)n, w.in[0], solve_transposed ? sc : sr, solve_transposed ? sr : sc,
+                                       upper != solve_transposed, m, w.in[1], b->stride[rb - 2], b->stride[rb - 1], w.to);
+            continue;
+        }
         for (int64_t i = 0; i < n; i++)
             for (int64_t j = 0; j < m; j++) w.to[i * m + j] = w.in[1][i * b->stride[rb - 2] + j * b->stride[rb - 1]];
         TRSM(CblasRowMajor, CblasLeft, upper != transposed ? CblasUpper : CblasLower,
@@ -226,9 +252,14 @@ bool kernel_log_diag(const KernelCall *call) {
 bool kernel_root_inverse(const KernelCall *call) {
     Shape s = call->out->shape;
     int64_t n = s.dim[s.rank - 1];
-    tensor_assign(call->out, call->in[0]);
+    const real *l = call->in[0]->data;
     real *a = call->out->data;
-    for (int64_t count = n ? shape_size(s) / (n * n) : 0; count > 0; count--, a += n * n) {
+    for (int64_t count = n ? shape_size(s) / (n * n) : 0; count > 0; count--, l += n * n, a += n * n) {
+        if (is_small(n)) {
+            lines_here()->small->root_inverse((int)n, l, a);
+            continue;
+        }
+        memcpy(a, l, (size_t)(n * n) * sizeof *a);
         lapack_root_inverse_real(n, a);
         for (int64_t i = 0; i < n; i++)
             for (int64_t j = 0; j < i; j++) a[j * n + i] = a[i * n + j];

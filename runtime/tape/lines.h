@@ -28,6 +28,22 @@ double sums_total(int64_t nblocks, const double *sums);
 typedef void MatrixVectorFn(int64_t n, int64_t K, const real *a, int64_t sr, int64_t sc, const real *b, int64_t sb,
                             real *out);
 
+/* Matrices of few rows, 1 to `rows` of them, for which a call of BLAS or LAPACK costs more than the work; row by row where no
+ * strides are given. The same bits for all strides. */
+typedef struct SmallMatrices {
+    int rows;
+    /* The lower factor of a dense symmetric matrix, of which the lower triangle is read; gives 0, or the first row (from 1)
+     * at which it is not positive definite and finite. */
+    int (*cholesky)(int n, const real *a, int64_t sr, int64_t sc, real *l);
+    void (*root_inverse)(int n, const real *l, real *out); /* (l l^T)^-1 of a lower triangle */
+    /* out[n, m] with l out = b for a lower triangle l with strides sr, sc; backwards: an upper one. */
+    void (*solve)(int n, const real *l, int64_t sr, int64_t sc, bool backwards, int64_t m, const real *b, int64_t br,
+                  int64_t bc, real *out);
+    /* out[n, m] = a b, for any n and m and K <= rows. */
+    void (*product)(int64_t n, int64_t m, int64_t K, const real *a, int64_t ar, int64_t ac, const real *b, int64_t br,
+                    int64_t bc, real *out);
+} SmallMatrices;
+
 /* Runs instructions up to the last one; false: one could not be done (code.h). */
 struct Instr;
 typedef bool CodeRunFn(const struct Instr *i);
@@ -45,6 +61,7 @@ typedef struct Lines {
     SumBlockFn *sum_block;
     LogsumexpRowsFn *logsumexp_rows;
     MatrixVectorFn *matrix_vector; /* NULL where BLAS is as good */
+    const SmallMatrices *small;
     CodeRunFn *code_run;
     bool quick_lanes; /* has it the instructions for lanes (code.h)? */
 } Lines;

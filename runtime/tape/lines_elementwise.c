@@ -231,6 +231,7 @@ SumColumnsFn ISA_NAME(sum_columns);
 SumBlockFn ISA_NAME(sum_block);
 LogsumexpRowsFn ISA_NAME(logsumexp_rows);
 MatrixVectorFn ISA_NAME(matrix_vector);
+extern const SmallMatrices ISA_NAME(small_matrices);
 CodeRunFn ISA_NAME(code_run);
 
 #define KINDS_1(name) .one = one_##name, .dense = {v_##name}
@@ -256,6 +257,7 @@ const Lines ISA_NAME(lines) = {
 #ifdef __AVX512F__
     .matrix_vector = ISA_NAME(matrix_vector),
 #endif
+    .small = &ISA_NAME(small_matrices),
     .code_run = ISA_NAME(code_run),
 #if defined __AVX512F__ && !defined REAL_FLOAT
     .quick_lanes = true,

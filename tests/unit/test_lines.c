@@ -148,12 +148,153 @@ START_TEST(test_matrix_times_vector) {
 }
 END_TEST
 
+/* -- Small matrices: right, and the same bits whatever the strides; behind each result stands a number that stays -- */
+
+enum { MOST_ROWS = 32, WIDE = 2 * MOST_ROWS + 5, CANARY = 12345 };
+
+/* The same matrix [n, m] lying in three ways: by rows, by columns, apart. */
+typedef struct Ways {
+    real by[3][3 * MOST_ROWS * WIDE];
+    int64_t sr[3], sc[3];
+} Ways;
+
+static void lay(Ways *w, int n, int m, real (*entry)(const void *self, int i, int j), const void *self) {
+    for (int k = 0; k < 3; k++) {
+        w->sr[k] = k == 0 ? m : k == 1 ? 1 : 3 * m;
+        w->sc[k] = k == 0 ? 1 : k == 1 ? n : 3;
+        for (int i = 0; i < n; i++)
+            for (int j = 0; j < m; j++) w->by[k][i * w->sr[k] + j * w->sc[k]] = entry(self, i, j);
+    }
+}
+
+static real random_entry(const void *self, int i, int j) {
+    uint64_t state = *(const uint64_t *)self + (uint64_t)(1000 * i + j);
+    noise(&state);
+    return noise(&state) - 0.5;
+}
+
+/* Positive definite below the diagonal; what is above must not matter. */
+static real square_entry(const void *self, int i, int j) {
+    double sum = i == j;
+    if (j > i) return NAN;
+    for (int k = 0; k < MOST_ROWS; k++) sum += random_entry(self, i, k) * random_entry(self, j, k);
+    return sum;
+}
+
+static real triangle_entry(const void *self, int i, int j) {
+    return i == j ? 2 + random_entry(self, i, j) : i > j ? random_entry(self, i, j) : NAN;
+}
+
+static real upper_entry(const void *self, int i, int j) { return triangle_entry(self, j, i); }
+
+static void assert_same(int size, const real *x, const real *y, const char *what, int n, int way) {
+    for (int k = 0; k < size; k++)
+        if (!same_bits(x[k], y[k])) ck_abort_msg("%s, n = %d, way %d: element %d differs", what, n, way, k);
+    if (x[size] != CANARY) ck_abort_msg("%s, n = %d writes behind its end", what, n);
+}
+
+static void assert_close(double x, double y, const char *what, int n) { /* ck_assert writes to a pipe each time */
+    if (!(fabs(x - y) <= 1e-12)) ck_abort_msg("%s, n = %d: %.17g is not %.17g", what, n, x, y);
+}
+
+static void check_factor(const SmallMatrices *small, int n, uint64_t seed) {
+    Ways s;
+    real l[3][MOST_ROWS * MOST_ROWS + 1], p[MOST_ROWS * MOST_ROWS + 1];
+    lay(&s, n, n, square_entry, &seed);
+    for (int k = 0; k < 3; k++) {
+        l[k][n * n] = CANARY;
+        ck_assert_int_eq(small->cholesky(n, s.by[k], s.sr[k], s.sc[k], l[k]), 0);
+        assert_same(n * n, l[k], l[0], "cholesky", n, k);
+    }
+    p[n * n] = CANARY;
+    small->root_inverse(n, l[0], p);
+    assert_same(0, p + n * n, p, "root_inverse", n, 0);
+    for (int i = 0; i < n; i++)
+        for (int j = 0; j < n; j++) {
+            double sum = 0, one = 0;
+            for (int k = 0; k < n; k++) sum += l[0][i * n + k] * l[0][j * n + k];
+            for (int k = 0; k < n; k++) one += p[i * n + k] * s.by[0][(k > j ? k : j) * n + (k > j ? j : k)];
+            assert_close(sum, s.by[0][(i > j ? i : j) * n + (i > j ? j : i)], "cholesky", n);
+            assert_close(l[0][i * n + j] * (j > i), 0, "above the diagonal", n);
+            assert_close(one, i == j, "inverse", n);
+            if (!same_bits(p[i * n + j], p[j * n + i])) ck_abort_msg("the inverse is not symmetric, n = %d", n);
+        }
+    static const real bad[] = {-1, 0, NAN, INFINITY};
+    for (int k = 0; k < 4; k++) {
+        int at = (n - 1) * (k + 1) / 4;
+        real kept = s.by[0][at * n + at];
+        s.by[0][at * n + at] = bad[k];
+        ck_assert_int_eq(small->cholesky(n, s.by[0], n, 1, l[0]), at + 1);
+        s.by[0][at * n + at] = kept;
+    }
+}
+
+static void check_solve(const SmallMatrices *small, int n, uint64_t seed) {
+    Ways l[2], b;
+    real x[MOST_ROWS * WIDE + 1], first[MOST_ROWS * WIDE + 1], one[MOST_ROWS + 1];
+    lay(&l[0], n, n, triangle_entry, &seed);
+    lay(&l[1], n, n, upper_entry, &seed);
+    lay(&b, n, WIDE, random_entry, &seed);
+    for (int k = 0; k < 18; k++) {
+        int way = k % 3, right = k / 3 % 3;
+        bool upper = k >= 9;
+        x[n * WIDE] = one[n] = CANARY;
+        small->solve(n, l[upper].by[way], l[upper].sr[way], l[upper].sc[way], upper, WIDE, b.by[right], b.sr[right], b.sc[right], x);
+        if (way + right == 0) memcpy(first, x, sizeof x);
+        assert_same(n * WIDE, x, first, "solve", n, k);
+        int j = (7 * k) % WIDE; /* one right-hand side by itself */
+        small->solve(n, l[upper].by[way], l[upper].sr[way], l[upper].sc[way], upper, 1, b.by[right] + j * b.sc[right], b.sr[right], 1, one);
+        for (int i = 0; i < n; i++) {
+            double sum = 0;
+            if (!same_bits(one[i], x[i * WIDE + j])) ck_abort_msg("solve, n = %d, %d: one by itself differs", n, k);
+            for (int q = 0; q < n; q++)
+                if (upper ? q >= i : q <= i) sum += l[upper].by[0][i * n + q] * one[q];
+            assert_close(sum, b.by[0][i * WIDE + j], "solve", n);
+        }
+        ck_assert(one[n] == CANARY);
+    }
+}
+
+static void check_product(const SmallMatrices *small, int n, uint64_t seed) {
+    Ways a, b;
+    real x[MOST_ROWS * WIDE + 1], first[MOST_ROWS * WIDE + 1];
+    lay(&a, MOST_ROWS, n, random_entry, &seed);
+    lay(&b, n, WIDE, random_entry, &seed);
+    for (int k = 0; k < 9; k++) {
+        int left = k % 3, right = k / 3;
+        x[MOST_ROWS * WIDE] = CANARY;
+        small->product(MOST_ROWS, WIDE, n, a.by[left], a.sr[left], a.sc[left], b.by[right], b.sr[right], b.sc[right], x);
+        if (k == 0) memcpy(first, x, sizeof x);
+        assert_same(MOST_ROWS * WIDE, x, first, "product", n, k);
+    }
+    for (int i = 0; i < MOST_ROWS; i++)
+        for (int j = 0; j < WIDE; j++) {
+            double sum = 0;
+            for (int k = 0; k < n; k++) sum += a.by[0][i * n + k] * b.by[0][k * WIDE + j];
+            assert_close(x[i * WIDE + j], sum, "product", n);
+        }
+}
+
+START_TEST(test_small_matrices) {
+    Isa isa = (Isa)_i;
+    if (!isa_runs(isa)) return;
+    const SmallMatrices *small = lines_of(isa)->small;
+    ck_assert(small->rows > 1 && small->rows <= MOST_ROWS);
+    for (int n = 1; n <= small->rows; n++) {
+        check_factor(small, n, (uint64_t)(77 * n));
+        check_solve(small, n, (uint64_t)(77 * n));
+        check_product(small, n, (uint64_t)(77 * n));
+    }
+}
+END_TEST
+
 int main(void) {
     Suite *s = suite_create("lines");
     TCase *c = tcase_create("lines");
     tcase_add_loop_test(c, test_vector_functions_are_accurate, 0, ISA_COUNT * ROWS);
     tcase_add_loop_test(c, test_bits_do_not_depend_on_place, 0, ISA_COUNT);
     tcase_add_loop_test(c, test_matrix_times_vector, 0, 9);
+    tcase_add_loop_test(c, test_small_matrices, 0, ISA_COUNT);
     suite_add_tcase(s, c);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_ENV);
