@@ -16,33 +16,50 @@ enum { LANES = 8 };
 __attribute__((simd("notinbranch"), const)) double vector_log(double x) __asm__("log");
 __attribute__((simd("notinbranch"), const)) double vector_cos(double x) __asm__("cos");
 
-/* Philox4x32-10 of random.c lane by lane: two times 64 random bits each. */
+/* Philox4x32-10 of random.c lane by lane: two times 64 random bits each. A round waits for the one before: `lanes` may be
+ * two groups of them, whose rounds alternate. */
 #ifdef __AVX512F__
+typedef struct Block {
+    __m512i c0, c1, c2, c3, k0, k1; /* words in the low halves; what is in the high halves does not matter to the products */
+} Block;
+
 static inline __m512i lanes_of(const uint32_t *x) { return _mm512_cvtepu32_epi64(_mm256_loadu_si256((const __m256i *)x)); }
 
-/* Words in the low halves of 64-bit lanes; what is in the high halves does not matter to the products. */
-static inline void philox(const Normals *b, int at, uint64_t *restrict high, uint64_t *restrict low) {
-    __m512i c0 = lanes_of(&b->counter[0][at]), c1 = lanes_of(&b->counter[1][at]), c2 = lanes_of(&b->counter[2][at]),
-            c3 = lanes_of(&b->counter[3][at]), k0 = lanes_of(&b->key[0][at]), k1 = lanes_of(&b->key[1][at]);
-    const __m512i m0 = _mm512_set1_epi64(0xD2511F53), m1 = _mm512_set1_epi64(0xCD9E8D57),
-                  w0 = _mm512_set1_epi64(0x9E3779B9), w1 = _mm512_set1_epi64(0xBB67AE85),
-                  half = _mm512_set1_epi64(0xFFFFFFFF);
+static inline Block block_load(const Normals *b, int at) {
+    return (Block){lanes_of(&b->counter[0][at]), lanes_of(&b->counter[1][at]), lanes_of(&b->counter[2][at]),
+                   lanes_of(&b->counter[3][at]), lanes_of(&b->key[0][at]),     lanes_of(&b->key[1][at])};
+}
+
+static inline void block_round(Block *x) {
+    const __m512i p0 = _mm512_mul_epu32(x->c0, _mm512_set1_epi64(0xD2511F53)),
+                  p1 = _mm512_mul_epu32(x->c2, _mm512_set1_epi64(0xCD9E8D57));
+    x->c0 = _mm512_xor_si512(_mm512_srli_epi64(p1, 32), _mm512_xor_si512(x->c1, x->k0));
+    x->c2 = _mm512_xor_si512(_mm512_srli_epi64(p0, 32), _mm512_xor_si512(x->c3, x->k1));
+    x->c1 = p1;
+    x->c3 = p0;
+    x->k0 = _mm512_add_epi64(x->k0, _mm512_set1_epi64(0x9E3779B9));
+    x->k1 = _mm512_add_epi64(x->k1, _mm512_set1_epi64(0xBB67AE85));
+}
+
+static inline void block_store(const Block *x, uint64_t *restrict high, uint64_t *restrict low) {
+    const __m512i half = _mm512_set1_epi64(0xFFFFFFFF);
+    _mm512_storeu_si512(high, _mm512_or_si512(_mm512_slli_epi64(x->c0, 32), _mm512_and_si512(x->c1, half)));
+    _mm512_storeu_si512(low, _mm512_or_si512(_mm512_slli_epi64(x->c2, 32), _mm512_and_si512(x->c3, half)));
+}
+
+static inline void philox(const Normals *b, int at, int lanes, uint64_t *restrict high, uint64_t *restrict low) {
+    Block x = block_load(b, at), y = block_load(b, at + lanes - LANES);
     for (int round = 0; round < 10; round++) {
-        const __m512i p0 = _mm512_mul_epu32(c0, m0), p1 = _mm512_mul_epu32(c2, m1);
-        c0 = _mm512_xor_si512(_mm512_srli_epi64(p1, 32), _mm512_xor_si512(c1, k0));
-        c2 = _mm512_xor_si512(_mm512_srli_epi64(p0, 32), _mm512_xor_si512(c3, k1));
-        c1 = p1;
-        c3 = p0;
-        k0 = _mm512_add_epi64(k0, w0);
-        k1 = _mm512_add_epi64(k1, w1);
+        block_round(&x);
+        if (lanes > LANES) block_round(&y);
     }
-    _mm512_storeu_si512(high, _mm512_or_si512(_mm512_slli_epi64(c0, 32), _mm512_and_si512(c1, half)));
-    _mm512_storeu_si512(low, _mm512_or_si512(_mm512_slli_epi64(c2, 32), _mm512_and_si512(c3, half)));
+    block_store(&x, high, low);
+    if (lanes > LANES) block_store(&y, high + LANES, low + LANES);
 }
 #else
-static inline void philox(const Normals *b, int at, uint64_t *restrict high, uint64_t *restrict low) {
+static inline void philox(const Normals *b, int at, int lanes, uint64_t *restrict high, uint64_t *restrict low) {
 #pragma omp simd
-    for (int i = 0; i < LANES; i++) {
+    for (int i = 0; i < lanes; i++) {
         uint32_t c0 = b->counter[0][at + i], c1 = b->counter[1][at + i], c2 = b->counter[2][at + i],
                  c3 = b->counter[3][at + i], k0 = b->key[0][at + i], k1 = b->key[1][at + i];
         for (int round = 0; round < 10; round++) {
@@ -60,18 +77,22 @@ static inline void philox(const Normals *b, int at, uint64_t *restrict high, uin
 }
 #endif
 
-void ISA_NAME(box_muller)(const Normals *b, int n, double *restrict out) {
-    for (int at = 0; at < n; at += LANES) {
-        uint64_t high[LANES], low[LANES];
-        philox(b, at, high, low);
+static inline __attribute__((always_inline)) void normals(const Normals *b, int at, int lanes, double *restrict out) {
+    uint64_t high[2 * LANES], low[2 * LANES];
+    philox(b, at, lanes, high, low);
 #pragma omp simd
-        for (int i = 0; i < LANES; i++) {
-            /* 52 bits become a fraction by setting the exponent of a double in [1, 2): exact, and quick everywhere */
-            union { uint64_t bits; double x; } a, c;
-            a.bits = high[i] >> 12 | 0x3FF0000000000000u;
-            c.bits = low[i] >> 12 | 0x3FF0000000000000u;
-            const double u1 = (a.x - 1) + 0x1p-53, u2 = (c.x - 1) + 0x1p-53;
-            out[at + i] = sqrt(-2 * vector_log(u1)) * vector_cos(2 * M_PI * u2);
-        }
+    for (int i = 0; i < lanes; i++) {
+        /* 52 bits become a fraction by setting the exponent of a double in [1, 2): exact, and quick everywhere */
+        union { uint64_t bits; double x; } a, c;
+        a.bits = high[i] >> 12 | 0x3FF0000000000000u;
+        c.bits = low[i] >> 12 | 0x3FF0000000000000u;
+        const double u1 = (a.x - 1) + 0x1p-53, u2 = (c.x - 1) + 0x1p-53;
+        out[i] = sqrt(-2 * vector_log(u1)) * vector_cos(2 * M_PI * u2);
     }
+}
+
+void ISA_NAME(box_muller)(const Normals *b, int n, double *restrict out) {
+    int at = 0;
+    for (; at + LANES < n; at += 2 * LANES) normals(b, at, 2 * LANES, out + at);
+    if (at < n) normals(b, at, LANES, out + at);
 }

@@ -79,9 +79,12 @@ static Var real_inverse(Tape *t, const Constraint *k, Var x) {
     return x;
 }
 
+static bool is_zero(Var v) { return !var_is_taped(v) && v.value->shape.rank == 0 && *v.value->data == 0; }
+
 static Var lower_forward(Tape *t, const Constraint *k, Var u, Var *log_jacobian) {
     if (log_jacobian) *log_jacobian = u;
-    return op2(t, OP_ADD, k->low, op1(t, OP_EXP, u));
+    Var x = op1(t, OP_EXP, u);
+    return is_zero(k->low) ? x : op2(t, OP_ADD, k->low, x); /* the tape sees through log exp u */
 }
 
 static Var lower_inverse(Tape *t, const Constraint *k, Var x) {

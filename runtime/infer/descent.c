@@ -145,7 +145,8 @@ void descent_update(Descent *d, real *gradient, long step, double factor) {
     }
 }
 
-void descent_follow(const Descent *d, real *gradient) {
+bool descent_follow(const Descent *d, real *gradient) {
+    bool any = false;
     for (int k = 0; k < d->nparams; k++) {
         const ParamInfo *p = &d->params->list[k];
         if (!(p->share > 0)) continue;
@@ -153,7 +154,9 @@ void descent_follow(const Descent *d, real *gradient) {
             d->params->values[i] -= (real)p->share * gradient[i];
             gradient[i] = 0;
         }
+        any = true;
     }
+    return any;
 }
 
 double descent_rate(const Descent *d, long step) {

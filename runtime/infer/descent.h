@@ -55,8 +55,8 @@ void descent_check(const Descent *d, Span at);
 /* Move the parameters against `gradient` (which may be scaled): step = 1, 2, ... for the schedules (0: without them), a
  * factor on all rates. */
 void descent_update(Descent *d, real *gradient, long step, double factor);
-/* Move the running averages, and take them out of `gradient` (before its norm is looked at). */
-void descent_follow(const Descent *d, real *gradient);
+/* Move the running averages, and take them out of `gradient` (before its norm is looked at). True: there are some. */
+bool descent_follow(const Descent *d, real *gradient);
 /* The rate of the rule without pattern at this step. */
 double descent_rate(const Descent *d, long step);
 void descent_restart(Descent *d); /* the optimizers forget */

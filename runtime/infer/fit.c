@@ -53,13 +53,20 @@ void fit_note(Fit *f, const char *format, ...) {
     f->report.notes = (const char **)f->notes;
 }
 
+static void release_trace(void *self) { free(((Fit *)self)->trace); }
+
+/* Not in the arena: it becomes as long as the run, and grows where it is. */
+static void grow_trace(Fit *f) {
+    long capacity = f->trace_capacity ? 2 * f->trace_capacity : 1024;
+    double *more = realloc(f->trace, sizeof *more * (size_t)capacity);
+    if (!more) ctx_raise_here(f->in->ctx, ERROR_PROGRAM, "memory is exhausted");
+    if (!f->trace) arena_defer(f->arena, release_trace, f);
+    f->trace = more;
+    f->trace_capacity = capacity;
+}
+
 void fit_trace_add(Fit *f, double objective) {
-    if (f->ntrace == f->trace_capacity) {
-        f->trace_capacity = f->trace_capacity ? 2 * f->trace_capacity : 1024;
-        double *more = ARENA_ARRAY(f->arena, double, f->trace_capacity);
-        if (f->ntrace) memcpy(more, f->trace, sizeof *more * (size_t)f->ntrace);
-        f->trace = more;
-    }
+    if (f->ntrace == f->trace_capacity) grow_trace(f);
     f->trace[f->ntrace++] = objective;
 }
 

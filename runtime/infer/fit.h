@@ -56,6 +56,8 @@ typedef struct ProgressState {
     bool begun;
     long first_step; /* the first that was told of, and when */
     double first_time, last_report;
+    double last_look, stride; /* at the clock; calls from one look to the next */
+    long wait;                /* calls until then */
     double objective; /* a running mean */
 } ProgressState;
 

@@ -333,7 +333,6 @@ static const ScoreRun *run_bound(Bound *b, uint32_t step, uint32_t particle) {
 /* Run after run. With the other particles as baseline, a first round finds out what there is to be taken off. */
 static double step_by_particle(Bound *b, uint32_t step) {
     double total = 0;
-    clear(b->direction, b->size);
     score_store_clear(&b->store);
     if (b->baseline == BASELINE_LOO && b->scored && b->particles > 1)
         for (int k = 0; k < b->particles; k++) score_store_add(&b->store, run_bound(b, step, (uint32_t)k));
@@ -343,7 +342,7 @@ static double step_by_particle(Bound *b, uint32_t step) {
         if (b->together) return NAN; /* cannot be: it only ever changes to run after run */
         if (b->baseline == BASELINE_AVERAGE) score_store_add(&b->store, run);
         total += b->elbos[0];
-        for (int64_t i = 0; i < b->size; i++) b->direction[i] -= b->gradient[i];
+        for (int64_t i = 0; i < b->size; i++) b->direction[i] = (k ? b->direction[i] : 0) - b->gradient[i];
     }
     score_store_average(&b->store);
     for (int64_t i = 0; b->particles > 1 && i < b->size; i++) b->direction[i] /= b->particles;

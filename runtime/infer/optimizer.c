@@ -13,9 +13,9 @@ const OptimizerLines *optimizer_lines(void) {
 
 /* -- Updates. Options come in the order of the table at the foot. -- */
 
-/* 1 / (1 - beta^t): from where beta^t <= exp(-t (1 - beta)) is 0, without asking for it. */
+/* 1 / (1 - beta^t): from where beta^t <= exp(-t (1 - beta)) is nothing beside 1, without asking for it. */
 static real unbias(double beta, int64_t t) {
-    double power = (1 - beta) * (double)t > 800 ? 0 : pow(beta, (double)t);
+    double power = (1 - beta) * (double)t > 40 ? 0 : pow(beta, (double)t);
     return (real)(1 / (1 - power));
 }
 

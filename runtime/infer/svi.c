@@ -10,8 +10,8 @@ static const double OUTLIER = 10;
 
 enum { PATIENCE = 10 };
 
-static bool all_finite(const real *x, int64_t n) {
-    if (isfinite(optimizer_lines()->squares(n, x))) return true;
+static bool all_finite(double squares, const real *x, int64_t n) {
+    if (isfinite(squares)) return true;
     double sum = 0; /* squares may overflow */
     for (int64_t i = 0; i < n; i++) sum += x[i] - x[i]; /* NaN where one is not finite */
     return sum == 0;
@@ -32,7 +32,8 @@ double svi_step(Svi *s, uint32_t step) {
         uint32_t noise = step + (uint32_t)k * 0x01000000u;
         double f = bound_step(&s->bound, noise);
         if (descent_grow(&s->descent)) s->size = s->descent.size; /* a new structure may bring parameters */
-        if (isfinite(f) && all_finite(s->bound.direction, s->size)) return f;
+        s->squares = optimizer_lines()->squares(s->size, s->bound.direction);
+        if (isfinite(f) && all_finite(s->squares, s->bound.direction, s->size)) return f;
         if (k == PATIENCE) refuse_nonfinite(s, f);
     }
 }
@@ -40,16 +41,18 @@ double svi_step(Svi *s, uint32_t step) {
 /* Rare draws from heavy tails have gradients that throw Adam off for a long time: under automatic guides norms are cut
  * at some times their running geometric mean. */
 static void cut_outlier(Svi *s) {
-    double norm = gradient_norm(s->bound.direction, s->size);
-    if (!(norm > 0)) return;
-    double level = s->updates ? exp(s->log_norm) : norm, limit = OUTLIER * level;
-    if (norm > limit) gradient_clip(s->bound.direction, s->size, limit);
-    double weight = fmax(0.05, 1.0 / (double)(s->updates + 1));
-    s->log_norm = (1 - weight) * (s->updates ? s->log_norm : 0) + weight * log(fmin(norm, limit));
+    double log_norm = s->squares > 1e-280 && s->squares < 1e300 ? 0.5 * log(s->squares)
+                                                                : log(gradient_norm(s->bound.direction, s->size));
+    if (log_norm == -INFINITY) return;
+    double level = s->updates ? s->log_norm : log_norm, limit = log(OUTLIER) + level;
+    if (log_norm > limit) gradient_clip(s->bound.direction, s->size, exp(limit));
+    double weight = s->updates < 20 ? 1.0 / (double)(s->updates + 1) : 0.05;
+    s->log_norm = (1 - weight) * level + weight * fmin(log_norm, limit);
 }
 
 void svi_update(Svi *s, long step, double rate_factor) {
-    descent_follow(&s->descent, s->bound.direction);
+    if (descent_follow(&s->descent, s->bound.direction))
+        s->squares = optimizer_lines()->squares(s->size, s->bound.direction);
     if (s->pair->automatic.kind != VALUE_NONE && s->descent.rules[0].choice.clip == 0) cut_outlier(s);
     s->updates++;
     descent_update(&s->descent, s->bound.direction, step, rate_factor);

@@ -13,6 +13,7 @@ typedef struct Svi {
     Descent descent;
     int64_t size;    /* parameters known to it */
     int64_t updates; /* since the start, or since svi_restart */
+    double squares;  /* sum of those of the gradient; may have over- or underflowed */
     double log_norm; /* running mean of the log of the gradient's norm */
 } Svi;
 

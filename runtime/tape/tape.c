@@ -263,12 +263,12 @@ static Tensor *compute_call(Tape *t, const Operands *o, Shape shape) {
 /* -- Functions of their inverses: log exp x = x, (sqrt x)^2 = x. Better conditioned than what they stand for, and recorded
  * so from the start: the walk and every program compute the same. -- */
 
-/* What `undone` was applied to where v is its result, or a view of that; value NULL: it is not. */
+/* What `undone` was applied to where v is its result, or a view of that (without gradient, too); value NULL: it is not. */
 static Var inverse_of(Tape *t, Op undone, Var v) {
     if (!var_is_taped(v)) return (Var){0};
     const Node node = t->nodes[v.node];
     if (node.op == undone) return (Var){t->nodes[node.inputs[0]].value, node.inputs[0]};
-    bool view = op_class(node.op) == CLASS_VIEW && node.op != OP_VARIABLE && node.op != OP_STOP_GRADIENT;
+    bool view = op_class(node.op) == CLASS_VIEW && node.op != OP_VARIABLE;
     if (!view) return (Var){0};
     NodeId from = node.inputs[0];
     Var x = inverse_of(t, undone, (Var){t->nodes[from].value, from});
