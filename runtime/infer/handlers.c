@@ -461,7 +461,7 @@ void terms_add(Terms *t, Interp *in, Value v, const Axis *particles) {
     uint32_t dims = 0;
     for (int k = 0; k < shape.rank; k++)
         if (k >= a.naxes || (a.axes[k] != particles && a.axes[k] != t->kept)) dims |= 1u << k;
-    Var sum = dims ? op_reduce(in->tape, OP_SUM, a.var, dims) : a.var;
+    Var sum = op_sum_linear(in->tape, a.var, dims);
     double scale = 1; /* a batch stands for the whole plate */
     for (int k = 0; k < a.naxes; k++)
         if (axis_is_subset(a.axes[k]) && a.axes[k] != t->kept) scale *= (double)a.axes[k]->population / (double)a.axes[k]->size;

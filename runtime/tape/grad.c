@@ -34,23 +34,27 @@ _Noreturn void rule_missing(const Rule *r, const char *of) {
     ctx_raise(r->t->ctx, ERROR_PROGRAM, r->span, NULL, "there is no derivative of %s with respect to %s", name, of);
 }
 
-void rule_give(Rule *r, int k, Var share) { r->shares[k] = op_sum_to(r->t, share, r->in[k].value->shape); }
-
-static bool is_constant_one(Var v) {
-    if (var_is_taped(v) || v.value->data[0] != 1) return false;
-    for (int d = 0; d < v.value->shape.rank; d++)
-        if (v.value->shape.dim[d] == 0 || (v.value->shape.dim[d] != 1 && v.value->stride[d] != 0)) return false;
-    return true;
-}
-
 Var rule_times(Rule *r, Var a, Var b) {
     Shape s;
     if (shape_size(a.value->shape) && shape_size(b.value->shape) &&
         shape_broadcast(a.value->shape, b.value->shape, &s)) {
-        if (is_constant_one(a) && shape_equal(s, b.value->shape)) return b;
-        if (is_constant_one(b) && shape_equal(s, a.value->shape)) return a;
+        if (var_is_ones(a) && shape_equal(s, b.value->shape)) return b;
+        if (var_is_ones(b) && shape_equal(s, a.value->shape)) return a;
     }
     return op2(r->t, OP_MUL, a, b);
+}
+
+static Var filled(Tape *t, real x, Shape shape) { return op_expand(t, var_number(t, x), shape); }
+
+/* A number with which a whole array of shares would be multiplied waits until the array has been summed, or is given as a
+ * gradient: as a rule it is multiplied with the few numbers that are left. */
+void rule_give(Rule *r, int k, Var share) {
+    Factor f = r->factor;
+    while (factor_take(r->t, r->first, &share, &f)) continue;
+    Var sum = op_sum_to(r->t, share, r->in[k].value->shape);
+    bool number = shape_size(sum.value->shape) <= 1;
+    r->shares[k] = number ? factor_apply(r->t, f, sum) : sum;
+    r->factors[k] = number ? factor_one : f;
 }
 
 /* The share that a SLICE (of step 1) gives to a part of its operand; `next` as in Sweep.pieces. */
@@ -64,10 +68,12 @@ typedef struct Sweep {
     Tape *t;
     bool *needed;  /* by node: leads to a variable of interest, and is one of its derivatives' way */
     Var *gradient; /* by node; value NULL: none arrived */
+    Factor *factor; /* of that */
     int *shares;   /* by node: 1 + the last of its shares, 0: none */
     struct Share {
         int next;
         Var var;
+        Factor factor;
     } * share;
     int nshares, share_room;
     int *pieces;   /* by node: 1 + the last of its pieces, 0: none */
@@ -75,10 +81,8 @@ typedef struct Sweep {
     int npieces, room;
 } Sweep;
 
-static Var filled(Tape *t, real x, Shape shape) { return op_expand(t, var_number(t, x), shape); }
-
 /* What arrives at a node is added up when its turn has come: what a loop shares gets many shares. */
-static void sweep_add(Sweep *s, NodeId id, Var share) {
+static void sweep_add(Sweep *s, NodeId id, Var share, Factor factor) {
     if (s->nshares == s->share_room) {
         int room = s->share_room ? 2 * s->share_room : 64;
         struct Share *more = ARENA_ARRAY(s->t->arena, struct Share, room);
@@ -86,18 +90,25 @@ static void sweep_add(Sweep *s, NodeId id, Var share) {
         s->share = more;
         s->share_room = room;
     }
-    s->share[s->nshares] = (struct Share){s->shares[id], share};
+    s->share[s->nshares] = (struct Share){s->shares[id], share, factor};
     s->shares[id] = ++s->nshares;
 }
 
 static void sweep_total(Sweep *s, NodeId id) {
     int n = 0;
-    for (int k = s->shares[id]; k; k = s->share[k - 1].next) n++;
-    if (n == 0) return;
-    Var *all = ARENA_ARRAY(s->t->arena, Var, n);
-    for (int k = s->shares[id], at = n; k; k = s->share[k - 1].next) all[--at] = s->share[k - 1].var;
+    if (!s->shares[id]) return;
+    Factor common = s->share[s->shares[id] - 1].factor;
+    bool equal = true;
+    for (int k = s->shares[id]; k; k = s->share[k - 1].next, n++)
+        equal = equal && factor_equal(s->share[k - 1].factor, common);
     s->t->ctx->span = s->t->nodes[id].span;
+    Var *all = ARENA_ARRAY(s->t->arena, Var, n);
+    for (int k = s->shares[id], at = n; k; k = s->share[k - 1].next) {
+        const struct Share *share = &s->share[k - 1];
+        all[--at] = equal ? share->var : factor_apply(s->t, share->factor, share->var);
+    }
     s->gradient[id] = op_total(s->t, n, all);
+    s->factor[id] = equal ? common : factor_one;
 }
 
 /* -- Slices: a loop over the elements of an array would pad each element's share to the whole array. Shares of
@@ -169,30 +180,48 @@ static void sweep_pieces(Sweep *s, NodeId id) {
     n = merge_pieces(s, p, n);
     Shape whole = s->t->nodes[id].value->shape;
     for (int k = 0; k < n; k++)
-        if (p[k].count >= 0) sweep_add(s, id, join_pieces(s, whole, p + k, n - k));
+        if (p[k].count >= 0) sweep_add(s, id, join_pieces(s, whole, p + k, n - k), factor_one);
 }
 
 /* -- The sweep -- */
+
+/* The whole gradient of a node. */
+static Var sweep_gradient(Sweep *s, NodeId id) {
+    s->gradient[id] = factor_apply(s->t, s->factor[id], s->gradient[id]);
+    s->factor[id] = factor_one;
+    return s->gradient[id];
+}
+
+/* Are the node's shares no more numbers than what arrived at it, and cheap? */
+static bool carries_factor(Op op) {
+    return op_class(op) == CLASS_EW || op_class(op) == CLASS_VIEW || op == OP_GATHER;
+}
 
 static void sweep_node(Sweep *s, NodeId id) {
     enum { FEW = 4 };
     Node node = s->t->nodes[id]; /* a copy: rules append nodes */
     Var few_in[FEW], few_shares[FEW] = {{0}};
+    Factor few_factors[FEW];
     NodeId few_to[FEW];
     bool few_wants[FEW], many = node.ninputs > FEW, any = false;
     Var *in = many ? ARENA_ARRAY(s->t->arena, Var, node.ninputs) : few_in;
     Var *shares = many ? ARENA_ARRAY(s->t->arena, Var, node.ninputs) : few_shares;
+    Factor *factors = many ? ARENA_ARRAY(s->t->arena, Factor, node.ninputs) : few_factors;
     NodeId *to = many ? ARENA_ARRAY(s->t->arena, NodeId, node.ninputs) : few_to;
     bool *wants = many ? ARENA_ARRAY(s->t->arena, bool, node.ninputs) : few_wants;
     for (int k = 0; k < node.ninputs; k++) {
         NodeId input = node.inputs[k];
         const Node *from = &s->t->nodes[input];
         to[k] = input;
+        factors[k] = factor_one;
         in[k] = (Var){from->value, from->op == OP_CONSTANT ? NODE_NONE : input};
         wants[k] = s->needed[input];
         any |= wants[k];
     }
     if (!any || rules[node.op].gradient == GRADIENT_ZERO) return;
+    bool piece = node.op == OP_SLICE && node.attr->step == 1 && node.attr->count > 0;
+    s->t->ctx->span = node.span;
+    if (piece || !carries_factor(node.op)) sweep_gradient(s, id);
     Rule r = {.t = s->t,
               .op = node.op,
               .span = node.span,
@@ -201,18 +230,20 @@ static void sweep_node(Sweep *s, NodeId id) {
               .in = in,
               .out = {node.value, id},
               .g = s->gradient[id],
+              .factor = s->factor[id],
+              .first = s->t->nnodes,
               .wants = wants,
               .shares = shares,
+              .factors = factors,
               .to = to};
     if (!rules[node.op].rule) rule_missing(&r, "its operands");
-    s->t->ctx->span = node.span;
-    if (node.op == OP_SLICE && node.attr->step == 1 && node.attr->count > 0) {
+    if (piece) {
         keep_piece(s, &node, s->gradient[id]);
         return;
     }
     rules[node.op].rule(&r);
     for (int k = 0; k < node.ninputs; k++)
-        if (wants[k] && shares[k].value) sweep_add(s, to[k], shares[k]);
+        if (wants[k] && shares[k].value) sweep_add(s, to[k], shares[k], factors[k]);
 }
 
 /* Marks what lies between the variables of interest and node `last`. */
@@ -245,7 +276,8 @@ static void sweep(Tape *t, Var y, const Var *seed, int n, const Var *wrt, Var *o
         s.pieces = ARENA_ARRAY(t->arena, int, last + 1);
         sweep_mark(&s, last, n, wrt);
         s.shares = ARENA_ARRAY(t->arena, int, last + 1);
-        sweep_add(&s, last, seed ? op_expand(t, *seed, y.value->shape) : filled(t, 1, y.value->shape));
+        s.factor = ARENA_ARRAY(t->arena, Factor, last + 1);
+        sweep_add(&s, last, seed ? op_expand(t, *seed, y.value->shape) : filled(t, 1, y.value->shape), factor_one);
         for (NodeId id = last; id >= 0; id--) {
             if (!s.needed[id]) continue;
             sweep_pieces(&s, id);
@@ -256,7 +288,7 @@ static void sweep(Tape *t, Var y, const Var *seed, int n, const Var *wrt, Var *o
     t->ctx->span = span;
     for (int k = 0; k < n; k++) {
         bool reached = var_is_taped(y) && var_is_taped(wrt[k]) && wrt[k].node <= last && s.gradient[wrt[k].node].value;
-        out[k] = reached ? s.gradient[wrt[k].node] : filled(t, 0, wrt[k].value->shape);
+        out[k] = reached ? sweep_gradient(&s, wrt[k].node) : filled(t, 0, wrt[k].value->shape);
     }
     t->backward = backward;
 }

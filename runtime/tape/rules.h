@@ -5,7 +5,7 @@
 #ifndef TAPE_RULES_H
 #define TAPE_RULES_H
 
-#include "tape/tape.h"
+#include "tape/linear.h"
 
 typedef struct Rule {
     Tape *t;
@@ -14,9 +14,12 @@ typedef struct Rule {
     const OpAttr *attr;
     int n;
     const Var *in;     /* constants come without a node */
-    Var out, g;        /* the output and the gradient that arrived at it */
+    Var out, g;        /* the output and the gradient that arrived at it, but for its factor */
+    Factor factor;     /* shares are linear in g: it is theirs too */
+    NodeId first;      /* of the nodes that the rule appends */
     const bool *wants; /* which operands lead to a variable of interest */
-    Var *shares;       /* what was given to each operand; value NULL: nothing */
+    Var *shares;       /* what was given to each operand, but for its factor; value NULL: nothing */
+    Factor *factors;
     NodeId *to;        /* the node that it goes to, the operand's or one that the operand is a function of */
 } Rule;
 

@@ -45,6 +45,12 @@
 /* The logarithm of a sum that is 0 stands for no share at all: exp(-inf - 0) is 0 where exp(-inf + inf) is not. */
 static Var finite_log(Rule *r, Var y) { return WHERE(OP2(EQ, y, NUMBER(-INFINITY)), NUMBER(0), y); }
 
+/* 2 g a: of a constant number g one product is left; of an array the 2 is its factor. */
+static Var doubled(Rule *r, Var g, Var a) {
+    bool number = shape_size(r->out.value->shape) == 1;
+    return number ? MUL(MUL(g, NUMBER(2)), a) : MUL(MUL(g, a), NUMBER(2));
+}
+
 static Var half_square(Rule *r, Var a) { return MUL(NUMBER(0.5), SQUARE(a)); }
 
 /* density / cdf at a, with the cdf's logarithm y. Far out the squares cancel: there t + 1 / t - 2 / t^3, t = -a. */
@@ -65,7 +71,7 @@ UNARY(log, SHARE(g, a))
 UNARY(log1p, SHARE(g, ADD(a, NUMBER(1))))
 UNARY(expm1, MUL(g, EXP(a)))
 UNARY(sqrt, SHARE(MUL(g, NUMBER(0.5)), y))
-UNARY(square, MUL(MUL(g, NUMBER(2)), a)) /* of a constant g one product is left */
+UNARY(square, doubled(r, g, a))
 UNARY(squared_root, g)
 UNARY(reciprocal, NEG(MUL(g, SQUARE(y))))
 UNARY(sin, MUL(g, OP1(COS, a)))

@@ -129,6 +129,9 @@ Var op_sum_all(Tape *t, Var a);
 /* n >= 1 values that broadcast, added up pairwise: the error grows with log n, and so do the operations. */
 Var op_total(Tape *t, int n, const Var *terms);
 Var op_sum_to(Tape *t, Var a, Shape shape); /* undo a broadcast */
+/* The sum over dims of terms that are rounded themselves, as log densities are: a number with which all of them were
+ * multiplied, or that was added to all of them, is so once. Other bits than op_reduce (linear.c). */
+Var op_sum_linear(Tape *t, Var a, uint32_t dims);
 Var op_cumsum(Tape *t, Var a, int dim);
 Var op_matmul(Tape *t, Var a, Var b);       /* [..., n, k] @ [..., k, m], leading dimensions broadcast */
 Var op_transpose(Tape *t, Var a);           /* the last two dimensions */

@@ -272,6 +272,17 @@ static Var build_root_inverse(Tape *t, const Case *c, const Var *in) {
     return op1(t, OP_SQUARE, op_root_inverse(t, triangle_of(t, c, in[0])));
 }
 
+/* Numbers that whole arrays are multiplied with: shares with the same ones and with others, through sums and views. */
+static Var build_factors(Tape *t, const Case *c, const Var *in) {
+    Var s = in[1], half = var_number(t, -0.5), square = op1(t, OP_SQUARE, in[0]);
+    Var three = op_expand(t, var_number(t, 3), square.value->shape);
+    Var x = op2(t, OP_MUL, op1(t, OP_NEG, op2(t, OP_DIV, square, s)), three);
+    Var y = op_permute(t, op2(t, OP_SUB, op2(t, OP_MUL, s, in[0]), x), (int[]){1, 0});
+    Var z = op2(t, OP_SUB, op2(t, OP_DIV, op2(t, OP_MUL, half, op1(t, OP_SQUARE, y)), s), op1(t, OP_LOG, s));
+    Var sum = c->arg ? op_sum_linear(t, z, c->arg) : op_matmul(t, z, op2(t, OP_MUL, in[0], s));
+    return op2(t, OP_ADD, op2(t, OP_MUL, s, op1(t, OP_SIN, sum)), op2(t, OP_MUL, op1(t, OP_COS, sum), s));
+}
+
 #define S4(a, b, c, d)                                                                                                 \
     {                                                                                                                  \
         .rank = 4, .dim = { a, b, c, d }                                                                               \
@@ -295,6 +306,9 @@ static const Case cases[] = {
     {build_reduce, OP_REDUCE_MIN, 1, {S3(2, 3, 2)}, {0}, {"REAL"}, 6},
     {build_reduce, OP_LOGSUMEXP, 1, {S3(2, 3, 2)}, {0}, {"REAL"}, 4},
     {build_reduce, OP_LOGSUMEXP, 1, {S3(2, 3, 2)}, {0}, {"REAL"}, 5},
+    {build_factors, OP_MUL, 2, {S2(2, 3), {0}}, {0}, {"UNIT", "POS"}, 0},
+    {build_factors, OP_MUL, 2, {S2(2, 3), {0}}, {0}, {"UNIT", "POS"}, 1},
+    {build_factors, OP_MUL, 2, {S2(2, 3), {0}}, {0}, {"UNIT", "POS"}, 3},
     {build_cumsum, OP_CUMSUM, 1, {S3(2, 3, 2)}, {0}, {"REAL"}, 1},
     {build_chain, OP_CHAIN, 1, {S3(4, 2, 2)}, {0}, {"REAL"}, 0},
     {build_chain, OP_CHAIN, 1, {S4(2, 3, 2, 2)}, {0}, {"REAL"}, 0},
