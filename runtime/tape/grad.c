@@ -46,8 +46,8 @@ Var rule_times(Rule *r, Var a, Var b) {
 
 static Var filled(Tape *t, real x, Shape shape) { return op_expand(t, var_number(t, x), shape); }
 
-/* A number with which a whole array of shares would be multiplied waits until the array has been summed, or is given as a
- * gradient: as a rule it is multiplied with the few numbers that are left. */
+/* A number with which a whole array of shares would be multiplied waits until the array has been summed, or is given as
+ * a gradient: as a rule it is multiplied with the few numbers that are left. */
 void rule_give(Rule *r, int k, Var share) {
     Factor f = r->factor;
     while (factor_take(r->t, r->first, &share, &f)) continue;

@@ -61,13 +61,14 @@ static bool take(Tape *t, Var *v, Factor *f, Factor own, Var rest) {
 bool factor_take(Tape *t, NodeId first, Var *v, Factor *f) {
     Factor own = {-1, {0}};
     Shape shape = v->value->shape;
-    Var ones = op_expand(t, var_number(t, 1), shape);
     if (shape_size(shape) <= 1) return false;
-    if (!var_is_taped(*v)) return as_factor(t, *v, &own) && own.number != 1 && take(t, v, f, own, ones);
+    if (!var_is_taped(*v))
+        return as_factor(t, *v, &own) && own.number != 1 && take(t, v, f, own, op_expand(t, var_number(t, 1), shape));
     if (v->node < first) return false;
     const Node node = t->nodes[v->node]; /* a copy: nodes are appended */
     if (node.op == OP_NEG) return take(t, v, f, own, operand_of(t, &node, 0));
-    if (node.op == OP_EXPAND) return as_factor(t, operand_of(t, &node, 0), &own) && take(t, v, f, own, ones);
+    if (node.op == OP_EXPAND)
+        return as_factor(t, operand_of(t, &node, 0), &own) && take(t, v, f, own, op_expand(t, var_number(t, 1), shape));
     for (int k = 1; k >= 0 && (node.op == OP_MUL || (node.op == OP_DIV && k == 1)); k--) {
         Var rest = operand_of(t, &node, 1 - k);
         if (!shape_equal(rest.value->shape, shape) || !as_factor(t, operand_of(t, &node, k), &own)) continue;
@@ -78,12 +79,12 @@ bool factor_take(Tape *t, NodeId first, Var *v, Factor *f) {
 
 /* -- Sums -- */
 
-/* Takes what does not depend on anything, or is one number, from the sum or difference f v. *sum: what it adds to the sum of
- * f v over dims. */
+/* Takes what does not depend on anything, or is one number, from the sum or difference f v. *sum: what it adds to the sum
+ * of f v over dims. */
 static bool take_term(Tape *t, uint32_t dims, Var *v, Factor *f, Var *sum) {
-    if (!var_is_taped(*v)) return false;
+    Shape shape = v->value->shape;
+    if (!var_is_taped(*v) || shape_size(shape) <= 1) return false;
     const Node node = t->nodes[v->node];
-    Shape shape = node.value->shape;
     real count = 1;
     for (int d = 0; d < shape.rank; d++) count *= dims >> d & 1 ? (real)shape.dim[d] : 1;
     for (int k = 1; k >= 0 && (node.op == OP_ADD || node.op == OP_SUB); k--) {
@@ -109,7 +110,7 @@ Var op_sum_linear(Tape *t, Var a, uint32_t dims) {
     Factor f = factor_one;
     Var terms = {0};
     if (dims == 0) return a;
-    while (shape_size(a.value->shape) > 1 && (factor_take(t, 0, &a, &f) || take_term(t, dims, &a, &f, &terms))) continue;
+    while (factor_take(t, 0, &a, &f) || take_term(t, dims, &a, &f, &terms)) continue;
     Var sum = factor_apply(t, f, op_reduce(t, OP_SUM, a, dims));
     return terms.value ? op2(t, OP_ADD, sum, terms) : sum;
 }
