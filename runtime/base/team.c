@@ -78,3 +78,21 @@ void team_run(Team *t, int parts, void (*part)(void *arg, int k), void *arg) {
     t->parts = t->next = 0;
     pthread_mutex_unlock(&t->lock);
 }
+
+typedef struct Stretches {
+    int64_t n, piece;
+    void (*part)(void *arg, int64_t start, int64_t end);
+    void *arg;
+} Stretches;
+
+static void run_stretch(void *self, int k) {
+    const Stretches *s = self;
+    int64_t start = k * s->piece, end = start + s->piece;
+    s->part(s->arg, start, end < s->n ? end : s->n);
+}
+
+void team_run_stretches(Team *t, int64_t n, int64_t piece, void (*part)(void *arg, int64_t start, int64_t end),
+                        void *arg) {
+    Stretches s = {n, piece, part, arg};
+    team_run(t, (int)((n + piece - 1) / piece), run_stretch, &s);
+}

@@ -122,11 +122,12 @@ bool descent_grow(Descent *d) {
 static void clip_rule(Descent *d, real *gradient, int rule) {
     double limit = d->rules[rule].choice.clip, norm = 0;
     if (rule == 0) {
-        gradient_clip(gradient, d->size, limit);
+        gradient_clip(gradient, d->size, limit, d->ctx->team);
         return;
     }
     for (int k = 0; k < d->nruns; k++)
-        if (d->runs[k].rule == rule) norm = hypot(norm, gradient_norm(gradient + d->runs[k].offset, d->runs[k].size));
+        if (d->runs[k].rule == rule)
+            norm = hypot(norm, gradient_norm(gradient + d->runs[k].offset, d->runs[k].size, d->ctx->team));
     for (int k = 0; k < d->nruns; k++)
         if (d->runs[k].rule == rule) gradient_scale(gradient + d->runs[k].offset, d->runs[k].size, norm, limit);
 }
@@ -141,7 +142,7 @@ void descent_update(Descent *d, real *gradient, long step, double factor) {
         memcpy(option, o->option, sizeof option);
         option[0] *= factor * (step ? schedule_factor(&o->schedule, step) : 1);
         optimizer_update(o->optimizer, option, r->state, r->size, d->params->values + r->offset, gradient + r->offset,
-                         ++r->updates);
+                         ++r->updates, d->ctx->team);
     }
 }
 

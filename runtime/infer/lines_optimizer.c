@@ -35,4 +35,12 @@ static double squares(int64_t n, const real *x) {
     return (few[0] + few[2]) + (few[1] + few[3]) + rest;
 }
 
-const OptimizerLines ISA_NAME(optimizer_lines) = {adam, squares};
+static void subtract(int64_t n, real *restrict x, const real *restrict y) {
+    for (int64_t i = 0; i < n; i++) x[i] -= y[i];
+}
+
+static void follow(int64_t n, double *restrict mean, const real *restrict x, double count) {
+    for (int64_t i = 0; i < n; i++) mean[i] += (x[i] - mean[i]) / count;
+}
+
+const OptimizerLines ISA_NAME(optimizer_lines) = {adam, squares, subtract, follow};

@@ -8,6 +8,7 @@
 #include "infer/elements.h"
 #include "infer/fit.h"
 #include "infer/guide_sums.h"
+#include "infer/lines_optimizer.h"
 #include "interp/array.h"
 
 enum { SCORED_PARTICLES = 8, AUTOMATIC_PARTICLES = 8, WEIGHED_PARTICLES = 8 };
@@ -330,6 +331,18 @@ static const ScoreRun *run_bound(Bound *b, uint32_t step, uint32_t particle) {
     return run;
 }
 
+/* Down the bound: optimizers descend. */
+static void add_to_direction(void *self, int64_t start, int64_t end) {
+    const Bound *b = self;
+    optimizer_lines()->subtract(end - start, b->direction + start, b->gradient + start);
+}
+
+static void set_direction(void *self, int64_t start, int64_t end) {
+    const Bound *b = self;
+    clear(b->direction + start, end - start);
+    add_to_direction(self, start, end);
+}
+
 /* Run after run. With the other particles as baseline, a first round finds out what there is to be taken off. */
 static double step_by_particle(Bound *b, uint32_t step) {
     double total = 0;
@@ -342,7 +355,7 @@ static double step_by_particle(Bound *b, uint32_t step) {
         if (b->together) return NAN; /* cannot be: it only ever changes to run after run */
         if (b->baseline == BASELINE_AVERAGE) score_store_add(&b->store, run);
         total += b->elbos[0];
-        for (int64_t i = 0; i < b->size; i++) b->direction[i] = (k ? b->direction[i] : 0) - b->gradient[i];
+        team_run_stretches(b->in->ctx->team, b->size, PIECE, k ? add_to_direction : set_direction, b);
     }
     score_store_average(&b->store);
     for (int64_t i = 0; b->particles > 1 && i < b->size; i++) b->direction[i] /= b->particles;
@@ -356,7 +369,7 @@ static double step_together(Bound *b, uint32_t step) {
     if (!b->together) return step_by_particle(b, step);
     score_store_add(&b->store, run);
     score_store_average(&b->store);
-    for (int64_t i = 0; i < b->size; i++) b->direction[i] = -b->gradient[i];
+    team_run_stretches(b->in->ctx->team, b->size, PIECE, set_direction, b);
     double mean = 0;
     for (int k = 0; k < b->nelbos; k++) mean += b->elbos[k];
     return mean / b->nelbos;

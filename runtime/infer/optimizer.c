@@ -4,6 +4,8 @@
 
 #include "infer/lines_optimizer.h"
 
+enum { SUMS = 64 };
+
 extern const OptimizerLines optimizer_lines_v1, optimizer_lines_v3, optimizer_lines_v4;
 
 const OptimizerLines *optimizer_lines(void) {
@@ -19,24 +21,24 @@ static real unbias(double beta, int64_t t) {
     return (real)(1 / (1 - power));
 }
 
-static void adam_step(const double *o, real decay, real *state, int64_t n, real *x, const real *g, int64_t t) {
+static void adam_step(const double *o, real decay, real *const state[], int64_t n, real *x, const real *g, int64_t t) {
     const AdamStep step = {.rate = (real)o[0], .beta1 = (real)o[1], .beta2 = (real)o[2], .eps = (real)o[3],
                            .decay = decay, .unbias1 = unbias((real)o[1], t), .unbias2 = unbias((real)o[2], t)};
-    optimizer_lines()->adam(&step, n, state, state + n, x, g);
+    optimizer_lines()->adam(&step, n, state[0], state[1], x, g);
 }
 
-static void adam_update(const double *o, real *state, int64_t n, real *x, const real *g, int64_t t) {
+static void adam_update(const double *o, real *const state[], int64_t n, real *x, const real *g, int64_t t) {
     adam_step(o, 0, state, n, x, g, t);
 }
 
-static void adamw_update(const double *o, real *state, int64_t n, real *x, const real *g, int64_t t) {
+static void adamw_update(const double *o, real *const state[], int64_t n, real *x, const real *g, int64_t t) {
     adam_step(o, (real)o[4], state, n, x, g, t);
 }
 
 /* Tieleman and Hinton (2012), lecture 6.5; the running mean starts unbiased, as Adam's. */
-static void rmsprop_update(const double *o, real *state, int64_t n, real *x, const real *g, int64_t t) {
+static void rmsprop_update(const double *o, real *const state[], int64_t n, real *x, const real *g, int64_t t) {
     const real lr = o[0], rho = o[1], eps = o[2], momentum = o[3], unbiased = unbias(rho, t);
-    real *v = state, *velocity = state + n;
+    real *v = state[0], *velocity = state[1];
     for (int64_t i = 0; i < n; i++) {
         v[i] = moment_flushed(rho * v[i] + (1 - rho) * g[i] * g[i]);
         velocity[i] = moment_flushed(momentum * velocity[i] + g[i] / (sqrt(v[i] * unbiased) + eps));
@@ -45,12 +47,13 @@ static void rmsprop_update(const double *o, real *state, int64_t n, real *x, con
 }
 
 /* Momentum as in Sutskever et al. (2013), with the velocity in units of the gradient; nesterov looks one step ahead. */
-static void sgd_update(const double *o, real *state, int64_t n, real *x, const real *g, int64_t t) {
+static void sgd_update(const double *o, real *const state[], int64_t n, real *x, const real *g, int64_t t) {
     (void)t;
     const real lr = o[0], momentum = o[1];
+    real *velocity = state[0];
     for (int64_t i = 0; i < n; i++) {
-        state[i] = moment_flushed(momentum * state[i] + g[i]);
-        x[i] -= lr * (o[2] != 0 ? g[i] + momentum * state[i] : state[i]);
+        velocity[i] = moment_flushed(momentum * velocity[i] + g[i]);
+        x[i] -= lr * (o[2] != 0 ? g[i] + momentum * velocity[i] : velocity[i]);
     }
 }
 
@@ -84,8 +87,28 @@ const char *schedule_text(const Schedule *s, Arena *a) {
     return arena_printf(a, "constant %.17g%s", s->first, warmup);
 }
 
-double gradient_norm(const real *grad, int64_t n) {
-    double high = 0, sum = optimizer_lines()->squares(n, grad);
+typedef struct Squares {
+    const real *x;
+    int64_t piece;
+    double sum[SUMS];
+} Squares;
+
+static void add_squares(void *self, int64_t start, int64_t end) {
+    Squares *s = self;
+    s->sum[start / s->piece] = optimizer_lines()->squares(end - start, s->x + start);
+}
+
+double gradient_squares(const real *grad, int64_t n, Team *team) {
+    int64_t most = (n + SUMS - 1) / SUMS, pieces = (most + PIECE - 1) / PIECE;
+    Squares s = {.x = grad, .piece = PIECE * (pieces > 1 ? pieces : 1)};
+    team_run_stretches(team, n, s.piece, add_squares, &s);
+    double sum = 0;
+    for (int64_t k = 0; k * s.piece < n; k++) sum += s.sum[k];
+    return sum;
+}
+
+double gradient_norm(const real *grad, int64_t n, Team *team) {
+    double high = 0, sum = gradient_squares(grad, n, team);
     if (sum > 1e-280 && sum < 1e300) return sqrt(sum); /* else it may have over- or underflowed on the way */
     sum = 0;
     for (int64_t i = 0; i < n; i++) {
@@ -97,8 +120,8 @@ double gradient_norm(const real *grad, int64_t n) {
     return high * sqrt(sum);
 }
 
-double gradient_clip(real *grad, int64_t n, double limit) {
-    double norm = gradient_norm(grad, n);
+double gradient_clip(real *grad, int64_t n, double limit, Team *team) {
+    double norm = gradient_norm(grad, n, team);
     gradient_scale(grad, n, norm, limit);
     return norm;
 }
@@ -160,7 +183,22 @@ void optimizer_defaults(const Optimizer *o, double *option) {
 
 int64_t optimizer_state_size(const Optimizer *o, int64_t n) { return o->state_per_param * n; }
 
-void optimizer_update(const Optimizer *o, const double *option, real *state, int64_t n, real *params,
-                      const real *grad, int64_t t) {
-    o->update(option, state, n, params, grad, t);
+typedef struct Update {
+    const Optimizer *optimizer;
+    const double *option;
+    real *state, *params;
+    const real *grad;
+    int64_t n, t;
+} Update;
+
+static void update_stretch(void *self, int64_t start, int64_t end) {
+    const Update *u = self;
+    real *const state[] = {u->state + start, u->state + (u->optimizer->state_per_param - 1) * u->n + start};
+    u->optimizer->update(u->option, state, end - start, u->params + start, u->grad + start, u->t);
+}
+
+void optimizer_update(const Optimizer *o, const double *option, real *state, int64_t n, real *params, const real *grad,
+                      int64_t t, Team *team) {
+    Update u = {o, option, state, params, grad, n, t};
+    team_run_stretches(team, n, PIECE, update_stretch, &u);
 }

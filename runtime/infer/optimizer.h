@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/team.h"
 #include "tensor/tensor.h"
 
 enum { MAX_OPTIONS = 8 };
@@ -28,8 +29,9 @@ struct Optimizer {
     int noptions;
     NumberOption options[MAX_OPTIONS]; /* options[0] is the learning rate "lr" */
     int state_per_param;
-    /* One step, t = 1, 2, ...: `option` holds the values in the order of `options`. */
-    void (*update)(const double *option, real *state, int64_t n, real *params, const real *grad, int64_t t);
+    /* One step, t = 1, 2, ..., of n parameters, each by itself: `option` holds the values in the order of `options`;
+     * state[0] and state[1] are vectors with a number for each of them. */
+    void (*update)(const double *option, real *const state[], int64_t n, real *params, const real *grad, int64_t t);
 };
 
 /* All of them; *count gets their number. */
@@ -38,8 +40,8 @@ const Optimizer *optimizer_find(const char *name); /* NULL: no such name */
 int optimizer_option(const Optimizer *o, const char *name); /* its place, or -1 */
 void optimizer_defaults(const Optimizer *o, double *option); /* fills o->noptions values */
 int64_t optimizer_state_size(const Optimizer *o, int64_t n); /* in reals */
-void optimizer_update(const Optimizer *o, const double *option, real *state, int64_t n, real *params,
-                      const real *grad, int64_t t);
+void optimizer_update(const Optimizer *o, const double *option, real *state, int64_t n, real *params, const real *grad,
+                      int64_t t, Team *team);
 
 /* Learning-rate schedules: the factor on the rate at step t = 1, 2, ... of `total` (0: not known). */
 typedef enum ScheduleKind { SCHEDULE_CONSTANT, SCHEDULE_EXPONENTIAL, SCHEDULE_COSINE, SCHEDULE_LINEAR } ScheduleKind;
@@ -59,9 +61,11 @@ const char *schedule_text(const Schedule *s, Arena *a);
 
 /* Scales grad so that its Euclidean norm is at most `limit` (limit <= 0: no clipping). Gives the norm before. A
  * gradient whose norm is not finite is left as it is. */
-double gradient_clip(real *grad, int64_t n, double limit);
+double gradient_clip(real *grad, int64_t n, double limit, Team *team);
 /* The same where the norm is that of more than these numbers. */
 void gradient_scale(real *grad, int64_t n, double norm, double limit);
-double gradient_norm(const real *grad, int64_t n); /* without overflow */
+double gradient_norm(const real *grad, int64_t n, Team *team); /* without overflow */
+/* The sum of squares in double: infinite where it overflows, NaN where one number is. */
+double gradient_squares(const real *grad, int64_t n, Team *team);
 
 #endif

@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "infer/blame.h"
-#include "infer/lines_optimizer.h"
 
 static const double OUTLIER = 10;
 
@@ -32,7 +31,7 @@ double svi_step(Svi *s, uint32_t step) {
         uint32_t noise = step + (uint32_t)k * 0x01000000u;
         double f = bound_step(&s->bound, noise);
         if (descent_grow(&s->descent)) s->size = s->descent.size; /* a new structure may bring parameters */
-        s->squares = optimizer_lines()->squares(s->size, s->bound.direction);
+        s->squares = gradient_squares(s->bound.direction, s->size, s->in->ctx->team);
         if (isfinite(f) && all_finite(s->squares, s->bound.direction, s->size)) return f;
         if (k == PATIENCE) refuse_nonfinite(s, f);
     }
@@ -42,10 +41,10 @@ double svi_step(Svi *s, uint32_t step) {
  * at some times their running geometric mean. */
 static void cut_outlier(Svi *s) {
     double log_norm = s->squares > 1e-280 && s->squares < 1e300 ? 0.5 * log(s->squares)
-                                                                : log(gradient_norm(s->bound.direction, s->size));
+                                                                : log(gradient_norm(s->bound.direction, s->size, s->in->ctx->team));
     if (log_norm == -INFINITY) return;
     double level = s->updates ? s->log_norm : log_norm, limit = log(OUTLIER) + level;
-    if (log_norm > limit) gradient_clip(s->bound.direction, s->size, exp(limit));
+    if (log_norm > limit) gradient_clip(s->bound.direction, s->size, exp(limit), s->in->ctx->team);
     double weight = s->updates < 20 ? 1.0 / (double)(s->updates + 1) : 0.05;
     s->log_norm = (1 - weight) * level + weight * fmin(log_norm, limit);
 }

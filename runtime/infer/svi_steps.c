@@ -4,6 +4,7 @@
 
 #include "infer/batch.h"
 #include "infer/held_out.h"
+#include "infer/lines_optimizer.h"
 #include "infer/svi.h"
 
 enum { EVERY = 100, MOST_STEPS = 1000000, PATIENCE = 10 };
@@ -109,11 +110,16 @@ static void maybe_checkpoint(Training *t) {
 
 /* -- Steps -- */
 
+static void average_stretch(void *self, int64_t start, int64_t end) {
+    const Training *t = self;
+    optimizer_lines()->follow(end - start, t->mean + start, t->s->pair->params->values + start, (double)t->count);
+}
+
 static void average(Training *t) {
     const Svi *s = t->s;
     if (t->step <= t->average_from || s->size != t->size) return;
     t->count++;
-    for (int64_t i = 0; i < t->size; i++) t->mean[i] += (s->pair->params->values[i] - t->mean[i]) / (double)t->count;
+    team_run_stretches(s->in->ctx->team, t->size, PIECE, average_stretch, t);
 }
 
 static void grow_best(Training *t) {

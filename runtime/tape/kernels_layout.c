@@ -1,7 +1,9 @@
 /* Kernels that move numbers: padding, joining, gathering and its adjoint, diagonals, triangles. */
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "base/team.h"
 #include "tape/indexed.h"
 #include "tape/kernels.h"
 
@@ -82,23 +84,49 @@ static bool bad_index(const KernelCall *call, real index, int64_t K) {
     return false;
 }
 
+/* Rows of one of the B. */
+typedef struct Gather {
+    const real *from, *index;
+    real *to;
+    int64_t K, E;
+    atomic_bool bad; /* an index in some stretch */
+} Gather;
+
+/* From `start` on; gives the end, or the first row whose index is bad. */
+static int64_t gather_rows(const Gather *g, int64_t start, int64_t end) {
+    for (int64_t m = start; m < end; m++) {
+        int64_t i = checked_index(g->index[m], g->K);
+        if (i < 0) return m;
+        if (g->E == 1)
+            g->to[m] = g->from[i];
+        else if (g->E > 0)
+            memcpy(g->to + m * g->E, g->from + i * g->E, (size_t)g->E * sizeof(real));
+    }
+    return end;
+}
+
+static void gather_stretch(void *self, int64_t start, int64_t end) {
+    Gather *g = self;
+    if (gather_rows(g, start, end) < end) g->bad = true;
+}
+
 bool kernel_gather(const KernelCall *call) {
     Blocks n = blocks_of(call->in[0], call->in[1], call->attr->dim);
-    const real *from = call->in[0]->data, *index = call->in[1]->data;
-    real *to = call->out->data;
-    if (call->indexed && n.E == 1)
-        indexed_gather(n.B * n.M, to, from, call->indexed->at);
-    else if (call->indexed)
-        indexed_gather_rows(call->indexed, n.E, to, from);
-    for (int64_t b = 0; b < n.B && !call->indexed; b++, from += n.K * n.E)
-        for (int64_t m = 0; m < n.M; m++, to += n.E, index++) {
-            int64_t i = checked_index(*index, n.K);
-            if (i < 0) return bad_index(call, *index, n.K);
-            if (n.E == 1)
-                *to = from[i];
-            else if (n.E > 0)
-                memcpy(to, from + i * n.E, (size_t)n.E * sizeof(real));
-        }
+    if (call->indexed && n.E == 1) {
+        indexed_gather(n.B * n.M, call->out->data, call->in[0]->data, call->indexed->at);
+        return true;
+    }
+    if (call->indexed) {
+        indexed_gather_rows(call->indexed, n.E, call->out->data, call->in[0]->data);
+        return true;
+    }
+    Gather g = {call->in[0]->data, call->in[1]->data, call->out->data, n.K, n.E, false};
+    bool large = n.M * n.E >= SHARED_ELEMENTS;
+    for (int64_t b = 0; b < n.B; b++, g.from += n.K * n.E, g.index += n.M, g.to += n.M * n.E) {
+        if (large) team_run_stretches(call->env->team, n.M, 1 + SHARED_ELEMENTS / 4 / n.E, gather_stretch, &g);
+        int64_t end = large && !g.bad ? n.M : gather_rows(&g, 0, n.M);
+        if (end < n.M) return bad_index(call, g.index[end], n.K);
+    }
     return true;
 }
 

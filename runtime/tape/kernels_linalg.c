@@ -91,20 +91,26 @@ static bool is_small_product(int64_t n, int64_t m, int64_t K) {
     return n > 1 && m > 1 && is_small(K) && (double)n * (double)m * (double)K <= rows * rows * rows;
 }
 
-/* A large product by blocks of rows (or columns, of which there are then more). The blocks are fixed by the shape: BLAS may
- * round differently for other shapes, and the numbers must not depend on the number of threads. */
-enum { BLOCK = 128 };
+/* A large product in stretches of rows (or columns, of which there are then more) of about the same length, whole units
+ * of the kernels. The shape alone says how many: BLAS may round differently for other shapes, and the numbers must not
+ * depend on the number of threads. Every stretch packs the other matrix anew, so they are few. */
+enum { UNIT = 16, SHORTEST = 96 };
+static const double WAKING = 4e6, STRETCH = 1.6e7; /* multiplications: worth waking others; those of a stretch */
+
 typedef struct Product {
     int64_t n, m, K, lda, ldb;
     bool ta, tb, by_rows;
+    int stretches;
     const real *a, *b;
     real *out;
 } Product;
 
-static void product_block(void *arg, int k) {
+static void product_stretch(void *arg, int k) {
     const Product *p = arg;
     blas_use_one_thread();
-    int64_t start = (int64_t)k * BLOCK, all = p->by_rows ? p->n : p->m, count = all - start < BLOCK ? all - start : BLOCK;
+    int64_t all = p->by_rows ? p->n : p->m, units = (all + UNIT - 1) / UNIT;
+    int64_t start = units * k / p->stretches * UNIT, end = units * (k + 1) / p->stretches * UNIT;
+    int64_t count = (end < all ? end : all) - start;
     int64_t n = p->by_rows ? count : p->n, m = p->by_rows ? p->m : count;
     const real *a = p->by_rows ? p->a + start * (p->ta ? 1 : p->lda) : p->a;
     const real *b = p->by_rows ? p->b : p->b + start * (p->tb ? p->ldb : 1);
@@ -115,9 +121,12 @@ static void product_block(void *arg, int k) {
 
 static void product(Product *p, struct Team *team) {
     p->by_rows = p->n >= p->m;
-    int64_t blocks = ((p->by_rows ? p->n : p->m) + BLOCK - 1) / BLOCK;
-    bool wide = (double)p->n * (double)p->m * (double)p->K >= 4e6; /* some 100 us */
-    team_run(wide ? team : NULL, (int)blocks, product_block, p);
+    int64_t all = p->by_rows ? p->n : p->m;
+    double work = (double)p->n * (double)p->m * (double)p->K;
+    p->stretches = work >= WAKING && all >= 2 * UNIT ? 2 : 1;
+    while (p->stretches > 1 && 2 * p->stretches * SHORTEST <= all && work >= 2 * p->stretches * STRETCH)
+        p->stretches *= 2;
+    team_run(team, p->stretches, product_stretch, p);
 }
 
 bool product_by_lines(int64_t n, int64_t m, int64_t K) {

@@ -23,7 +23,7 @@ static void two_steps(const char *name, const double *option, double *x) {
     double state[8] = {0};
     ck_assert_int_le(optimizer_state_size(o, 2), 8);
     x[0] = 1, x[1] = -2;
-    for (int t = 1; t <= 2; t++) optimizer_update(o, option, state, 2, x, grads[t - 1], t);
+    for (int t = 1; t <= 2; t++) optimizer_update(o, option, state, 2, x, grads[t - 1], t, NULL);
 }
 
 START_TEST(adam_takes_the_steps_of_the_paper) {
@@ -41,7 +41,7 @@ START_TEST(adam_takes_the_steps_of_the_paper) {
     ck_assert_mem_eq(x, y, sizeof x);
     double step = 0.1 * 0.5 / (0.5 + 1e-8), one[1] = {1}, state[2] = {0};
     optimizer_update(optimizer_find("adamw"), (const double[]){0.1, 0.9, 0.999, 1e-8, 0.5}, state, 1, one,
-                     (const double[]){0.5}, 1);
+                     (const double[]){0.5}, 1, NULL);
     ck_assert_double_eq_tol(one[0], 1 - step - 0.1 * 0.5, 1e-14);
 }
 END_TEST
@@ -100,7 +100,7 @@ START_TEST(every_optimizer_finds_the_minimum_of_a_quadratic) {
         for (int t = 1; t <= STEPS; t++) {
             for (int i = 0; i < N; i++) grad[i] = (i + 1) * (x[i] - (i + 1));
             option[0] = 0.05 * schedule_factor(&s, t);
-            optimizer_update(o, option, state, N, x, grad, t);
+            optimizer_update(o, option, state, N, x, grad, t, NULL);
         }
         for (int i = 0; i < N; i++) ck_assert_msg(fabs(x[i] - (i + 1)) < 1e-4, "%s: x[%d] = %.10g", o->name, i, x[i]);
         free(state);
@@ -146,16 +146,16 @@ END_TEST
 
 START_TEST(gradients_are_clipped_by_norm) {
     double g[] = {3, -4};
-    ck_assert_double_eq(gradient_clip(g, 2, 10), 5);
+    ck_assert_double_eq(gradient_clip(g, 2, 10, NULL), 5);
     ck_assert_double_eq(g[1], -4);
-    ck_assert_double_eq(gradient_clip(g, 2, 1), 5);
+    ck_assert_double_eq(gradient_clip(g, 2, 1, NULL), 5);
     ck_assert_double_eq_tol(g[0], 0.6, 1e-15);
     ck_assert_double_eq_tol(g[1], -0.8, 1e-15);
     double huge[] = {3e200, 4e200};
-    ck_assert_double_eq_tol(gradient_clip(huge, 2, 1) / 5e200, 1, 1e-15);
+    ck_assert_double_eq_tol(gradient_clip(huge, 2, 1, NULL) / 5e200, 1, 1e-15);
     ck_assert_double_eq_tol(huge[0], 0.6, 1e-15);
     double bad[] = {NAN, 1};
-    ck_assert_double_nan(gradient_clip(bad, 2, 1));
+    ck_assert_double_nan(gradient_clip(bad, 2, 1, NULL));
     ck_assert_double_eq(bad[1], 1);
 }
 END_TEST
