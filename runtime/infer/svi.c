@@ -40,18 +40,20 @@ double svi_step(Svi *s, uint32_t step) {
 /* Rare draws from heavy tails have gradients that throw Adam off for a long time: under automatic guides norms are cut
  * at some times their running geometric mean. */
 static void cut_outlier(Svi *s) {
+    Team *team = s->in->ctx->team;
+    real *direction = s->bound.direction;
     double log_norm = s->squares > 1e-280 && s->squares < 1e300 ? 0.5 * log(s->squares)
-                                                                : log(gradient_norm(s->bound.direction, s->size, s->in->ctx->team));
+                                                                : log(gradient_norm(direction, s->size, team));
     if (log_norm == -INFINITY) return;
     double level = s->updates ? s->log_norm : log_norm, limit = log(OUTLIER) + level;
-    if (log_norm > limit) gradient_clip(s->bound.direction, s->size, exp(limit), s->in->ctx->team);
+    if (log_norm > limit) gradient_clip(direction, s->size, exp(limit), team);
     double weight = s->updates < 20 ? 1.0 / (double)(s->updates + 1) : 0.05;
     s->log_norm = (1 - weight) * level + weight * fmin(log_norm, limit);
 }
 
 void svi_update(Svi *s, long step, double rate_factor) {
     if (descent_follow(&s->descent, s->bound.direction))
-        s->squares = optimizer_lines()->squares(s->size, s->bound.direction);
+        s->squares = gradient_squares(s->bound.direction, s->size, s->in->ctx->team);
     if (s->pair->automatic.kind != VALUE_NONE && s->descent.rules[0].choice.clip == 0) cut_outlier(s);
     s->updates++;
     descent_update(&s->descent, s->bound.direction, step, rate_factor);

@@ -6,6 +6,7 @@
 
 #include "infer/descent.h"
 #include "infer/lbfgs.h"
+#include "infer/lines_optimizer.h"
 
 static Ctx *ctx;
 static Arena *scratch;
@@ -62,7 +63,37 @@ START_TEST(sgd_and_rmsprop_take_their_steps) {
 }
 END_TEST
 
-/* f = sum k (x_k - k)^2 / 2, each optimizer with its defaults and a falling rate. */
+/* Long vectors are moved in stretches, by whoever is there: as a parameter at a time. */
+START_TEST(stretches_are_moved_as_single_parameters_are) {
+    enum { N = 2 * PIECE + 37, STEPS = 3 };
+    static double x[2][N], state[2][2 * N], one[3];
+    static const int some[] = {0, 1, PIECE - 1, PIECE, 2 * PIECE + 1, N - 1};
+    double *grad = malloc(N * sizeof *grad), option[MAX_OPTIONS], sum = 0;
+    Team *team = team_new(3);
+    int count;
+    const Optimizer *table = optimizer_table(&count);
+    for (int i = 0; i < N; i++) grad[i] = sin(i), sum += grad[i] * grad[i];
+    for (const Optimizer *o = table; o < table + count; o++) {
+        optimizer_defaults(o, option);
+        memset(x, 0, sizeof x), memset(state, 0, sizeof state);
+        for (int t = 1; t <= STEPS; t++)
+            for (int k = 0; k < 2; k++) optimizer_update(o, option, state[k], N, x[k], grad, t, k ? team : NULL);
+        ck_assert_mem_eq(x[0], x[1], sizeof x[0]);
+        ck_assert_mem_eq(state[0], state[1], sizeof state[0]);
+        for (size_t k = 0; k < sizeof some / sizeof *some; k++) {
+            memset(one, 0, sizeof one);
+            for (int t = 1; t <= STEPS; t++) optimizer_update(o, option, one + 1, 1, one, grad + some[k], t, NULL);
+            ck_assert_double_eq_tol(x[0][some[k]], one[0], 1e-15);
+        }
+    }
+    double alone = gradient_squares(grad, N, NULL), shared = gradient_squares(grad, N, team);
+    ck_assert_double_eq_tol(alone, sum, 1e-9);
+    ck_assert_mem_eq(&alone, &shared, sizeof alone);
+    team_free(team);
+    free(grad);
+}
+END_TEST
+
 /* Where gradients have ended, moments come to be 0 and never stay among the numbers below the normal ones. */
 START_TEST(moments_end) {
     const char *names[] = {"adam", "adamw", "rmsprop", "sgd"};
@@ -74,7 +105,7 @@ START_TEST(moments_end) {
         if (k < 2) option[optimizer_option(o, "beta2")] = 0.95;
         for (int t = 1; t <= 20000; t++) {
             const double g = t == 1 ? 0.5 : 0;
-            optimizer_update(o, option, state, 2, x, (const double[]){g, -g}, t);
+            optimizer_update(o, option, state, 2, x, (const double[]){g, -g}, t, NULL);
             for (int i = 0; i < optimizer_state_size(o, 2); i++) ck_assert(state[i] == 0 || isnormal(state[i]));
         }
         for (int i = 0; i < optimizer_state_size(o, 2); i++) ck_assert(state[i] == 0);
@@ -83,6 +114,7 @@ START_TEST(moments_end) {
 }
 END_TEST
 
+/* f = sum k (x_k - k)^2 / 2, each optimizer with its defaults and a falling rate. */
 START_TEST(every_optimizer_finds_the_minimum_of_a_quadratic) {
     enum { N = 10, STEPS = 4000 };
     int count;
@@ -359,7 +391,8 @@ END_TEST
 int main(void) {
     static const TTest *const *const tests[] = {
         &adam_takes_the_steps_of_the_paper, &sgd_and_rmsprop_take_their_steps, &moments_end,
-        &every_optimizer_finds_the_minimum_of_a_quadratic, &options_are_found_by_name_and_within_their_bounds,
+        &stretches_are_moved_as_single_parameters_are, &every_optimizer_finds_the_minimum_of_a_quadratic,
+        &options_are_found_by_name_and_within_their_bounds,
         &schedules_rise_and_fall, &patterns_match_paths, &descent_grows, &gradients_are_clipped_by_norm, &lbfgs_solves_rosenbrock,
         &lbfgs_solves_a_stiff_quadratic, &lbfgs_backs_off_where_the_function_is_not_defined,
         &lbfgs_says_why_it_stopped, &an_objective_may_raise};

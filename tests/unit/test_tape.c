@@ -231,6 +231,68 @@ START_TEST(test_reduction_of_dimensions_apart) {
 }
 END_TEST
 
+/* In stretches of rows or columns, by one thread and by three. */
+START_TEST(test_large_products) {
+    static const int sizes[][3] = {{300, 400, 60}, {400, 300, 60}, {70, 1000, 500}, {1000, 17, 260}, {17, 33, 9000}};
+    const int n = sizes[_i][0], m = sizes[_i][1], K = sizes[_i][2];
+    Bench b = bench_new(false);
+    real *x = malloc(sizeof *x * (size_t)(n * K)), *y = malloc(sizeof *y * (size_t)(K * m));
+    for (int i = 0; i < n * K; i++) x[i] = sin(i);
+    for (int i = 0; i < K * m; i++) y[i] = cos(i);
+    Team *teams[2] = {NULL, team_new(3)};
+    for (int way = 0; way < 4; way++) {
+        Var u = array(b.t, way & 1 ? shape2(K, n) : shape2(n, K), x);
+        Var v = array(b.t, way & 2 ? shape2(m, K) : shape2(K, m), y);
+        const real *out[2];
+        for (int k = 0; k < 2; k++) {
+            b.ctx->team = teams[k];
+            out[k] = op_matmul(b.t, way & 1 ? op_transpose(b.t, u) : u, way & 2 ? op_transpose(b.t, v) : v).value->data;
+        }
+        ck_assert_mem_eq(out[0], out[1], sizeof(real) * (size_t)(n * m));
+        for (int64_t at = 0; at < (int64_t)n * m; at += at % 11 + 1) {
+            int i = (int)(at / m), j = (int)(at % m);
+            double sum = 0;
+            for (int k = 0; k < K; k++) sum += x[way & 1 ? k * n + i : i * K + k] * y[way & 2 ? j * K + k : k * m + j];
+            ck_assert_double_eq_tol(out[0][at], sum, 1e-10);
+        }
+    }
+    team_free(teams[1]);
+    free(x), free(y);
+    bench_free(b);
+}
+END_TEST
+
+typedef struct BadGather {
+    Tape *t;
+    Var from, index;
+} BadGather;
+
+static void gather_badly(void *arg) {
+    BadGather *g = arg;
+    op_gather(g->t, g->from, g->index, 0);
+}
+
+START_TEST(test_large_gathers) {
+    enum { ROWS = 300, COLUMNS = 400 };
+    static real x[ROWS * COLUMNS], index[ROWS];
+    Bench b = bench_new(false);
+    b.ctx->team = team_new(3);
+    for (int i = 0; i < ROWS * COLUMNS; i++) x[i] = i;
+    for (int i = 0; i < ROWS; i++) index[i] = 7 * i % ROWS + 1;
+    Var m = array(b.t, shape2(ROWS, COLUMNS), x);
+    const real *out = op_gather(b.t, m, array(b.t, shape1(ROWS), index), 0).value->data;
+    for (int i = 0; i < ROWS * COLUMNS; i++)
+        ck_assert_double_eq(out[i], 7 * (i / COLUMNS) % ROWS * COLUMNS + i % COLUMNS);
+    index[ROWS - 10] = 0, index[ROWS - 5] = ROWS + 1;
+    BadGather bad = {b.t, m, array(b.t, shape1(ROWS), index)};
+    Error e;
+    ck_assert(!ctx_protect(b.ctx, gather_badly, &bad, &e));
+    ck_assert_msg(strstr(e.message, "index 0 ") != NULL, "%s", e.message);
+    team_free(b.ctx->team);
+    bench_free(b);
+}
+END_TEST
+
 START_TEST(test_layout) {
     Bench b = bench_new(false);
     Tape *t = b.t;
@@ -714,6 +776,8 @@ int main(void) {
     tcase_add_test(operations, test_elementwise);
     tcase_add_test(operations, test_scalars_have_the_bits_of_tensors);
     tcase_add_test(operations, test_reductions);
+    tcase_add_loop_test(operations, test_large_products, 0, 5);
+    tcase_add_test(operations, test_large_gathers);
     tcase_add_test(operations, test_sums_have_the_bits_of_their_terms);
     tcase_add_test(operations, test_reduction_of_dimensions_apart);
     tcase_add_test(operations, test_short_lines_have_the_bits_of_long_ones);
