@@ -29,10 +29,13 @@ static void add(Diagnostics *d, Ctx *c, bool warning, Error e, const char *forma
     d->list[d->n++] = (Diagnostic){.warning = warning, .error = e};
 }
 
+static int most_errors(const Diagnostics *d) { return d->max_errors > 0 ? d->max_errors : DEFAULT_MAX_ERRORS; }
+
+bool diagnostics_full(const Diagnostics *d) { return d->nerrors >= most_errors(d); }
+
 void diagnostics_add(Diagnostics *d, Ctx *c, const char *code, Span at, const char *hint, const char *format,
                      va_list args) {
-    if (d->max_errors <= 0)
-        d->max_errors = DEFAULT_MAX_ERRORS;
+    d->max_errors = most_errors(d);
     if (d->nerrors++ < d->max_errors)
         add(d, c, false, (Error){.span = at, .hint = hint, .code = code}, format, args);
 }

@@ -55,7 +55,9 @@ static void report_unknown(Resolver *r, const char *name, Span at, const char *h
         r->reported = list;
     }
     r->reported[r->nreported++] = name;
-    resolve_error(r, at, hint ? hint : hint_for_unknown(r, name), "%s is not known here", name);
+    if (!hint && !diagnostics_full(r->out))
+        hint = hint_for_unknown(r, name);
+    resolve_error(r, at, hint, "%s is not known here", name);
 }
 
 static void resolve_name(Resolver *r, Expr *e) {

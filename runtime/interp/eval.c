@@ -4,9 +4,10 @@
 
 #include "interp/cells.h"
 #include "interp/internal.h"
+#include "interp/session.h"
 
 Value *slot_of(Interp *in, Frame *f, Ref ref) {
-    if (ref.kind == REF_GLOBAL) return &in->globals[ref.slot];
+    if (ref.kind == REF_GLOBAL) return session_global(in, ref.slot);
     if (ref.kind == REF_LIBRARY) return library_slot(in, ref.slot);
     for (int d = ref.depth; d > 0; d--) f = f->outer;
     return &f->slots[ref.slot];

@@ -23,6 +23,12 @@ typedef struct Supplied {
     bool missing, used;
 } Supplied;
 
+/* A global that a statement may have changed, and what it was. */
+typedef struct Touched {
+    int slot;
+    Value before;
+} Touched;
+
 struct Session {
     Builtin *rows;         /* all builtins, copied into one array: a row's place is its number */
     BuiltinParams *params; /* by that number */
@@ -30,6 +36,9 @@ struct Session {
     int nsupplied;
     Span *warned; /* places that have been warned about */
     int nwarned;
+    Touched *touched; /* globals that the statement at work has looked up; room for every one */
+    int *touched_by;  /* per global: the latest statement that did */
+    int ntouched, statement, room;
 };
 
 /* -- Builtins -- */
@@ -137,10 +146,12 @@ Value interp_lookup(Interp *in, const char *name) {
 
 void interp_supply_data(Interp *in, const char *name, const Tensor *value, bool has_missing) {
     struct Session *s = in->session;
-    Supplied *list = ARENA_ARRAY(in->keep, Supplied, s->nsupplied + 1);
-    if (s->nsupplied) memcpy(list, s->supplied, sizeof *list * (size_t)s->nsupplied);
-    list[s->nsupplied++] = (Supplied){arena_strdup(in->keep, name), tensor_keep(in->ctx, in->keep, value), has_missing, false};
-    s->supplied = list;
+    if ((s->nsupplied & (s->nsupplied - 1)) == 0) { /* full: its room is a power of 2 */
+        Supplied *list = ARENA_ARRAY(in->keep, Supplied, 2 * s->nsupplied + 1);
+        if (s->nsupplied) memcpy(list, s->supplied, sizeof *list * (size_t)s->nsupplied);
+        s->supplied = list;
+    }
+    s->supplied[s->nsupplied++] = (Supplied){arena_strdup(in->keep, name), tensor_keep(in->ctx, in->keep, value), has_missing, false};
 }
 
 static Value data_value(Interp *in, const Stmt *s) {
@@ -171,7 +182,7 @@ static void check_sizes(Interp *in, const Stmt *s, Shape shape) {
                   rank == 1 ? "" : "s", shape_text(in->arena, shape));
     for (int k = 0; k < t->nsizes; k++) {
         int slot = t->bind_slot ? t->bind_slot[k] : -1;
-        Value *bound = slot >= 0 ? &in->globals[slot] : NULL;
+        Value *bound = slot >= 0 ? session_global(in, slot) : NULL;
         if (bound && bound->kind == VALUE_NONE) {
             *bound = value_number((double)shape.dim[k]);
             continue;
@@ -224,7 +235,7 @@ static void bind_data(Interp *in, const Stmt *s) {
         check_numbers(in, s, a.var.value);
     }
     if (v.kind == VALUE_RANGE) v = value_tensor(in, value_array(in, v, s->span, s->u.data.name).var.value);
-    in->globals[s->u.data.slot] = v;
+    *session_global(in, s->u.data.slot) = v;
 }
 
 void session_warn_once(Interp *in, Warning which, Span at, const char *hint, const char *format, ...) {
@@ -246,11 +257,26 @@ void session_warn_once(Interp *in, Warning which, Span at, const char *hint, con
 /* -- Statements -- */
 
 static void grow_globals(Interp *in) {
+    struct Session *session = in->session;
     int n = lang_globals_count(in->names);
-    if (in->globals && n <= in->nglobals) return;
-    Value *globals = ARENA_ARRAY(in->keep, Value, n + 64);
-    if (in->nglobals) memcpy(globals, in->globals, sizeof(Value) * (size_t)in->nglobals);
-    in->globals = globals, in->nglobals = n;
+    if (n > session->room || !in->globals) {
+        session->room = 2 * n + 64;
+        Value *globals = ARENA_ARRAY(in->keep, Value, session->room);
+        if (in->nglobals) memcpy(globals, in->globals, sizeof(Value) * (size_t)in->nglobals);
+        in->globals = globals;
+        session->touched = ARENA_ARRAY(in->keep, Touched, session->room);
+        session->touched_by = ARENA_ARRAY(in->keep, int, session->room);
+    }
+    in->nglobals = n;
+}
+
+Value *session_global(Interp *in, int slot) {
+    struct Session *s = in->session;
+    if (s->touched_by[slot] != s->statement) {
+        s->touched_by[slot] = s->statement;
+        s->touched[s->ntouched++] = (Touched){slot, in->globals[slot]};
+    }
+    return &in->globals[slot];
 }
 
 /* How much of this thread's stack evaluation may use. */
@@ -268,7 +294,6 @@ static size_t stack_available(const char *here) {
 typedef struct Running {
     Interp *in;
     const Stmt *statement;
-    const Value *before; /* the globals as they were */
     Value last;
 } Running;
 
@@ -278,8 +303,11 @@ static void run_statement(void *self) {
     Interp *in = r->in;
     if (r->statement->kind == STMT_DATA) bind_data(in, r->statement);
     else exec(in, NULL, r->statement, &r->last);
-    for (int k = 0; k < in->nglobals; k++)
-        if (memcmp(&r->before[k], &in->globals[k], sizeof(Value)) != 0) in->globals[k] = value_keep(in, in->keep, in->globals[k]);
+    for (int k = 0; k < in->session->ntouched; k++) {
+        const Touched *t = &in->session->touched[k];
+        Value *now = &in->globals[t->slot];
+        if (memcmp(&t->before, now, sizeof(Value)) != 0) *now = value_keep(in, in->keep, *now);
+    }
 }
 
 void interp_run_statement(Interp *in, const Stmt *s, Value *result) {
@@ -295,11 +323,12 @@ void interp_run_statement(Interp *in, const Stmt *s, Value *result) {
     in->tape = tape_new(in->ctx, in->arena, false);
     in->handler = NULL, in->nplates = 0, in->round = NULL, in->address = NULL, in->draw = NULL, in->depth = 0, in->overlay = NULL, in->dist_level = 0;
     in->ctx->span = s->span;
-    Value *before = arena_copy(in->arena, in->globals, sizeof(Value) * (size_t)in->nglobals);
-    Running r = {in, s, before, value_nothing()};
+    struct Session *session = in->session;
+    session->statement++, session->ntouched = 0;
+    Running r = {in, s, value_nothing()};
     Error caught;
     if (!ctx_protect(in->ctx, run_statement, &r, &caught)) { /* nothing is bound to what the next statement's reset frees */
-        memcpy(in->globals, before, sizeof(Value) * (size_t)in->nglobals);
+        for (int k = 0; k < session->ntouched; k++) in->globals[session->touched[k].slot] = session->touched[k].before;
         if (caught.kind >= ERROR_ELEMENTWISE) caught.kind = ERROR_PROGRAM; /* nobody could do better */
         ctx_reraise(in->ctx, &caught);
     }

@@ -14,6 +14,10 @@ typedef struct BuiltinParams {
 
 const BuiltinParams *session_builtin_params(const Interp *in, const Builtin *b);
 
+/* The slot of a global, for the statement at work to read or write: what it bound is kept when it is done, and a statement
+ * that fails leaves all as it was. */
+Value *session_global(Interp *in, int slot);
+
 /* A warning about a place in the text that runs often. */
 void session_warn_once(Interp *in, Warning which, Span at, const char *hint, const char *format, ...)
     __attribute__((format(printf, 5, 6)));
