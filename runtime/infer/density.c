@@ -35,8 +35,8 @@ static void *record_gradient(Recorder *r, void *self) {
     int n = read_inputs(d, &p, r->in->arena, &inputs, &offsets);
     Var *g = ARENA_ARRAY(r->in->arena, Var, n + 1);
     tape_grad(r->in->tape, y, NULL, n, inputs, g);
-    recorder_output(r, y, &d->value);
     for (int k = 0; k < n; k++) recorder_output(r, g[k], d->gradient + offsets[k]);
+    recorder_output(r, y, &d->value); /* last: whoever goes on waits for the gradient */
     Var way, unread;
     for (int k = 0; k < d->pair->params->n && d->with_params; k++) {
         const ParamInfo *q = &d->pair->params->list[k];

@@ -206,6 +206,33 @@ static void find_edges(Schedule *s) {
         }
 }
 
+/* -- Short steps, in the order in which guards and then outputs, one after the other, need them: what an instruction
+ * gives is at hand for the next, and what only the last outputs need keeps no other waiting -- */
+
+static int step_of(const Plan *p, int value) { return p->values[p->values[value].base].step; }
+
+static void order_by_need(Plan *p, Arena *scratch) {
+    int n = p->nsteps, count = 0;
+    int *order = ARENA_ARRAY(scratch, int, n + 1), *stack = ARENA_ARRAY(scratch, int, n + 1);
+    int *next = ARENA_ARRAY(scratch, int, n + 1); /* by step: its first operand that was not looked at; beyond: it is done */
+    for (int k = 0; k < n + p->noutputs; k++) {
+        int root = k < n ? (p->steps[k].out < 0 ? k : -1) : step_of(p, p->outputs[k - n]), depth = 0;
+        if (root >= 0 && next[root] <= p->steps[root].n) stack[depth++] = root;
+        while (depth > 0) {
+            int s = stack[depth - 1], at = next[s]++;
+            if (at == p->steps[s].n) {
+                order[count++] = s;
+                depth--;
+                continue;
+            }
+            int from = step_of(p, p->steps[s].in[at]);
+            if (from >= 0 && next[from] == 0) stack[depth++] = from;
+        }
+    }
+    assert(count == n);
+    put_in_order(p, scratch, order);
+}
+
 void plan_units(Plan *p, Arena *scratch, bool fuse) {
     int n = p->nsteps, long_steps = 0;
     p->units = ARENA_ARRAY(p->arena, Unit, n + 1);
@@ -215,6 +242,7 @@ void plan_units(Plan *p, Arena *scratch, bool fuse) {
         long_steps += s.form[k].rows > 0;
     }
     if (long_steps < 2) {
+        if (fuse) order_by_need(p, scratch);
         for (int k = 0; k < n; k++) add_unit(p, k, 1, NULL);
         return;
     }

@@ -70,7 +70,7 @@ static int value_view(Plan *p, int of, Tensor *tensor) {
 static Step *step_add(Plan *p, Op op, Span span, int n) {
     p->steps = grown(p, p->steps, &p->step_room, p->nsteps, sizeof *p->steps);
     Step *s = &p->steps[p->nsteps++];
-    *s = (Step){.op = op, .span = span, .n = n, .in = ARENA_ARRAY(p->arena, int, n), .out = -1};
+    *s = (Step){.op = op, .span = span, .rank = p->nsteps, .n = n, .in = ARENA_ARRAY(p->arena, int, n), .out = -1};
     return s;
 }
 
@@ -424,6 +424,7 @@ void plan_make(Plan *p, const Tape *t, int n, const Var *outputs, real *const *p
         s.value[id] = -1;
         if (s.live[id]) add_node(p, &s, id);
     }
+    p->noutputs = n;
     p->outputs = ARENA_ARRAY(p->arena, int, n);
     for (int k = 0; k < n; k++) {
         int v = var_is_taped(outputs[k]) ? s.value[outputs[k].node]

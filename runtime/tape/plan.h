@@ -33,6 +33,7 @@ typedef struct Step {
     Op op; /* OP_GUARD: in[0] must equal `expected` */
     Span span;
     bool backward; /* made by differentiation */
+    int rank;      /* in the order of the tape */
     int n;
     int *in; /* values */
     int out; /* a value; -1 for a guard */
@@ -60,7 +61,7 @@ typedef struct Plan {
     Unit *units; /* in the order of the steps */
     int nunits;
     size_t bytes; /* of the buffer */
-    int *outputs; /* values, dense */
+    int *outputs, noutputs; /* values, dense */
     struct Relaid *relaid; /* constant matrices laid out anew */
     struct KnownIndex *indices;
 } Plan;

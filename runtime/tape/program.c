@@ -596,7 +596,7 @@ static bool note_step(void *self, int step) {
     return true;
 }
 
-/* Marks, from the outputs back, the steps through which what is not finite came; gives the first of them. Steps are run
+/* Marks, from the outputs back, the steps through which what is not finite came; gives the first recorded. Steps are run
  * again one by one, because the buffer holds each result only for a while. */
 static int find_culprit(Program *p, Arena *a) {
     int n = p->plan.nsteps;
@@ -615,7 +615,7 @@ static int find_culprit(Program *p, Arena *a) {
     int first = -1;
     for (int s = search.ran - 1; s >= 0; s--) {
         if (!marked[s]) continue;
-        first = s;
+        if (first < 0 || p->plan.steps[s].rank < p->plan.steps[first].rank) first = s;
         for (int k = 0; k < p->plan.steps[s].n; k++) {
             int from = p->plan.values[p->plan.values[p->plan.steps[s].in[k]].base].step;
             if (search.blamed[s][k] && from >= 0 && search.bad[from]) marked[from] = true;
