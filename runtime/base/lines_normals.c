@@ -9,12 +9,28 @@
 #endif
 
 #include "base/isa.h"
-#include "base/random.h"
+#include "base/normals.h"
 
-enum { LANES = 8 };
+enum { LANES = NORMAL_LANES };
 
 __attribute__((simd("notinbranch"), const)) double vector_log(double x) __asm__("log");
 __attribute__((simd("notinbranch"), const)) double vector_cos(double x) __asm__("cos");
+
+static inline void line(uint32_t *to, int n, uint32_t first, uint32_t rise) {
+    for (int at = 0; at < n; at += LANES, first += LANES * rise)
+#pragma omp simd
+        for (int l = 0; l < LANES; l++) to[at + l] = first + rise * (uint32_t)l;
+}
+
+static void places(Normals *b, int n, const Stream *s, NormalsAlong along) {
+    const int at = b->n, end = (at + n + LANES - 1) / LANES * LANES; /* a run may begin within a group */
+    line(b->counter[0] + at, end - at, s->place[0], along == ALONG_ELEMENT);
+    line(b->counter[1] + at, end - at, s->place[1], along == ALONG_PARTICLE);
+    line(b->counter[2] + at, end - at, s->place[2], 0);
+    line(b->counter[3] + at, end - at, s->block, along == ALONG_EVENT);
+    line(b->key[0] + at, end - at, s->key[0], 0);
+    line(b->key[1] + at, end - at, s->key[1], 0);
+}
 
 /* Philox4x32-10 of random.c lane by lane: two times 64 random bits each. A round waits for the one before: `lanes` may be
  * two groups of them, whose rounds alternate. */
@@ -91,8 +107,10 @@ static inline __attribute__((always_inline)) void normals(const Normals *b, int 
     }
 }
 
-void ISA_NAME(box_muller)(const Normals *b, int n, double *restrict out) {
+static void box_muller(const Normals *b, int n, double *restrict out) {
     int at = 0;
     for (; at + LANES < n; at += 2 * LANES) normals(b, at, 2 * LANES, out + at);
     if (at < n) normals(b, at, LANES, out + at);
 }
+
+const NormalLines ISA_NAME(normal_lines) = {places, box_muller};

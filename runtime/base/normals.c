@@ -1,26 +1,33 @@
 /* Standard normal numbers, collected until there are enough for whole vectors (lines_normals.c). */
 #include "base/isa.h"
-#include "base/random.h"
+#include "base/normals.h"
 
-enum { LANES = 8 };
+extern const NormalLines normal_lines_v1, normal_lines_v3, normal_lines_v4;
 
-typedef void BoxMullerFn(const Normals *b, int n, double *restrict out);
-BoxMullerFn box_muller_v1, box_muller_v3, box_muller_v4;
+static const NormalLines *lines(void) {
+    static const NormalLines *const all[ISA_COUNT] = {&normal_lines_v1, &normal_lines_v3, &normal_lines_v4};
+    return all[isa_best()];
+}
 
-void normals_flush(Normals *b) {
-    double out[NORMALS];
-    for (int i = b->n; i % LANES; i++)
-        for (int k = 0; k < 4; k++) b->counter[k][i] = 0, b->key[k & 1][i] = 0;
-    (isa_best() == ISA_V4 ? box_muller_v4 : isa_best() == ISA_V3 ? box_muller_v3 : box_muller_v1)(b, b->n, out);
-    for (int i = 0; i < b->n; i++) *b->to[i] = out[i];
+int normals_add(Normals *b, const Stream *s, NormalsAlong along, int64_t n) {
+    int taken = n < NORMALS - b->n ? (int)n : NORMALS - b->n;
+    lines()->places(b, taken, s, along);
+    b->n += taken;
+    return taken;
+}
+
+void normals_make(Normals *b, double *out) {
+    lines()->box_muller(b, b->n, out);
     b->n = 0;
 }
 
 double stream_normal(Stream *s) {
     Normals b;
-    double x;
+    double x[NORMAL_LANES];
     b.n = 0;
-    normals_add(&b, s, &x);
-    normals_flush(&b);
-    return x;
+    normals_add(&b, s, ALONG_EVENT, 1);
+    normals_make(&b, x);
+    s->block++;
+    s->left = 0;
+    return *x;
 }

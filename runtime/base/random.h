@@ -30,24 +30,21 @@ double stream_uniform(Stream *s); /* in (0, 1), never 0 or 1: an odd multiple of
  * left of the block before is skipped. */
 double stream_normal(Stream *s);
 
-/* Many normals at once, the same as one by one: a number is in place after normals_flush (or earlier). */
-enum { NORMALS = 64 };
+/* Many normals at once, the same as one by one: their places are collected, in groups of lanes. */
+enum { NORMALS = 64, NORMAL_LANES = 8 };
 typedef struct Normals {
-    int n; /* waiting; begins as 0 */
-    uint32_t counter[4][NORMALS], key[2][NORMALS];
-    double *to[NORMALS];
+    int n; /* collected; begins as 0 */
+    uint32_t counter[4][NORMALS + NORMAL_LANES], key[2][NORMALS + NORMAL_LANES]; /* beyond n: any places */
 } Normals;
-void normals_flush(Normals *b);
-/* The stream's next normal goes to *to. */
-static inline void normals_add(Normals *b, Stream *s, double *to) {
-    int i = b->n++;
-    for (int k = 0; k < 3; k++) b->counter[k][i] = s->place[k];
-    b->counter[3][i] = s->block++;
-    b->key[0][i] = s->key[0], b->key[1][i] = s->key[1];
-    s->left = 0;
-    b->to[i] = to;
-    if (b->n == NORMALS) normals_flush(b);
-}
+
+/* Which counter rises from one number to the next. */
+typedef enum NormalsAlong { ALONG_ELEMENT = 0, ALONG_PARTICLE = 1, ALONG_EVENT = 3 } NormalsAlong;
+
+/* The next n numbers of the stream (ALONG_EVENT), or the next one of n streams side by side; gives how many there was room
+ * for. The stream stays where it is. */
+int normals_add(Normals *b, const Stream *s, NormalsAlong along, int64_t n);
+/* The numbers collected, in order, out[b->n, rounded up to whole groups]; none are then. */
+void normals_make(Normals *b, double *out);
 
 /* The same stream as a generator for GSL's samplers. The gsl_rng points into *s and is valid while s lives. */
 #include <gsl/gsl_rng.h>

@@ -17,8 +17,7 @@ const OptimizerLines *optimizer_lines(void) {
 
 /* 1 / (1 - beta^t): from where beta^t <= exp(-t (1 - beta)) is nothing beside 1, without asking for it. */
 static real unbias(double beta, int64_t t) {
-    double power = (1 - beta) * (double)t > 40 ? 0 : pow(beta, (double)t);
-    return (real)(1 / (1 - power));
+    return (1 - beta) * (double)t > 40 ? 1 : (real)(1 / (1 - pow(beta, (double)t)));
 }
 
 static void adam_step(const double *o, real decay, real *const state[], int64_t n, real *x, const real *g, int64_t t) {
@@ -61,10 +60,11 @@ static void sgd_update(const double *o, real *const state[], int64_t n, real *x,
 
 double schedule_factor(const Schedule *s, int64_t t) {
     double rise = t < s->warmup ? (double)t / (double)s->warmup : 1;
+    if (s->kind == SCHEDULE_CONSTANT) return rise * s->first;
     double length = (double)(s->total - s->warmup), part = length > 0 ? (double)(t - s->warmup) / length : 0;
     part = fmax(0, fmin(part, 1));
     switch (s->kind) {
-    case SCHEDULE_CONSTANT: return rise * s->first;
+    case SCHEDULE_CONSTANT: break;
     case SCHEDULE_EXPONENTIAL: return rise * pow(s->final, part);
     case SCHEDULE_COSINE: return rise * (s->final + (1 - s->final) * 0.5 * (1 + cos(M_PI * part)));
     case SCHEDULE_LINEAR: break;

@@ -108,56 +108,63 @@ static Stream site_stream(const KernelCall *call, int operands, const Walk *w) {
 /* Normals are made in double, many at a time, and rounded on their way to their places. */
 typedef struct Waiting {
     Normals normals;
-    int n;
-    double drawn[NORMALS];
-    real *to[NORMALS];
+    int nruns;
+    struct Run {
+        real *to;
+        int64_t stride;
+        int n;
+    } runs[NORMALS];
 } Waiting;
 
 static void waiting_flush(Waiting *w) {
-    normals_flush(&w->normals);
-    for (int k = 0; k < w->n; k++) *w->to[k] = (real)w->drawn[k];
-    w->n = 0;
+    double made[NORMALS];
+    const double *from = made;
+    normals_make(&w->normals, made);
+    for (const struct Run *r = w->runs; r < w->runs + w->nruns; from += r++->n)
+        for (int k = 0; k < r->n; k++) r->to[k * r->stride] = (real)from[k];
+    w->nruns = 0;
 }
 
-static inline void waiting_add(Waiting *w, Stream *s, real *to) {
-    w->to[w->n] = to;
-    normals_add(&w->normals, s, &w->drawn[w->n++]);
-    if (w->n == NORMALS) waiting_flush(w);
+static void waiting_add(Waiting *w, Stream s, NormalsAlong along, int64_t n, real *to, int64_t stride) {
+    while (n > 0) {
+        int taken = normals_add(&w->normals, &s, along, n);
+        w->runs[w->nruns++] = (struct Run){to, stride, taken};
+        to += taken * stride;
+        *(along == ALONG_EVENT ? &s.block : &s.place[along]) += (uint32_t)taken;
+        n -= taken;
+        if (w->normals.n == NORMALS) waiting_flush(w);
+    }
 }
 
-/* What one step along the innermost dimension changes: the element, the particle, the block of the stream. */
-typedef enum Along { ALONG_ELEMENT, ALONG_PARTICLE, ALONG_EVENT, ALONG_OTHER } Along;
-
-static Along innermost(const RandomSite *site, const Walk *w) {
-    if (w->rank == 0) return ALONG_OTHER;
-    if (w->rank > w->streams) return ALONG_EVENT;
+/* What one step along the innermost dimension changes. False: neither of these alone, and it is no run of numbers. */
+static bool innermost(const RandomSite *site, const Walk *w, NormalsAlong *along) {
+    *along = ALONG_EVENT;
+    if (w->rank == 0) return false;
+    if (w->rank > w->streams) return true;
     int d = w->dim[w->rank - 1], last = site->n - 1;
     for (int k = 0; k < last; k++)
-        if (site->index[k].dim == d) return ALONG_OTHER;
+        if (site->index[k].dim == d) return false;
     bool element = last >= 0 && site->index[last].dim == d;
-    if (d == site->particle_dim) return element ? ALONG_OTHER : ALONG_PARTICLE;
-    return element && site->index[last].ids <= 0 ? ALONG_ELEMENT : ALONG_OTHER;
+    *along = element ? ALONG_ELEMENT : ALONG_PARTICLE;
+    return d == site->particle_dim ? !element : element && site->index[last].ids <= 0;
 }
 
 static void draw_normals(const KernelCall *call, Walk *w) {
     const Tensor *out = call->out;
-    Along along = innermost(call->attr->random, w);
-    int inner = along == ALONG_OTHER ? w->rank : w->rank - 1, streams = w->streams < inner ? w->streams : inner;
-    int64_t n = inner < w->rank ? out->shape.dim[w->dim[inner]] : 1, stride = inner < w->rank ? out->stride[w->dim[inner]] : 0;
+    NormalsAlong along;
+    bool run = innermost(call->attr->random, w, &along);
+    int inner = run ? w->rank - 1 : w->rank, streams = w->streams < inner ? w->streams : inner;
+    int64_t n = run ? out->shape.dim[w->dim[inner]] : 1, stride = run ? out->stride[w->dim[inner]] : 0;
     const real *none[2] = {NULL, NULL};
     real *q = out->data;
     Waiting waiting;
-    waiting.normals.n = waiting.n = 0;
+    waiting.normals.n = waiting.nruns = 0;
     do {
         Stream s = site_stream(call, 0, w);
-        do
-            for (int64_t i = 0; i < n; i++) {
-                waiting_add(&waiting, &s, q + i * stride);
-                if (along == ALONG_EVENT) continue;
-                s.block = 0;
-                s.place[along == ALONG_PARTICLE]++;
-            }
-        while (walk_next(w, streams, inner, out, &q, none));
+        do {
+            waiting_add(&waiting, s, along, n, q, stride);
+            if (along == ALONG_EVENT) s.block += (uint32_t)n;
+        } while (walk_next(w, streams, inner, out, &q, none));
     } while (walk_next(w, 0, streams, out, &q, none));
     waiting_flush(&waiting);
 }
