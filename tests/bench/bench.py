@@ -127,7 +127,7 @@ def measure(title, sides, rounds, seconds, tolerance, kind):
 
 STANDARD_ERRORS = 4 # that an estimate may be off
 GRADIENTS = ['schools', 'logistic', 'varying', 'walk', 'mixture', 'gauss_mix', 'ark', 'garch', 'gp']
-FLOORS = {'schools', 'logistic', 'varying', 'walk', 'gauss_mix', 'ark', 'garch'}
+FLOORS = {'schools', 'logistic', 'varying', 'walk', 'gauss_mix', 'ark', 'garch', 'gp'}
 # title, work, images of a batch, images, threads, epochs before the ELBOs are compared, how far they may differ
 EPOCHS = [('epoch of a VAE', 'vae', 256, 50000, 2, 1, 0.1), ('epoch of refinement', 'iterative', 64, 5000, 1, 4, 0.02)]
 STEPS = {'schools': 2000, 'logistic': 1000, 'varying': 1000, 'mixture': 500, 'walk': 500}

@@ -252,6 +252,88 @@ static void garch(void *self) {
     f->out[4] = gb * (1 - a1) * share * (1 - share) + 1 - 2 * share;
 }
 
+/* -- Gaussian process: log rho, log alpha, log sigma. The kernel is computed below the diagonal; rows of matrices are padded
+ * to whole groups of lanes -- */
+
+enum { LANES = 8 };
+
+/* y += w x from x[from] on; before that within the group, too. */
+static inline void add_rows(long from, long to, double w, const double *x, double *y) {
+    for (long i = from / LANES * LANES; i < to; i += LANES)
+#pragma omp simd
+        for (long l = i; l < i + LANES; l++) y[l] += w * x[l];
+}
+
+static void gp_prepare(Floor *f) {
+    long n = f->n[0], padded = (n + LANES - 1) / LANES * LANES;
+    const double *x = f->data[0];
+    free(f->work);
+    f->work = aligned_alloc(64, sizeof(double) * (size_t)(4 * padded * padded + 4 * padded));
+    if (!f->work) exit(2);
+    memset(f->work, 0, sizeof(double) * (size_t)(4 * padded * padded + 4 * padded));
+    f->constant = log_normal_constant(n + 2) + log(2) + 25 * log(4) - lgamma(25);
+    for (long i = 0, at = 0; i < n; i++)
+        for (long j = 0; j <= i; j++) f->work[at++] = (x[i] - x[j]) * (x[i] - x[j]);
+}
+
+/* Rows of U with U^T D^-1 U = the covariance, D the diagonal of U; gives half the log determinant. */
+static double gp_factor(long n, long ld, double *U, double *inverse) {
+    double product = 1;
+    for (long j = 0; j < n; j++) {
+        product *= U[j * ld + j];
+        inverse[j] = 1 / U[j * ld + j];
+        for (long k = j + 1; k < n; k++) add_rows(k, ld, -U[j * ld + k] * inverse[j], U + j * ld, U + k * ld);
+    }
+    return 0.5 * log(product);
+}
+
+static void gp(void *self) {
+    Floor *f = self;
+    long n = f->n[0], size = n * (n + 1) / 2, ld = (n + LANES - 1) / LANES * LANES;
+    double rho = exp(f->x[0]), alpha = exp(f->x[1]), sigma = exp(f->x[2]), scale = -0.5 / (rho * rho), a2 = alpha * alpha;
+    const double *square = f->work, *y = f->data[1];
+    double *k = f->work + ld * ld, *U = k + ld * ld, *M = U + ld * ld, *z = M + ld * ld, *w = z + ld, *inverse = w + ld, *row = inverse + ld;
+    double quad = 0, trace = 0, dalpha = 0, drho = 0;
+    for (long i = 0; i < size; i++) k[i] = a2 * v_exp(scale * square[i]);
+    for (long i = 0, at = 0; i < n; i++)
+        for (long j = 0; j <= i; j++) U[j * ld + i] = k[at++];
+    for (long i = 0; i < n; i++) U[i * ld + i] += sigma;
+    double logs = gp_factor(n, ld, U, inverse);
+    memset(M, 0, sizeof(double) * (size_t)(n * ld));
+    memset(w, 0, sizeof(double) * (size_t)ld);
+    for (long i = 0; i < n; i++) { /* M = U^-T D, z = M y, w = M^T D^-1 z */
+        double *m = M + i * ld;
+        m[i] = 1, z[i] = y[i];
+        for (long q = 0; q < i; q++) {
+            double l = U[q * ld + i] * inverse[q];
+            add_rows(0, q + 1, -l, M + q * ld, m);
+            z[i] -= l * z[q];
+        }
+        quad += z[i] * z[i] * inverse[i];
+        add_rows(0, i + 1, z[i] * inverse[i], m, w);
+    }
+    for (long i = 0, at = 0; i < n; i++) { /* a row of the covariance's inverse up to its diagonal */
+        double da = 0, dr = 0;
+        memset(row, 0, sizeof(double) * (size_t)ld);
+        for (long q = i; q < n; q++) add_rows(0, i + 1, M[q * ld + i] * inverse[q], M + q * ld, row);
+#pragma omp simd reduction(+ : da, dr)
+        for (long j = 0; j < i; j++) {
+            double g = (w[i] * w[j] - row[j]) * k[at + j];
+            da += g;
+            dr += g * square[at + j];
+        }
+        at += i + 1;
+        double g = w[i] * w[i] - row[i];
+        dalpha += da + 0.5 * g * a2;
+        drho += dr;
+        trace += g;
+    }
+    f->out[0] = f->constant + 25 * f->x[0] - 4 * rho - a2 / 8 - sigma * sigma / 2 - 0.5 * quad - logs + f->x[1] + f->x[2];
+    f->out[1] = 25 - 4 * rho + drho / (rho * rho);
+    f->out[2] = 1 - a2 / 4 + 2 * dalpha;
+    f->out[3] = 1 - sigma * sigma + 0.5 * trace * sigma;
+}
+
 static const struct {
     const char *name;
     void (*prepare)(Floor *f);
@@ -260,7 +342,7 @@ static const struct {
     {"schools", schools_prepare, schools}, {"logistic", logistic_prepare, logistic},
     {"varying", varying_prepare, varying}, {"walk", walk_prepare, walk},
     {"gauss_mix", gauss_mix_prepare, gauss_mix}, {"ark", ark_prepare, ark},
-    {"garch", garch_prepare, garch},
+    {"garch", garch_prepare, garch},         {"gp", gp_prepare, gp},
 };
 
 int main(int argc, char **argv) {
