@@ -48,23 +48,22 @@ typedef struct Batch {
     const real *in[2];
 } Batch;
 
-static Batch batch_start(const KernelCall *call) {
+static inline void batch_start(Batch *b, const KernelCall *call) { /* only what counts: it is large */
     const Tensor *out = call->out;
-    Batch b = {.out = out, .n = call->n, .rank = out->shape.rank - 2, .left = 1, .to = out->data};
-    for (int d = 0; d < b.rank; d++) b.left *= out->shape.dim[d];
+    b->out = out, b->n = call->n, b->rank = out->shape.rank - 2, b->left = 1, b->to = out->data;
+    for (int d = 0; d < b->rank; d++) b->left *= out->shape.dim[d], b->index[d] = 0;
     for (int k = 0; k < call->n; k++) {
         const Tensor *t = call->in[k];
-        b.in[k] = t->data;
-        for (int d = 0; d < b.rank; d++) {
+        b->in[k] = t->data;
+        for (int d = 0; d < b->rank; d++) {
             int own = d - (out->shape.rank - t->shape.rank);
-            b.stride[k][d] = own < 0 || t->shape.dim[own] == 1 ? 0 : t->stride[own];
+            b->stride[k][d] = own < 0 || t->shape.dim[own] == 1 ? 0 : t->stride[own];
         }
     }
-    return b;
 }
 
 static void batch_next(Batch *b) {
-    b->left--;
+    if (--b->left == 0) return;
     b->to += b->out->shape.dim[b->rank] * b->out->shape.dim[b->rank + 1];
     for (int d = b->rank - 1; d >= 0; d--) {
         for (int k = 0; k < b->n; k++) b->in[k] += b->stride[k][d];
@@ -145,7 +144,8 @@ bool kernel_matmul(const KernelCall *call) {
     bool tiny = is_small_product(n, m, K);
     matrix_layout(a, &ta, &lda);
     matrix_layout(b, &tb, &ldb);
-    for (Batch w = batch_start(call); w.left > 0 && n > 0 && m > 0; batch_next(&w)) {
+    Batch w;
+    for (batch_start(&w, call); w.left > 0 && n > 0 && m > 0; batch_next(&w)) {
         if (lines && m == 1) {
             lines->matrix_vector(n, K, w.in[0], a->stride[ra - 2], a->stride[ra - 1], w.in[1], b->stride[rb - 2], w.to);
             continue;
@@ -193,7 +193,8 @@ static int cholesky(int64_t n, const Tensor *in, const real *a, real *l) {
 
 bool kernel_cholesky(const KernelCall *call) {
     int64_t n = call->out->shape.dim[call->out->shape.rank - 1];
-    for (Batch w = batch_start(call); w.left > 0 && n > 0; batch_next(&w)) {
+    Batch w;
+    for (batch_start(&w, call); w.left > 0 && n > 0; batch_next(&w)) {
         int bad = cholesky(n, call->in[0], w.in[0], w.to);
         if (!bad) continue;
         if (call->why) snprintf(call->why, WHY_SIZE, "the matrix is not positive definite (row %d)", bad);
@@ -211,7 +212,8 @@ bool kernel_tri_solve(const KernelCall *call) {
     matrix_layout(l, &transposed, &ld);
     bool upper = flags & TRI_UPPER, solve_transposed = flags & TRI_TRANSPOSED;
     int64_t sr = l->stride[l->shape.rank - 2], sc = l->stride[l->shape.rank - 1];
-    for (Batch w = batch_start(call); w.left > 0 && n > 0 && m > 0; batch_next(&w)) {
+    Batch w;
+    for (batch_start(&w, call); w.left > 0 && n > 0 && m > 0; batch_next(&w)) {
         if (is_small(n)) {
             lines_here()->small->solve((int)n, w.in[0], solve_transposed ? sc : sr, solve_transposed ? sr : sc,
                                        upper != solve_transposed, m, w.in[1], b->stride[rb - 2], b->stride[rb - 1], w.to);
