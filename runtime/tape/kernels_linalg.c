@@ -203,28 +203,43 @@ bool kernel_cholesky(const KernelCall *call) {
     return true;
 }
 
+/* A triangle with all the right-hand sides that are to be solved with it in one go: those of columns, and vectors of which
+ * each is a matrix of the batch. */
+typedef struct System {
+    bool upper, transposed;
+    int64_t n, m, sr, sc, br, bc, or, oc; /* strides of the triangle, of what is right, of the solutions */
+} System;
+
+/* Rows of L^-1 b, or of b^T L^-T: BLAS has no strides for both. */
+static void solve_large(const System *s, const real *l, const real *b, real *out) {
+    bool columns = s->sc != 1, vectors = s->oc != 1;
+    int64_t ld = columns ? s->sc : s->sr, rows = vectors ? s->m : s->n, count = vectors ? s->n : s->m;
+    for (int64_t i = 0; i < s->n; i++)
+        for (int64_t j = 0; j < s->m; j++) out[i * s->or + j * s->oc] = b[i * s->br + j * s->bc];
+    TRSM(CblasRowMajor, vectors ? CblasRight : CblasLeft, s->upper != columns ? CblasUpper : CblasLower,
+         (s->transposed != columns) != vectors ? CblasTrans : CblasNoTrans, CblasNonUnit, (int)rows, (int)count, 1, l, (int)ld, out,
+         (int)count);
+}
+
+static void solve_small(const System *s, const real *l, const real *b, real *out) {
+    int64_t sr = s->transposed ? s->sc : s->sr, sc = s->transposed ? s->sr : s->sc;
+    lines_here()->small->solve((int)s->n, l, sr, sc, s->upper != s->transposed, s->m, b, s->br, s->bc, out, s->or, s->oc);
+}
+
 bool kernel_tri_solve(const KernelCall *call) {
     const Tensor *l = call->in[0], *b = call->in[1], *out = call->out;
-    int r = out->shape.rank, rb = b->shape.rank, flags = call->attr->flags;
+    int r = out->shape.rank, rl = l->shape.rank, rb = b->shape.rank, flags = call->attr->flags;
     int64_t n = out->shape.dim[r - 2], m = out->shape.dim[r - 1];
-    bool transposed;
-    int64_t ld;
-    matrix_layout(l, &transposed, &ld);
-    bool upper = flags & TRI_UPPER, solve_transposed = flags & TRI_TRANSPOSED;
-    int64_t sr = l->stride[l->shape.rank - 2], sc = l->stride[l->shape.rank - 1];
+    System s = {.upper = flags & TRI_UPPER, .transposed = flags & TRI_TRANSPOSED, .n = n, .m = m, .or = m, .oc = 1};
+    s.sr = l->stride[rl - 2], s.sc = l->stride[rl - 1], s.br = b->stride[rb - 2], s.bc = b->stride[rb - 1];
     Batch w;
-    for (batch_start(&w, call); w.left > 0 && n > 0 && m > 0; batch_next(&w)) {
-        if (is_small(n)) {
-            lines_here()->small->solve((int)n, w.in[0], solve_transposed ? sc : sr, solve_transposed ? sr : sc,
-                                       upper != solve_transposed, m, w.in[1], b->stride[rb - 2], b->stride[rb - 1], w.to);
-            continue;
-        }
-        for (int64_t i = 0; i < n; i++)
-            for (int64_t j = 0; j < m; j++) w.to[i * m + j] = w.in[1][i * b->stride[rb - 2] + j * b->stride[rb - 1]];
-        TRSM(CblasRowMajor, CblasLeft, upper != transposed ? CblasUpper : CblasLower,
-                    solve_transposed != transposed ? CblasTrans : CblasNoTrans, CblasNonUnit, (int)n, (int)m, 1,
-                    w.in[0], (int)ld, w.to, (int)m);
+    batch_start(&w, call);
+    if (m == 1 && w.rank > 0 && w.stride[0][w.rank - 1] == 0 && out->shape.dim[w.rank - 1] > 0) {
+        s.bc = w.stride[1][--w.rank], s.m = out->shape.dim[w.rank], s.or = 1, s.oc = n;
+        w.left /= s.m;
     }
+    for (; w.left > 0 && n > 0 && m > 0; batch_next(&w))
+        (is_small(n) ? solve_small : solve_large)(&s, w.in[0], w.in[1], w.to);
     return true;
 }
 
@@ -245,11 +260,23 @@ static real sum_over(Op f, int64_t n, const real *x, int64_t stride) {
     return (real)pairs_total(&p);
 }
 
-/* The solutions are dense. */
+/* The solutions are dense; as many as fit are squared at a time. */
 bool kernel_inv_quad(const KernelCall *call) {
+    const Lines *lines = lines_here();
     Shape s = call->in[2]->shape;
-    int64_t n = s.dim[s.rank - 2] * s.dim[s.rank - 1], count = shape_size(call->out->shape);
-    for (int64_t k = 0; k < count; k++) call->out->data[k] = sum_over(OP_SQUARE, n, call->in[2]->data + k * n, 1);
+    int64_t n = s.dim[s.rank - 2] * s.dim[s.rank - 1], count = shape_size(call->out->shape), dense = 1;
+    int64_t together = n > 0 && n <= SUM_BLOCK ? SUM_BLOCK / n : 1;
+    const real *z = call->in[2]->data;
+    real square[SUM_BLOCK], *out = call->out->data;
+    for (int64_t k = 0; k < count; k += together, z += together * n) {
+        if (n > SUM_BLOCK || n == 0) {
+            out[k] = sum_over(OP_SQUARE, n, z, 1);
+            continue;
+        }
+        int64_t lines_now = count - k < together ? count - k : together;
+        lines->rows[OP_SQUARE].any(lines_now * n, square, &z, &dense);
+        for (int64_t i = 0; i < lines_now; i++) out[k + i] = (real)lines->sum_block((int)n, square + i * n);
+    }
     return true;
 }
 

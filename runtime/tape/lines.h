@@ -36,10 +36,11 @@ typedef struct SmallMatrices {
      * at which it is not positive definite and finite. */
     int (*cholesky)(int n, const real *a, int64_t sr, int64_t sc, real *l);
     void (*root_inverse)(int n, const real *l, real *out); /* (l l^T)^-1 of a lower triangle */
-    /* out[n, m] with l out = b for a lower triangle l with strides sr, sc; backwards: an upper one. */
+    /* out[n, m] with l out = b for a lower triangle l with strides sr, sc; backwards: an upper one. m and all strides may be
+     * anything. */
     void (*solve)(int n, const real *l, int64_t sr, int64_t sc, bool backwards, int64_t m, const real *b, int64_t br,
-                  int64_t bc, real *out);
-    /* out[n, m] = a b, for any n and m and K <= rows. */
+                  int64_t bc, real *out, int64_t or, int64_t oc);
+    /* The dense out[n, m] = a b, for any n and m and K <= rows. */
     void (*product)(int64_t n, int64_t m, int64_t K, const real *a, int64_t ar, int64_t ac, const real *b, int64_t br,
                     int64_t bc, real *out);
 } SmallMatrices;

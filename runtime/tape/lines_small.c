@@ -208,9 +208,9 @@ INLINE void solve_vector(const int groups, int n, const real *l, int64_t sr, int
 #undef FOUND
 }
 
-/* Several right-hand sides, m of them, to a dense out[n, all]. */
+/* Several right-hand sides, m of them. */
 INLINE void solve_rows(const int groups, int n, const real *l, int64_t sr, int64_t sc, bool backwards, int m, const real *b,
-                       int64_t br, int64_t bc, real *out, int64_t all) {
+                       int64_t br, int64_t bc, real *out, int64_t or, int64_t oc) {
     const int ld = groups * GROUP;
     Square x;
     for (int s = 0; s < n; s++) {
@@ -226,11 +226,13 @@ INLINE void solve_rows(const int groups, int n, const real *l, int64_t sr, int64
         }
         UNROLL for (int g = 0; g < groups; g++) store(row + g * GROUP, sum[g] * inverse);
     }
-    for (int i = 0; i < n; i++) {
+    for (int i = 0; i < n && oc == 1; i++) {
         Group row[WIDEST];
         UNROLL for (int g = 0; g < groups; g++) row[g] = load(x + i * ld + g * GROUP);
-        store_row(groups, m, out + i * all, row);
+        store_row(groups, m, out + i * or, row);
     }
+    for (int j = 0; j < m && oc != 1; j++)
+        for (int i = 0; i < n; i++) out[i * or + j * oc] = x[i * ld + j];
 }
 
 /* m columns of a dense out[n, all]. */
@@ -279,8 +281,8 @@ static void small_root_inverse(int n, const real *l, real *out) {
 }
 
 static void small_solve(int n, const real *l, int64_t sr, int64_t sc, bool backwards, int64_t m, const real *b, int64_t br,
-                        int64_t bc, real *out) {
-    if (m == 1) {
+                        int64_t bc, real *out, int64_t or, int64_t oc) {
+    if (m == 1 && or == 1) {
 #define CALL(groups) solve_vector(groups, n, l, sr, sc, backwards, b, br, out)
         BY_GROUPS(n, CALL);
 #undef CALL
@@ -288,7 +290,7 @@ static void small_solve(int n, const real *l, int64_t sr, int64_t sc, bool backw
     }
     for (int64_t j = 0; j < m; j += ROWS) {
         const int count = m - j < ROWS ? (int)(m - j) : ROWS;
-#define CALL(groups) solve_rows(groups, n, l, sr, sc, backwards, count, b + j * bc, br, bc, out + j, m)
+#define CALL(groups) solve_rows(groups, n, l, sr, sc, backwards, count, b + j * bc, br, bc, out + j * oc, or, oc)
         BY_GROUPS(count, CALL);
 #undef CALL
     }

@@ -231,7 +231,7 @@ static void check_factor(const SmallMatrices *small, int n, uint64_t seed) {
 
 static void check_solve(const SmallMatrices *small, int n, uint64_t seed) {
     Ways l[2], b;
-    real x[MOST_ROWS * WIDE + 1], first[MOST_ROWS * WIDE + 1], one[MOST_ROWS + 1];
+    real x[MOST_ROWS * WIDE + 1], first[MOST_ROWS * WIDE + 1], turned[MOST_ROWS * WIDE], one[MOST_ROWS + 1];
     lay(&l[0], n, n, triangle_entry, &seed);
     lay(&l[1], n, n, upper_entry, &seed);
     lay(&b, n, WIDE, random_entry, &seed);
@@ -239,14 +239,18 @@ static void check_solve(const SmallMatrices *small, int n, uint64_t seed) {
         int way = k % 3, right = k / 3 % 3;
         bool upper = k >= 9;
         x[n * WIDE] = one[n] = CANARY;
-        small->solve(n, l[upper].by[way], l[upper].sr[way], l[upper].sc[way], upper, WIDE, b.by[right], b.sr[right], b.sc[right], x);
+        small->solve(n, l[upper].by[way], l[upper].sr[way], l[upper].sc[way], upper, WIDE, b.by[right],
+                     b.sr[right], b.sc[right], x, WIDE, 1);
         if (way + right == 0) memcpy(first, x, sizeof x);
         assert_same(n * WIDE, x, first, "solve", n, k);
+        small->solve(n, l[upper].by[way], l[upper].sr[way], l[upper].sc[way], upper, WIDE, b.by[right], b.sr[right],
+                     b.sc[right], turned, 1, n);
         int j = (7 * k) % WIDE; /* one right-hand side by itself */
-        small->solve(n, l[upper].by[way], l[upper].sr[way], l[upper].sc[way], upper, 1, b.by[right] + j * b.sc[right], b.sr[right], 1, one);
+        small->solve(n, l[upper].by[way], l[upper].sr[way], l[upper].sc[way], upper, 1,
+                     b.by[right] + j * b.sc[right], b.sr[right], 1, one, 1, n);
         for (int i = 0; i < n; i++) {
             double sum = 0;
-            if (!same_bits(one[i], x[i * WIDE + j])) ck_abort_msg("solve, n = %d, %d: one by itself differs", n, k);
+            if (!same_bits(one[i], x[i * WIDE + j]) || !same_bits(one[i], turned[j * n + i])) ck_abort_msg("solve, n = %d, %d: one by itself differs", n, k);
             for (int q = 0; q < n; q++)
                 if (upper ? q >= i : q <= i) sum += l[upper].by[0][i * n + q] * one[q];
             assert_close(sum, b.by[0][i * WIDE + j], "solve", n);
