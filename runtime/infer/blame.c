@@ -141,9 +141,9 @@ static void run_again(void *self) {
 static void run_plainly(Pair *pair, const Recorder *r, int particle, bool at_point, Arena *keep, Blame *b) {
     Interp *in = pair->in;
     Tape *tape = tape_new(in->ctx, keep, false);
-    memcpy(tape->inputs, r->last.slots, sizeof tape->inputs);
-    tape->step = r->last.step;
-    tape->particle = r->last.particle + (uint32_t)particle;
+    memcpy(tape->inputs, r->inputs.slots, sizeof tape->inputs);
+    tape->step = r->inputs.step;
+    tape->particle = r->inputs.particle + (uint32_t)particle;
     Again again = {.pair = pair, .at_point = at_point};
     Scope saved;
     Error e;
@@ -186,11 +186,11 @@ void blame_run(Interp *in, const Pass *p, const char *what, const char *otherwis
 void blame_last_run(Pair *pair, Recorder *r, int particles, const char *what, const char *otherwise) {
     Interp *in = pair->in;
     Blame b = {.span = SPAN_NONE};
-    RunInputs last = r->last;
+    RunInputs last = r->inputs;
     Span at = pair->span;
     for (int k = 0; !b.text && k < (particles ? particles : 1); k++)
         run_plainly(pair, r, k, particles == 0, in->arena, &b);
-    r->last = last;
+    r->inputs = last;
     if (b.remedy) raise_blame(in, &b, at, what, b.remedy);
     const char *operation = recorder_first_nonfinite(r, in->arena, &at);
     if (!operation) raise_blame(in, &b, at, what, otherwise);

@@ -36,7 +36,7 @@ static void *record_gradient(Recorder *r, void *self) {
     Var *g = ARENA_ARRAY(r->in->arena, Var, n + 1);
     tape_grad(r->in->tape, y, NULL, n, inputs, g);
     for (int k = 0; k < n; k++) recorder_output(r, g[k], d->gradient + offsets[k]);
-    recorder_output(r, y, &d->value); /* last: whoever goes on waits for the gradient */
+    recorder_output(r, y, d->value); /* last: whoever goes on waits for the gradient */
     Var way, unread;
     for (int k = 0; k < d->pair->params->n && d->with_params; k++) {
         const ParamInfo *q = &d->pair->params->list[k];
@@ -70,7 +70,8 @@ void density_init(Density *d, Pair *pair, uint64_t seed, bool with_params) {
     *d = (Density){.in = pair->in, .pair = pair, .with_params = with_params, .npoint = pair->latents->size};
     d->size = d->npoint + (with_params ? pair->params->size : 0);
     d->point = ARENA_ARRAY(pair->arena, real, 5 * d->size + 5);
-    d->gradient = d->point + d->size;
+    d->value = d->point + d->size;
+    d->gradient = d->value + 1;
     d->vector = d->gradient + d->size;
     d->product = d->vector + d->size;
     d->way = d->product + d->size;
@@ -81,11 +82,11 @@ void density_init(Density *d, Pair *pair, uint64_t seed, bool with_params) {
     Recorder *both[2] = {&d->recorder, &d->hessian};
     for (int k = 0; k < 2; k++) {
         if (with_params)
-            both[k]->slots[SLOT_PARAMS] = d->point + d->npoint;
+            both[k]->inputs.slots[SLOT_PARAMS] = d->point + d->npoint;
         else
             both[k]->params = &pair->params->values;
-        both[k]->slots[SLOT_POINT] = d->point;
-        both[k]->slots[SLOT_VECTOR] = d->vector;
+        both[k]->inputs.slots[SLOT_POINT] = d->point;
+        both[k]->inputs.slots[SLOT_VECTOR] = d->vector;
     }
 }
 
@@ -97,7 +98,7 @@ static void attempt(void *self) { recorder_run(((Attempt *)self)->recorder, STEP
 
 /* Readers that walk the tree find the parameters where the program does. */
 static bool run_at(Density *d, const Recorder *r, void (*run)(void *), void *self, Error *e) {
-    if (d->with_params) d->pair->params->read = r->slots[SLOT_PARAMS];
+    if (d->with_params) d->pair->params->read = r->inputs.slots[SLOT_PARAMS];
     bool done = ctx_protect(d->in->ctx, run, self, e);
     d->pair->params->read = NULL;
     return done;
@@ -116,16 +117,21 @@ static bool run_safely(Density *d, Recorder *r) {
     ctx_reraise(d->in->ctx, &e);
 }
 
-double density_at(Density *d, const double *x, double *gradient) {
-    d->recorder.slots[SLOT_POINT] = reals_of_doubles(d->point, x, d->size);
-    if (d->with_params) d->recorder.slots[SLOT_PARAMS] = d->recorder.slots[SLOT_POINT] + d->npoint;
+double density_at(Density *d, const double *x) {
+    d->recorder.inputs.slots[SLOT_POINT] = reals_of_doubles(d->point, x, d->size);
+    if (d->with_params) d->recorder.inputs.slots[SLOT_PARAMS] = d->recorder.inputs.slots[SLOT_POINT] + d->npoint;
     d->evaluations++;
     if (!run_safely(d, &d->recorder)) {
-        for (int64_t k = 0; k < d->size && gradient; k++) gradient[k] = NAN;
-        return -INFINITY;
+        *d->value = -INFINITY;
+        for (int64_t k = 0; k < d->size; k++) d->gradient[k] = NAN;
     }
-    if (gradient) doubles_from_reals(gradient, d->gradient, d->size);
-    return isnan(d->value) ? -INFINITY : d->value;
+    return isnan(*d->value) ? -INFINITY : *d->value;
+}
+
+double density_descend(Density *d, const double *x, double *gradient) {
+    double f = density_at(d, x);
+    for (int64_t k = 0; k < d->size; k++) gradient[k] = -d->gradient[k];
+    return -f;
 }
 
 LbfgsOptions density_search(void) {
@@ -155,20 +161,21 @@ static bool hessian_vector(Density *d, const double *v, double *product) {
 /* Central differences of the gradient: row k. */
 static void difference_row(Density *d, const double *x, int64_t k, double *work, double *row) {
     int64_t n = d->size;
-    double h = (sizeof(real) < sizeof(double) ? 5e-3 : 1e-5) * fmax(1, fabs(x[k])), *y = work, *g = work + n;
+    double h = (sizeof(real) < sizeof(double) ? 5e-3 : 1e-5) * fmax(1, fabs(x[k])), *y = work;
     memcpy(y, x, sizeof(double) * (size_t)n);
     y[k] = x[k] + h;
-    density_at(d, y, row);
+    density_at(d, y);
+    doubles_from_reals(row, d->gradient, n);
     y[k] = x[k] - h;
-    density_at(d, y, g);
-    for (int64_t i = 0; i < n; i++) row[i] = (row[i] - g[i]) / (2 * h);
+    density_at(d, y);
+    for (int64_t i = 0; i < n; i++) row[i] = (row[i] - d->gradient[i]) / (2 * h);
 }
 
 void density_hessian(Density *d, const double *x, double *hessian) {
     int64_t n = d->size;
     Arena *a = ctx_arena(d->in->ctx);
     arena_defer(d->pair->arena, (void (*)(void *))arena_free, a);
-    double *v = ARENA_ARRAY(a, double, n + 1), *work = ARENA_ARRAY(a, double, 2 * n + 1);
+    double *v = ARENA_ARRAY(a, double, n + 1), *work = ARENA_ARRAY(a, double, n + 1);
     bool second = true;
     reals_from_doubles(d->point, x, n);
     for (int64_t k = 0; k < n && second; k++) {
@@ -181,6 +188,6 @@ void density_hessian(Density *d, const double *x, double *hessian) {
     for (int64_t i = 0; i < n; i++)
         for (int64_t j = 0; j < i; j++)
             hessian[i * n + j] = hessian[j * n + i] = (hessian[i * n + j] + hessian[j * n + i]) / 2;
-    density_at(d, x, NULL);
+    density_at(d, x);
     arena_reset(a);
 }

@@ -25,10 +25,7 @@ typedef struct Climb {
 } Climb;
 
 static double minus_density(void *self, const double *x, double *gradient) {
-    Climb *c = self;
-    double f = density_at(&c->density, x, gradient);
-    for (int64_t k = 0; k < c->density.size; k++) gradient[k] = -gradient[k];
-    return -f;
+    return density_descend(&((Climb *)self)->density, x, gradient);
 }
 
 static bool keep_going(void *self, int iteration, double f, const double *x, const double *gradient) {
@@ -56,7 +53,7 @@ static void climb_from(Climb *c, double *x) {
 }
 
 static _Noreturn void refuse_nonfinite(Climb *c) {
-    density_at(&c->density, c->best, NULL);
+    density_at(&c->density, c->best);
     recorder_run(&c->density.recorder, STEP_CHECK, 0); /* raises what a run raises */
     blame_last_run(c->density.pair, &c->density.recorder, 0, "the log density is not finite at any start",
                    "let the prior keep to where each operation is defined");
@@ -79,7 +76,7 @@ static void climb(Climb *c, Job *job, int restarts) {
         climb_from(c, x);
     }
     if (c->finite == 0) refuse_nonfinite(c);
-    density_at(&c->density, c->best, NULL);
+    density_at(&c->density, c->best);
     reals_from_doubles(pair->params->values, c->best + m, n - m);
     for (int64_t k = 0; k < n - m; k++) pair->params->values[k] += c->density.way[k]; /* all the way */
 }
@@ -111,7 +108,7 @@ static PointDraw *point_draw_new(Job *job, int64_t size) {
     d->point = ARENA_ARRAY(arena, real, size + 1);
     recorder_init(&d->recorder, job->in, arena, job->seed, record_point, d);
     d->recorder.params = &job->pair->params->values;
-    d->recorder.slots[SLOT_POINT] = d->point;
+    d->recorder.inputs.slots[SLOT_POINT] = d->point;
     return d;
 }
 

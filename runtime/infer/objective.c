@@ -323,9 +323,9 @@ static void clear(real *x, int64_t n) {
 
 static const ScoreRun *run_bound(Bound *b, uint32_t step, uint32_t particle) {
     clear(b->gradient, b->capacity);
-    b->run.slots[SLOT_PARAMS] = b->pair->params->values;
-    b->run.slots[SLOT_BASELINE] = b->store.input;
-    b->run.slots[SLOT_WEIGHT] = &b->weight_now;
+    b->run.inputs.slots[SLOT_PARAMS] = b->pair->params->values;
+    b->run.inputs.slots[SLOT_BASELINE] = b->store.input;
+    b->run.inputs.slots[SLOT_WEIGHT] = &b->weight_now;
     const ScoreRun *run = recorder_run(&b->run, step, particle);
     if (b->size < b->pair->params->size) reserve_direction(b);
     return run;
@@ -381,7 +381,7 @@ void bound_values(Bound *b, const real *values, int64_t size, uint32_t first_ste
     ParamStore *p = b->pair->params;
     int64_t have = size;
     const real *at = values;
-    b->value.slots[SLOT_WEIGHT] = &b->weight_now;
+    b->value.inputs.slots[SLOT_WEIGHT] = &b->weight_now;
     for (long k = 0; k < n; k++) {
         if (p->size > have) {
             real *more = ARENA_ARRAY(b->arena, real, p->size);
@@ -389,7 +389,7 @@ void bound_values(Bound *b, const real *values, int64_t size, uint32_t first_ste
             if (size) memcpy(more, values, sizeof(real) * (size_t)size);
             at = more, have = p->size;
         }
-        b->value.slots[SLOT_PARAMS] = p->read = at;
+        b->value.inputs.slots[SLOT_PARAMS] = p->read = at;
         recorder_run(&b->value, first_step + (uint32_t)k, 0);
         out[k] = b->elbo;
     }

@@ -85,8 +85,9 @@ static void density_body(void *self) {
     for (int64_t k = 0; k < n; k++) x[k] = tensor_item(u.var.value, k);
     Density *d = ARENA_NEW(q->arena, Density);
     density_init(d, p, in->ctx->seed, false);
-    double *gradient = ARENA_ARRAY(q->arena, double, n + 1), f = density_at(d, x, gradient);
-    q->result = q->wanted == 0 ? value_number(f) : value_tensor(in, tensor_of_doubles(in->ctx, in->arena, shape1(n), gradient));
+    double f = density_at(d, x);
+    const Tensor *gradient = tensor_borrow(q->arena, shape1(n), d->gradient);
+    q->result = q->wanted == 0 ? value_number(f) : value_tensor(in, tensor_keep(in->ctx, in->arena, gradient));
 }
 
 static void invert_latent(Trace *t, Interp *in, Site *s, Entry *e) {

@@ -163,7 +163,7 @@ static void *record_anew(Recorder *r, uint32_t step, uint32_t particle, uint64_t
     arena_reset(r->arena);
     r->noutputs = r->capacity = 0;
     Tape *tape = tape_new(in->ctx, r->arena, true);
-    memcpy(tape->inputs, r->slots, sizeof tape->inputs);
+    memcpy(tape->inputs, r->inputs.slots, sizeof tape->inputs);
     tape->step = step;
     tape->particle = particle;
     Scope saved;
@@ -182,29 +182,27 @@ static void *record_anew(Recorder *r, uint32_t step, uint32_t particle, uint64_t
     return data;
 }
 
-/* The batches of a step, and what programs read. Gives the size of the batches. */
-static uint64_t prepare_inputs(Recorder *r, uint32_t step, uint32_t particle) {
-    uint64_t shape = 0;
-    if (r->batches) {
-        shape = batch_prepare(r->batches, step);
-        mappings_trim(r->in->ctx); /* data that lie in files */
-        r->slots[SLOT_BATCH] = r->batches->elements;
-    }
-    if (r->params) r->slots[SLOT_PARAMS] = *r->params;
-    r->last.step = step, r->last.particle = particle;
-    memcpy(r->last.slots, r->slots, sizeof r->last.slots);
+/* Gives the size of the batches. */
+static uint64_t prepare_batches(Recorder *r, uint32_t step) {
+    uint64_t shape = batch_prepare(r->batches, step);
+    mappings_trim(r->in->ctx); /* data that lie in files */
+    r->inputs.slots[SLOT_BATCH] = r->batches->elements;
     return shape;
+}
+
+/* The batches of a step, and what programs read. Gives the size of the batches. */
+static inline uint64_t prepare_inputs(Recorder *r, uint32_t step, uint32_t particle) {
+    if (r->params) r->inputs.slots[SLOT_PARAMS] = *r->params;
+    r->inputs.step = step, r->inputs.particle = particle;
+    return r->batches ? prepare_batches(r, step) : 0;
 }
 
 static Recording *run_recorded(Recorder *r, uint64_t shape) {
     for (int k = 0; k < r->n; k++) {
         Recording *one = r->list[k];
-        if (one->shape != shape || program_run(one->program, &r->last) != RUN_DONE) continue;
-        if (k > 0) {
-            memmove(r->list + 1, r->list, sizeof *r->list * (size_t)k);
-            r->list[0] = one;
-        }
-        return one;
+        if (one->shape != shape || program_run(one->program, &r->inputs) != RUN_DONE) continue;
+        memmove(r->list + 1, r->list, sizeof *r->list * (size_t)k);
+        return r->list[0] = one;
     }
     return NULL;
 }
@@ -223,10 +221,10 @@ const char *recorder_first_nonfinite(Recorder *r, Arena *a, Span *at) {
     Span found = *at;
     bool walk = r->walk;
     r->walk = false;
-    if (r->n == 0) record_anew(r, r->last.step, r->last.particle, r->batches ? batch_prepare(r->batches, r->last.step) : 0);
+    if (r->n == 0) record_anew(r, r->inputs.step, r->inputs.particle, r->batches ? batch_prepare(r->batches, r->inputs.step) : 0);
     r->walk = walk;
     const char *what = NULL;
-    if (program_run(r->list[0]->program, &r->last) == RUN_DONE)
+    if (program_run(r->list[0]->program, &r->inputs) == RUN_DONE)
         what = program_first_nonfinite(r->list[0]->program, a, &found);
     if (!stdlib_holds(found)) *at = found; /* a line of the user's */
     if (r->walk) recorder_forget(r);

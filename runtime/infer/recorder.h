@@ -51,7 +51,7 @@ struct Recorder {
     void *(*record)(Recorder *r, void *self);
     void *self;
     uint64_t seed;
-    const real *slots[8];
+    RunInputs inputs;          /* slots: of the next run; all: of the last one */
     real *const *params;       /* where SLOT_PARAMS is before each run: the vector moves when it grows; NULL: slots says */
     struct BatchPlan *batches; /* batch.h; NULL: all plates run whole */
     bool walk;
@@ -64,7 +64,6 @@ struct Recorder {
         real *place;
     } * outputs;
     int noutputs, capacity;
-    RunInputs last;
     long nrecorded; /* walks of the tree */
 };
 

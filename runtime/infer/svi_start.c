@@ -27,10 +27,7 @@ static Start start_new(Arena *a, int64_t n) {
 }
 
 static double minus_density(void *self, const double *x, double *gradient) {
-    Density *d = self;
-    double f = density_at(d, x, gradient);
-    for (int64_t k = 0; k < d->size; k++) gradient[k] = -gradient[k];
-    return -f;
+    return density_descend(self, x, gradient);
 }
 
 /* The Gaussian of the Hessian; directions in which the density does not fall get scale 1. False: numbers gone wrong. */
@@ -66,7 +63,7 @@ static double rough_elbo(Density *d, const Start *s, uint64_t seed, double *x, d
             x[i] = s->loc[i] + (s->cholesky ? 0 : s->begin * s->scale[i] * z[i]);
             for (int64_t j = 0; s->cholesky && j <= i; j++) x[i] += s->begin * s->cholesky[i * s->n + j] * z[j];
         }
-        sum += density_at(d, x, NULL) / TRIES;
+        sum += density_at(d, x) / TRIES;
     }
     for (int64_t k = 0; k < s->n; k++) sum += log(s->begin * (s->cholesky ? s->cholesky[k * s->n + k] : s->scale[k]));
     return sum;

@@ -85,6 +85,7 @@ struct Program {
     char *buffer;
     KernelEnv env;
     const real *slots[SLOTS]; /* those of the last run: what is patched in */
+    int nslots;               /* the first so many are read */
     Patch *patches;
     int npatches, patch_room;
     Plan plan; /* for the outputs, and to say what each instruction is */
@@ -104,6 +105,7 @@ static void add_patch(Program *p, const real **where, int slot, int64_t offset) 
         p->patch_room = room;
     }
     p->patches[p->npatches++] = (Patch){where, slot, offset};
+    if (p->nslots <= slot) p->nslots = slot + 1;
 }
 
 static int64_t offset_in_base(const Tensor *t) {
@@ -214,7 +216,7 @@ static bool emit_quick(Program *p, Instr *i, const Step *s, const EwLoop *loop) 
     Code code = code_quick(s->op, lanes > 0, from);
     if (code == CODE_END) return false;
     *i = (Instr){.code = (uint16_t)code, .out = loop->out};
-    if (lanes) i->lanes = (uint8_t)((1 << n) - 1), i->whole = has_room(p, s->out);
+    if (lanes) i->lanes = (uint8_t)((1 << n) - 1), i->whole = n == QUICK_LANES || has_room(p, s->out);
     for (int k = 0; k < s->n; k++) {
         i->in[k] = loop->in[k];
         resolve(p, s->in[k], &i->in[k]);
@@ -464,7 +466,7 @@ void program_free(Program *p) {
 
 /* -- Running -- */
 
-static void patch_inputs(Program *p, const RunInputs *in) {
+static __attribute__((noinline)) void patch_inputs(Program *p, const RunInputs *in) {
     memcpy(p->slots, in->slots, sizeof p->slots);
     for (int k = 0; k < p->npatches; k++) *p->patches[k].where = p->slots[p->patches[k].slot] + p->patches[k].offset;
 }
@@ -490,7 +492,7 @@ static RunStatus run_one_by_one(Program *p) {
     return RUN_DONE;
 }
 
-static RunStatus run_timed(Program *p) {
+static __attribute__((noinline)) RunStatus run_timed(Program *p) {
     Timing *m = p->timing;
     long run = m->runs++;
     if (run < PROFILE_FIRST || run % PROFILE_EVERY == 0) return run_one_by_one(p);
@@ -503,7 +505,9 @@ static RunStatus run_timed(Program *p) {
 
 RunStatus program_run(Program *p, const RunInputs *in) {
     p->env.step = in->step, p->env.particle = in->particle;
-    if (memcmp(p->slots, in->slots, sizeof p->slots) != 0) patch_inputs(p, in);
+    bool same = true;
+    for (int k = 0; k < p->nslots; k++) same &= p->slots[k] == in->slots[k];
+    if (!same) patch_inputs(p, in);
     return p->timing ? run_timed(p) : run_all(p);
 }
 

@@ -50,7 +50,7 @@ START_TEST(recordings_are_kept_by_their_guards) {
     double x = 1;
     Recorder *r = ARENA_NEW(a, Recorder);
     recorder_init(r, in, a, 1, record_branch, &b);
-    r->slots[SLOT_POINT] = &x;
+    r->inputs.slots[SLOT_POINT] = &x;
     const double points[] = {1, 2, -3, 0.5, -1, 4};
     for (int k = 0; k < 6; k++) {
         x = points[k];
@@ -71,7 +71,7 @@ START_TEST(walking_gives_the_same_bits) {
     double x = 0.7;
     Recorder *r = ARENA_NEW(a, Recorder);
     recorder_init(r, in, a, 1, record_branch, &b);
-    r->slots[SLOT_POINT] = &x;
+    r->inputs.slots[SLOT_POINT] = &x;
     r->walk = true;
     recorder_run(r, 1, 0);
     recorder_run(r, 2, 0);
@@ -97,7 +97,7 @@ START_TEST(the_first_operation_gone_wrong_is_named) {
     double x = 2, out;
     Recorder *r = ARENA_NEW(a, Recorder);
     recorder_init(r, in, a, 1, record_log, &out);
-    r->slots[SLOT_POINT] = &x;
+    r->inputs.slots[SLOT_POINT] = &x;
     for (int walk = 0; walk < 2; walk++) {
         r->walk = walk;
         recorder_run(r, 1, 0);
