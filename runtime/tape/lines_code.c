@@ -54,7 +54,7 @@ static inline LanesOf lanes_squared_root(LanesOf a) {
 static inline LanesOf lanes_read(const Instr *i, int k) { return _mm512_maskz_loadu_pd(i->lanes, i->in[k]); }
 
 static inline void lanes_write(const Instr *i, LanesOf x) {
-    if (i->whole)
+    if (__builtin_expect(i->whole, true))
         _mm512_storeu_pd(i->out, x);
     else
         _mm512_mask_storeu_pd(i->out, i->lanes, x);
@@ -123,7 +123,7 @@ typedef int LanesOf; /* programs have no such instructions */
 #define NEXT                                                                                                           \
     do {                                                                                                               \
         i++;                                                                                                           \
-        goto *label[i->code];                                                                                          \
+        goto *routine[i->code];                                                                                        \
     } while (0)
 #define FORGET (number = 0, last = (LanesOf){0})
 
@@ -180,7 +180,9 @@ __attribute__((optimize("no-crossjumping", "no-gcse"))) bool ISA_NAME(code_run)(
     real number;
     LanesOf last;
     FORGET;
-    goto *label[i->code];
+    const void *const *routine = label;
+    __asm__("" : "+r"(routine)); /* stays in a register, though it is known */
+    goto *routine[i->code];
 ROW:
     i->row->row(i->row->n, i->row->out, i->row->in, i->row->stride);
     FORGET;
