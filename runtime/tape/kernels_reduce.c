@@ -68,50 +68,73 @@ bool kernel_reduce(const KernelCall *call) {
 
 /* -- Along one dimension: lines to lines -- */
 
-static void line_cumsum(int64_t n, real *out, int64_t so, const real *x, int64_t sx) {
+static void line_cumsum(int64_t n, real *out, int64_t so, const real *x, int64_t sx, void *scratch) {
+    (void)scratch;
     double s = 0;
     for (int64_t i = 0; i < n; i++) out[i * so] = s += x[i * sx];
 }
 
-/* Is the number at index i (from 1) behind that at j? NaN comes last, equal numbers keep their order. */
-static inline bool behind(real i, real j, const real *x, int64_t sx) {
-    real a = x[((int64_t)i - 1) * sx], b = x[((int64_t)j - 1) * sx];
-    if (a != a || b != b) return a != a && (b == b || i > j);
-    return a > b || (a == b && i > j);
-}
+/* A number and where it stands, from 1. */
+typedef struct Ranked {
+    real x;
+    int64_t at;
+} Ranked;
 
-static void sift_down(int64_t at, int64_t n, real *out, int64_t so, const real *x, int64_t sx) {
-    real moved = out[at * so];
-    for (int64_t child; (child = 2 * at + 1) < n; at = child) {
-        if (child + 1 < n && behind(out[(child + 1) * so], out[child * so], x, sx)) child++;
-        if (!behind(out[child * so], moved, x, sx)) break;
-        out[at * so] = out[child * so];
-    }
-    out[at * so] = moved;
-}
+enum { SHORT_RUN = 16, FEW_RANKED = 512 }; /* few: on the stack */
 
-/* Heap sort of the indices: needs no room besides the output. */
-static void line_argsort(int64_t n, real *out, int64_t so, const real *x, int64_t sx) {
-    for (int64_t i = 0; i < n; i++) out[i * so] = (real)(i + 1);
-    for (int64_t i = n / 2 - 1; i >= 0; i--) sift_down(i, n, out, so, x, sx);
-    for (int64_t last = n - 1; last > 0; last--) {
-        real first = out[0];
-        out[0] = out[last * so];
-        out[last * so] = first;
-        sift_down(0, last, out, so, x, sx);
+static void sort_run(Ranked *r, int64_t n) {
+    for (int64_t i = 1; i < n; i++) {
+        Ranked moved = r[i];
+        int64_t k = i;
+        for (; k > 0 && moved.x < r[k - 1].x; k--) r[k] = r[k - 1];
+        r[k] = moved;
     }
 }
 
-typedef void AlongFn(int64_t n, real *out, int64_t so, const real *x, int64_t sx);
+/* Two sorted runs, one behind the other. No branch asks which comes first: nothing foresees that. */
+static void merge_runs(Ranked *to, const Ranked *a, const Ranked *middle, const Ranked *end) {
+    const Ranked *b = middle;
+    while (a < middle && b < end) {
+        bool second = b->x < a->x;
+        *to++ = *(second ? b : a);
+        a += !second, b += second;
+    }
+    while (a < middle) *to++ = *a++;
+    while (b < end) *to++ = *b++;
+}
 
-static void for_each_line(const KernelCall *call, AlongFn *line) {
+/* Merge sort, which keeps the order of equal numbers and reads memory in order. NaN comes last. `scratch` has room for 2 n. */
+static void line_argsort(int64_t n, real *out, int64_t so, const real *x, int64_t sx, void *scratch) {
+    Ranked *from = scratch, *to = from + n;
+    int64_t m = 0, nans = 0;
+    for (int64_t i = 0; i < n; i++) {
+        real v = x[i * sx];
+        if (v == v) from[m++] = (Ranked){v, i + 1};
+        else to[nans++].at = i + 1;
+    }
+    for (int64_t k = 0; k < nans; k++) out[(m + k) * so] = (real)to[k].at;
+    for (int64_t i = 0; i < m; i += SHORT_RUN) sort_run(from + i, m - i < SHORT_RUN ? m - i : SHORT_RUN);
+    for (int64_t run = SHORT_RUN; run < m; run *= 2) {
+        for (int64_t i = 0; i < m; i += 2 * run) {
+            int64_t middle = i + run < m ? i + run : m, end = middle + run < m ? middle + run : m;
+            merge_runs(to + i, from + i, from + middle, from + end);
+        }
+        Ranked *swapped = from;
+        from = to, to = swapped;
+    }
+    for (int64_t i = 0; i < m; i++) out[i * so] = (real)from[i].at;
+}
+
+typedef void AlongFn(int64_t n, real *out, int64_t so, const real *x, int64_t sx, void *scratch);
+
+static void for_each_line(const KernelCall *call, AlongFn *line, void *scratch) {
     const Tensor *in = call->in[0], *out = call->out;
     int dim = call->attr->dim, rank = in->shape.rank;
     int64_t n = in->shape.dim[dim], index[MAX_RANK] = {0}, lines = n ? shape_size(in->shape) / n : 0;
     const real *p = in->data;
     real *q = out->data;
     for (; lines > 0; lines--) {
-        line(n, q, out->stride[dim], p, in->stride[dim]);
+        line(n, q, out->stride[dim], p, in->stride[dim], scratch);
         for (int d = rank - 1; d >= 0; d--) {
             if (d == dim) continue;
             p += in->stride[d];
@@ -125,11 +148,15 @@ static void for_each_line(const KernelCall *call, AlongFn *line) {
 }
 
 bool kernel_cumsum(const KernelCall *call) {
-    for_each_line(call, line_cumsum);
+    for_each_line(call, line_cumsum, NULL);
     return true;
 }
 
 bool kernel_argsort(const KernelCall *call) {
-    for_each_line(call, line_argsort);
+    Ranked few[2 * FEW_RANKED];
+    int64_t n = call->in[0]->shape.dim[call->attr->dim];
+    Arena *scratch = n > FEW_RANKED ? arena_new() : NULL;
+    for_each_line(call, line_argsort, scratch ? ARENA_ARRAY(scratch, Ranked, 2 * n) : few);
+    arena_free(scratch);
     return true;
 }

@@ -141,6 +141,7 @@ DRAWS = {
     "MultivariateNormal({loc}, cholesky = {cholesky})": dict(loc=[1, 2], cholesky=[[1.5, 0], [-0.5, 0.75]]),
     "MultivariateNormal([1, 2], [[2, 0.5], [0.5, 1]])": {},
     "MultivariateNormal([1, 2], precision = [[2, 0.5], [0.5, 1]])": {},
+    "LowRankNormal({loc}, {factor}, {scale})": dict(loc=[1, 2, 0], factor=[[1, 0.5], [-2, 1], [0.3, 0]], scale=[0.5, 1, 2]),
     "MultivariateStudentT(9, [1, 2], [[2, 0.5], [0.5, 1]])": {},
     "Wishart({df}, [[1, 0.25], [0.25, 0.5]])": dict(df=5),
     "InverseWishart({df}, [[1, 0.25], [0.25, 0.5]])": dict(df=11),

@@ -1,5 +1,5 @@
 /* What it costs to sum out discrete latents: operations on numbers, counted on the tape of one evaluation of the log joint.
- * A chain of T steps with K states takes T K^2 of them, a mixture N K. */
+ * A chain of T steps with K states takes T K^2 of them, a mixture N K. And what a covariance of low rank costs. */
 #include <check.h>
 #include <math.h>
 #include <stdlib.h>
@@ -105,6 +105,18 @@ static void ck_near(const char *what, double value, double want, double relative
     ck_assert_msg(fabs(value / want - 1) <= relative, "%s: %g, expected %g within %g", what, value, want, relative);
 }
 
+static double low_rank(int n) {
+    char text[300];
+    snprintf(text, sizeof text,
+             "model m {\n w ~ Normal(0, 1)\n"
+             " observe ones(%d) ~ LowRankNormal(w * ones(%d), w * ones(%d, 3), exp(w) * ones(%d))\n}\noperations(m)\n",
+             n, n, n, n);
+    return operations(text);
+}
+
+START_TEST(a_covariance_of_low_rank_takes_its_rows) { ck_near("rows", low_rank(1600) / low_rank(200), 8, 0.1); }
+END_TEST
+
 START_TEST(a_chain_takes_t_k_squared) {
     for (int at_once = 0; at_once < 2; at_once++) {
         ck_near("steps", chain(1600, 6, at_once) / chain(200, 6, at_once), 8, 0.03);
@@ -130,6 +142,7 @@ int main(void) {
     TCase *c = tcase_create("operations");
     tcase_add_test(c, a_chain_takes_t_k_squared);
     tcase_add_test(c, a_mixture_takes_n_k);
+    tcase_add_test(c, a_covariance_of_low_rank_takes_its_rows);
     suite_add_tcase(s, c);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_ENV);
