@@ -168,7 +168,7 @@ def main():
                 if not o.quick and wanted(title):
                     measure(title, found.epochs(*work), 3, 1, tolerance, 'epoch')
         if o.growth or not (o.quick or o.no_growth or o.only):
-            growth.table(folder, o.seconds or 0.3)
+            growth.table(folder, o.seconds or 0.3, wanted)
     finally:
         shutil.rmtree(folder)
 
