@@ -1,5 +1,6 @@
 /* Matrix products, Cholesky factors, triangular systems: OpenBLAS and LAPACK over the last two dimensions, batched
- * over the others; small matrices by lines of work (lines_small.c). What is called depends on shapes and strides alone. */
+ * over the others; small matrices by lines of work (lines_small.c). What is called depends on shapes and strides
+ * alone. */
 #include <cblas.h>
 #include <math.h>
 #include <stdio.h>
@@ -203,8 +204,8 @@ bool kernel_cholesky(const KernelCall *call) {
     return true;
 }
 
-/* A triangle with all the right-hand sides that are to be solved with it in one go: those of columns, and vectors of which
- * each is a matrix of the batch. */
+/* A triangle with all the right-hand sides that are solved with it in one go: columns, or vectors of which each is a
+ * matrix of the batch. */
 typedef struct System {
     bool upper, transposed;
     int64_t n, m, sr, sc, br, bc, or, oc; /* strides of the triangle, of what is right, of the solutions */
@@ -216,14 +217,15 @@ static void solve_large(const System *s, const real *l, const real *b, real *out
     int64_t ld = columns ? s->sc : s->sr, rows = vectors ? s->m : s->n, count = vectors ? s->n : s->m;
     for (int64_t i = 0; i < s->n; i++)
         for (int64_t j = 0; j < s->m; j++) out[i * s->or + j * s->oc] = b[i * s->br + j * s->bc];
+    bool turned = (s->transposed != columns) != vectors;
     TRSM(CblasRowMajor, vectors ? CblasRight : CblasLeft, s->upper != columns ? CblasUpper : CblasLower,
-         (s->transposed != columns) != vectors ? CblasTrans : CblasNoTrans, CblasNonUnit, (int)rows, (int)count, 1, l, (int)ld, out,
-         (int)count);
+         turned ? CblasTrans : CblasNoTrans, CblasNonUnit, (int)rows, (int)count, 1, l, (int)ld, out, (int)count);
 }
 
 static void solve_small(const System *s, const real *l, const real *b, real *out) {
     int64_t sr = s->transposed ? s->sc : s->sr, sc = s->transposed ? s->sr : s->sc;
-    lines_here()->small->solve((int)s->n, l, sr, sc, s->upper != s->transposed, s->m, b, s->br, s->bc, out, s->or, s->oc);
+    bool backwards = s->upper != s->transposed;
+    lines_here()->small->solve((int)s->n, l, sr, sc, backwards, s->m, b, s->br, s->bc, out, s->or, s->oc);
 }
 
 bool kernel_tri_solve(const KernelCall *call) {

@@ -28,16 +28,16 @@ double sums_total(int64_t nblocks, const double *sums);
 typedef void MatrixVectorFn(int64_t n, int64_t K, const real *a, int64_t sr, int64_t sc, const real *b, int64_t sb,
                             real *out);
 
-/* Matrices of few rows, 1 to `rows` of them, for which a call of BLAS or LAPACK costs more than the work; row by row where no
- * strides are given. The same bits for all strides. */
+/* Matrices of few rows, 1 to `rows` of them, for which a call of BLAS or LAPACK costs more than the work; row by row
+ * where no strides are given. The same bits for all strides. */
 typedef struct SmallMatrices {
     int rows;
-    /* The lower factor of a dense symmetric matrix, of which the lower triangle is read; gives 0, or the first row (from 1)
-     * at which it is not positive definite and finite. */
+    /* The lower factor of a symmetric matrix, of which the lower triangle is read; gives 0, or the first row (from 1) at
+     * which it is not positive definite and finite. */
     int (*cholesky)(int n, const real *a, int64_t sr, int64_t sc, real *l);
     void (*root_inverse)(int n, const real *l, real *out); /* (l l^T)^-1 of a lower triangle */
-    /* out[n, m] with l out = b for a lower triangle l with strides sr, sc; backwards: an upper one. m and all strides may be
-     * anything. */
+    /* out[n, m] with l out = b for a lower triangle l with strides sr, sc; backwards: an upper one. m and all strides may
+     * be anything. */
     void (*solve)(int n, const real *l, int64_t sr, int64_t sc, bool backwards, int64_t m, const real *b, int64_t br,
                   int64_t bc, real *out, int64_t or, int64_t oc);
     /* The dense out[n, m] = a b, for any n and m and K <= rows. */

@@ -1,6 +1,6 @@
-/* Matrices of few rows, for which calls of BLAS and LAPACK cost more than the work. Rows lie in whole
- * groups here; what stands beside the numbers in a group is never looked at. Every number is a chain of multiplications and
- * additions whose order depends on neither strides nor on how many columns there are beside it.
+/* Matrices of few rows, for which calls of BLAS and LAPACK cost more than the work. Rows lie in whole groups here; what
+ * stands beside the numbers in a group is never looked at. Every number is a chain of multiplications and additions whose
+ * order depends neither on strides nor on how many columns there are beside it.
  *
  * The functions are written for a number of groups that is known when they are compiled: sums stay in registers. */
 #include <tgmath.h>
@@ -29,7 +29,7 @@ typedef int64_t Lanes __attribute__((vector_size(BYTES)));
 #endif
 
 #define INLINE static inline __attribute__((always_inline))
-#define UNROLL _Pragma("GCC unroll 16")
+#define EACH(g, from, to) _Pragma("GCC unroll 16") for (int g = from; g < to; g++)
 
 typedef real Square[ROWS * ROWS] __attribute__((aligned(64)));
 typedef real Row[ROWS] __attribute__((aligned(64)));
@@ -77,18 +77,18 @@ INLINE void store_part(real *x, Group g, int count) {
 /* n > (groups - 1) GROUP numbers. */
 INLINE void load_row(const int groups, int n, const real *x, int64_t step, Group *row) {
     if (step == 1) {
-        UNROLL for (int g = 0; g + 1 < groups; g++) row[g] = load(x + g * GROUP);
+        EACH(g, 0, groups - 1) row[g] = load(x + g * GROUP);
         row[groups - 1] = load_part(x + (groups - 1) * GROUP, n - (groups - 1) * GROUP);
         return;
     }
     Row dense;
     for (int k = 0; k < n; k++) dense[k] = x[k * step];
     for (int k = n; k < groups * GROUP; k++) dense[k] = 0;
-    UNROLL for (int g = 0; g < groups; g++) row[g] = load(dense + g * GROUP);
+    EACH(g, 0, groups) row[g] = load(dense + g * GROUP);
 }
 
 INLINE void store_row(const int groups, int n, real *x, const Group *row) {
-    UNROLL for (int g = 0; g + 1 < groups; g++) store(x + g * GROUP, row[g]);
+    EACH(g, 0, groups - 1) store(x + g * GROUP, row[g]);
     store_part(x + (groups - 1) * GROUP, row[groups - 1], n - (groups - 1) * GROUP);
 }
 
@@ -96,11 +96,11 @@ INLINE void store_row(const int groups, int n, real *x, const Group *row) {
 INLINE void reciprocals(const int groups, int n, const real *x, int64_t step, real *out) {
     Group row[WIDEST];
     load_row(groups, n, x, step, row);
-    UNROLL for (int g = 0; g < groups; g++) store(out + g * GROUP, 1 / row[g]);
+    EACH(g, 0, groups) store(out + g * GROUP, 1 / row[g]);
 }
 
-/* Elimination without roots, S = U^T D^-1 U with the pivots on U's diagonal, row by row. `scaled` holds the rows of D^-1 U;
- * the row before is taken from registers: the chain from one pivot to the next is what the time goes to. */
+/* Elimination without roots, S = U^T D^-1 U with the pivots on U's diagonal, row by row. `scaled` holds the rows of
+ * D^-1 U; the row before is taken from registers: the chain from one pivot to the next is what the time goes to. */
 INLINE int factor(const int groups, int n, const real *a, int64_t sr, int64_t sc, real *l) {
     const int ld = groups * GROUP;
     Square u, scaled;
@@ -109,20 +109,20 @@ INLINE int factor(const int groups, int n, const real *a, int64_t sr, int64_t sc
         for (int j = 0; j <= i; j++) u[j * ld + i] = a[i * sr + j * sc];
     for (int k = n; k < ld; k++) pivots[k] = 1;
     Group before[WIDEST] = {{0}}, weight = {0};
-    UNROLL for (int first = 0; first < groups; first++) {
+    EACH(first, 0, groups) {
         for (int lane = 0, j = first * GROUP; lane < GROUP && j < n; lane++, j++) {
             Group sum[WIDEST];
-            UNROLL for (int g = first; g < groups; g++) sum[g] = load(u + j * ld + g * GROUP);
+            EACH(g, first, groups) sum[g] = load(u + j * ld + g * GROUP);
             for (int k = 0; k + 1 < j; k++) {
                 const real f = scaled[k * ld + j];
-                UNROLL for (int g = first; g < groups; g++) sum[g] -= f * load(u + k * ld + g * GROUP);
+                EACH(g, first, groups) sum[g] -= f * load(u + k * ld + g * GROUP);
             }
             const Group f = spread(before[first], lane) * weight;
-            UNROLL for (int g = first; g < groups; g++) before[g] = sum[g] = sum[g] - f * before[g];
+            EACH(g, first, groups) before[g] = sum[g] = sum[g] - f * before[g];
             const Group pivot = spread(sum[first], lane);
             weight = 1 / pivot;
             pivots[j] = pivot[0];
-            UNROLL for (int g = first; g < groups; g++) {
+            EACH(g, first, groups) {
                 store(u + j * ld + g * GROUP, sum[g]);
                 store(scaled + j * ld + g * GROUP, sum[g] * weight);
             }
@@ -147,26 +147,26 @@ INLINE void invert(const int groups, int n, const real *l, real *out) {
     Row inverse;
     reciprocals(groups, n, l, n + 1, inverse);
     Group before[WIDEST] = {{0}};
-    UNROLL for (int last = 0; last < groups; last++) {
+    EACH(last, 0, groups) {
         for (int lane = 0, i = last * GROUP; lane < GROUP && i < n; lane++, i++) {
             Group sum[WIDEST];
-            UNROLL for (int g = 0; g < groups; g++) sum[g] = (Group){0};
+            EACH(g, 0, groups) sum[g] = (Group){0};
             sum[last] = unit(lane);
             for (int k = 0; k + 1 < i; k++) {
                 const real f = l[i * n + k];
-                UNROLL for (int g = 0; g <= last; g++) sum[g] -= f * load(m + k * ld + g * GROUP);
+                EACH(g, 0, last + 1) sum[g] -= f * load(m + k * ld + g * GROUP);
             }
             const real f = i ? l[i * n + i - 1] : 0;
-            UNROLL for (int g = 0; g <= last; g++) before[g] = sum[g] = (sum[g] - f * before[g]) * inverse[i];
-            UNROLL for (int g = 0; g < groups; g++) store(m + i * ld + g * GROUP, sum[g]);
+            EACH(g, 0, last + 1) before[g] = sum[g] = (sum[g] - f * before[g]) * inverse[i];
+            EACH(g, 0, groups) store(m + i * ld + g * GROUP, sum[g]);
         }
     }
     for (int i = 0; i < n; i++) {
         Group sum[WIDEST];
-        UNROLL for (int g = 0; g < groups; g++) sum[g] = (Group){0};
+        EACH(g, 0, groups) sum[g] = (Group){0};
         for (int k = i; k < n; k++) {
             const real f = m[k * ld + i];
-            UNROLL for (int g = 0; g < groups; g++) sum[g] += f * load(m + k * ld + g * GROUP);
+            EACH(g, 0, groups) sum[g] += f * load(m + k * ld + g * GROUP);
         }
         store_row(groups, n, out + i * n, sum);
     }
@@ -183,7 +183,7 @@ INLINE void solve_vector(const int groups, int n, const real *l, int64_t sr, int
     for (int k = 0; k < n; k++) {
         if (sr == 1) {
             load_row(groups, n, l + k * sc, 1, x);
-            UNROLL for (int g = 0; g < groups; g++) store(columns + k * ld + g * GROUP, x[g]);
+            EACH(g, 0, groups) store(columns + k * ld + g * GROUP, x[g]);
         } else {
             for (int i = backwards ? 0 : k; i < (backwards ? k : n); i++) columns[k * ld + i] = l[i * sr + k * sc];
         }
@@ -193,24 +193,26 @@ INLINE void solve_vector(const int groups, int n, const real *l, int64_t sr, int
     const Group found = spread(x[at], lane) * inverse[k];                                                              \
     out[k] = found[0];
     if (backwards) {
-        UNROLL for (int at = groups - 1; at >= 0; at--)
-            for (int k = at + 1 < groups ? (at + 1) * GROUP - 1 : n - 1, lane = k - at * GROUP; lane >= 0; lane--, k--) {
+        EACH(step, 0, groups) {
+            const int at = groups - 1 - step, last = step ? GROUP - 1 : n - 1 - at * GROUP;
+            for (int lane = last, k = at * GROUP + last; lane >= 0; lane--, k--) {
                 FOUND
-                UNROLL for (int g = 0; g <= at; g++) x[g] -= found * load(columns + k * ld + g * GROUP);
+                EACH(g, 0, at + 1) x[g] -= found * load(columns + k * ld + g * GROUP);
             }
+        }
         return;
     }
-    UNROLL for (int at = 0; at < groups; at++)
+    EACH(at, 0, groups)
         for (int lane = 0, k = at * GROUP; lane < GROUP && k < n; lane++, k++) {
             FOUND
-            UNROLL for (int g = at; g < groups; g++) x[g] -= found * load(columns + k * ld + g * GROUP);
+            EACH(g, at, groups) x[g] -= found * load(columns + k * ld + g * GROUP);
         }
 #undef FOUND
 }
 
 /* Several right-hand sides, m of them. */
-INLINE void solve_rows(const int groups, int n, const real *l, int64_t sr, int64_t sc, bool backwards, int m, const real *b,
-                       int64_t br, int64_t bc, real *out, int64_t or, int64_t oc) {
+INLINE void solve_rows(const int groups, int n, const real *l, int64_t sr, int64_t sc, bool backwards, int m,
+                       const real *b, int64_t br, int64_t bc, real *out, int64_t or, int64_t oc) {
     const int ld = groups * GROUP;
     Square x;
     for (int s = 0; s < n; s++) {
@@ -222,13 +224,13 @@ INLINE void solve_rows(const int groups, int n, const real *l, int64_t sr, int64
         for (int q = 0; q < s; q++) {
             const int k = backwards ? n - 1 - q : q;
             const real f = l[i * sr + k * sc];
-            UNROLL for (int g = 0; g < groups; g++) sum[g] -= f * load(x + k * ld + g * GROUP);
+            EACH(g, 0, groups) sum[g] -= f * load(x + k * ld + g * GROUP);
         }
-        UNROLL for (int g = 0; g < groups; g++) store(row + g * GROUP, sum[g] * inverse);
+        EACH(g, 0, groups) store(row + g * GROUP, sum[g] * inverse);
     }
     for (int i = 0; i < n && oc == 1; i++) {
         Group row[WIDEST];
-        UNROLL for (int g = 0; g < groups; g++) row[g] = load(x + i * ld + g * GROUP);
+        EACH(g, 0, groups) row[g] = load(x + i * ld + g * GROUP);
         store_row(groups, m, out + i * or, row);
     }
     for (int j = 0; j < m && oc != 1; j++)
@@ -236,21 +238,21 @@ INLINE void solve_rows(const int groups, int n, const real *l, int64_t sr, int64
 }
 
 /* m columns of a dense out[n, all]. */
-INLINE void multiply(const int groups, int64_t n, int K, const real *a, int64_t ar, int64_t ac, int m, const real *b, int64_t br,
-                     int64_t bc, real *out, int64_t all) {
+INLINE void multiply(const int groups, int64_t n, int K, const real *a, int64_t ar, int64_t ac, int m, const real *b,
+                     int64_t br, int64_t bc, real *out, int64_t all) {
     const int ld = groups * GROUP;
     Square rows;
     Group row[WIDEST];
     for (int k = 0; k < K; k++) {
         load_row(groups, m, b + k * br, bc, row);
-        UNROLL for (int g = 0; g < groups; g++) store(rows + k * ld + g * GROUP, row[g]);
+        EACH(g, 0, groups) store(rows + k * ld + g * GROUP, row[g]);
     }
     for (int64_t i = 0; i < n; i++) {
         Group sum[WIDEST];
-        UNROLL for (int g = 0; g < groups; g++) sum[g] = (Group){0};
+        EACH(g, 0, groups) sum[g] = (Group){0};
         for (int k = 0; k < K; k++) {
             const real f = a[i * ar + k * ac];
-            UNROLL for (int g = 0; g < groups; g++) sum[g] += f * load(rows + k * ld + g * GROUP);
+            EACH(g, 0, groups) sum[g] += f * load(rows + k * ld + g * GROUP);
         }
         store_row(groups, m, out + i * all, sum);
     }
@@ -280,8 +282,8 @@ static void small_root_inverse(int n, const real *l, real *out) {
 #undef CALL
 }
 
-static void small_solve(int n, const real *l, int64_t sr, int64_t sc, bool backwards, int64_t m, const real *b, int64_t br,
-                        int64_t bc, real *out, int64_t or, int64_t oc) {
+static void small_solve(int n, const real *l, int64_t sr, int64_t sc, bool backwards, int64_t m, const real *b,
+                        int64_t br, int64_t bc, real *out, int64_t or, int64_t oc) {
     if (m == 1 && or == 1) {
 #define CALL(groups) solve_vector(groups, n, l, sr, sc, backwards, b, br, out)
         BY_GROUPS(n, CALL);
@@ -296,8 +298,8 @@ static void small_solve(int n, const real *l, int64_t sr, int64_t sc, bool backw
     }
 }
 
-static void small_product(int64_t n, int64_t m, int64_t K, const real *a, int64_t ar, int64_t ac, const real *b, int64_t br,
-                          int64_t bc, real *out) {
+static void small_product(int64_t n, int64_t m, int64_t K, const real *a, int64_t ar, int64_t ac, const real *b,
+                          int64_t br, int64_t bc, real *out) {
     for (int64_t j = 0; j < m; j += ROWS) {
         const int count = m - j < ROWS ? (int)(m - j) : ROWS;
 #define CALL(groups) multiply(groups, n, (int)K, a, ar, ac, count, b + j * bc, br, bc, out + j, m)

@@ -163,8 +163,8 @@ void vjp_tri_solve(Rule *r) {
     rule_give(r, 0, OP1(NEG, triangle));
 }
 
-/* -- Functions of S = l l^T. Where l is the Cholesky factor of S, the share goes to S past the factor: the derivative of
- * the factor would cost several products of matrices, and undo them. -- */
+/* -- Functions of S = l l^T. Where l is the Cholesky factor of S, the share goes to S past the factor: the derivative
+ * of the factor would cost several products of matrices, and undo them. -- */
 
 static bool keeps_matrices(const Node *view, Shape in) {
     Shape out = view->value->shape;
@@ -212,9 +212,9 @@ static Var per_matrix(Rule *r) {
 /* [..., n, m] -> [n, (...) m] */
 static Var side_by_side(Rule *r, Var v) {
     Shape s = v.value->shape;
+    int64_t n = s.dim[s.rank - 2];
     if (s.rank == 2) return v;
-    v = TRANSPOSE(v);
-    return TRANSPOSE(op_reshape(r->t, v, shape2(s.dim[s.rank - 2] ? shape_size(s) / s.dim[s.rank - 2] : 0, s.dim[s.rank - 2])));
+    return TRANSPOSE(op_reshape(r->t, TRANSPOSE(v), shape2(n ? shape_size(s) / n : 0, n)));
 }
 
 /* a b^T for every matrix, or their sum where l is one for all of them. */

@@ -137,8 +137,8 @@ Var op_matmul(Tape *t, Var a, Var b);       /* [..., n, k] @ [..., k, m], leadin
 Var op_transpose(Tape *t, Var a);           /* the last two dimensions */
 Var op_cholesky(Tape *t, Var a);            /* lower factor over the last two dimensions; raises when not positive definite */
 Var op_tri_solve(Tape *t, Var l, Var b, int flags); /* l^-1 b or l^-T b; b: [..., n, m] */
-/* Functions of S = l l^T for a lower triangle l; where l is op_cholesky(S), their derivatives are those with respect to S
- * itself, and cost one inverse or less. */
+/* Functions of S = l l^T for a lower triangle l; where l is op_cholesky(S), their derivatives are those with respect to
+ * S itself, and cost one inverse or less. */
 Var op_inv_quad(Tape *t, Var l, Var b);     /* the sum of b * S^-1 b; b: [..., n, m] -> [...] */
 Var op_log_diag(Tape *t, Var l);            /* half the log determinant of S: [...] */
 Var op_root_inverse(Tape *t, Var l);        /* S^-1 */

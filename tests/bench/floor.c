@@ -252,8 +252,8 @@ static void garch(void *self) {
     f->out[4] = gb * (1 - a1) * share * (1 - share) + 1 - 2 * share;
 }
 
-/* -- Gaussian process: log rho, log alpha, log sigma. The kernel is computed below the diagonal; rows of matrices are padded
- * to whole groups of lanes -- */
+/* -- Gaussian process: log rho, log alpha, log sigma. The kernel is computed below the diagonal; rows of matrices are
+ * padded to whole groups of lanes -- */
 
 enum { LANES = 8 };
 
@@ -290,10 +290,11 @@ static double gp_factor(long n, long ld, double *U, double *inverse) {
 static void gp(void *self) {
     Floor *f = self;
     long n = f->n[0], size = n * (n + 1) / 2, ld = (n + LANES - 1) / LANES * LANES;
-    double rho = exp(f->x[0]), alpha = exp(f->x[1]), sigma = exp(f->x[2]), scale = -0.5 / (rho * rho), a2 = alpha * alpha;
+    double rho = exp(f->x[0]), alpha = exp(f->x[1]), sigma = exp(f->x[2]), scale = -0.5 / (rho * rho);
+    double a2 = alpha * alpha, quad = 0, trace = 0, dalpha = 0, drho = 0;
     const double *square = f->work, *y = f->data[1];
-    double *k = f->work + ld * ld, *U = k + ld * ld, *M = U + ld * ld, *z = M + ld * ld, *w = z + ld, *inverse = w + ld, *row = inverse + ld;
-    double quad = 0, trace = 0, dalpha = 0, drho = 0;
+    double *k = f->work + ld * ld, *U = k + ld * ld, *M = U + ld * ld;
+    double *z = M + ld * ld, *w = z + ld, *inverse = w + ld, *row = inverse + ld;
     for (long i = 0; i < size; i++) k[i] = a2 * v_exp(scale * square[i]);
     for (long i = 0, at = 0; i < n; i++)
         for (long j = 0; j <= i; j++) U[j * ld + i] = k[at++];
@@ -328,7 +329,8 @@ static void gp(void *self) {
         drho += dr;
         trace += g;
     }
-    f->out[0] = f->constant + 25 * f->x[0] - 4 * rho - a2 / 8 - sigma * sigma / 2 - 0.5 * quad - logs + f->x[1] + f->x[2];
+    f->out[0] = f->constant + 25 * f->x[0] - 4 * rho - a2 / 8 - sigma * sigma / 2 - 0.5 * quad - logs;
+    f->out[0] += f->x[1] + f->x[2];
     f->out[1] = 25 - 4 * rho + drho / (rho * rho);
     f->out[2] = 1 - a2 / 4 + 2 * dalpha;
     f->out[3] = 1 - sigma * sigma + 0.5 * trace * sigma;

@@ -15,7 +15,7 @@
 #include "tape/lines.h"
 #include "tape/program.h"
 
-enum { N = 512, ROUNDS = 60, CALLS = 16 };
+enum { N = 512, ROUNDS = 60, CALLS = 16, SMALL = 8 };
 
 /* Exact operations, and functions of one element, that have no row of their own. */
 static const double EXACT = 0.25, FUNCTION = 1500;
@@ -110,6 +110,14 @@ static void run_adam(Work *w) {
 
 static void run_by_columns(Work *w) { lines_here()->matrix_vector(N, 20, w->matrix, 1, N, w->vector, 1, w->out); }
 static void run_by_rows(Work *w) { lines_here()->matrix_vector(20, N, w->matrix, N, 1, w->in[0], 1, w->out); }
+static void run_cholesky(Work *w) { lines_here()->small->cholesky(SMALL, w->matrix, SMALL, 1, w->out); }
+static void run_root_inverse(Work *w) { lines_here()->small->root_inverse(SMALL, w->matrix, w->out); }
+static void run_solve(Work *w) {
+    lines_here()->small->solve(SMALL, w->matrix, SMALL, 1, false, 1, w->vector, 1, 1, w->out, 1, 1);
+}
+static void run_product(Work *w) {
+    lines_here()->small->product(SMALL, SMALL, SMALL, w->matrix, SMALL, 1, w->matrix, SMALL, 1, w->out);
+}
 static void run_program(Work *w) { program_run(w->program, &w->inputs); }
 
 static double budget_of(Op op) {
@@ -178,6 +186,12 @@ int main(int argc, char **argv) {
         report("matrix vector, columns", least(run_by_columns, &w, CALLS) / N / 20, 0.15 * lanes);
         report("matrix vector, rows", least(run_by_rows, &w, CALLS) / N / 20, 0.12 * lanes);
     }
+    for (int i = 0; i < SMALL; i++)
+        for (int j = 0; j < SMALL; j++) matrix[i * SMALL + j] = 1 / (real)(1 + abs(i - j));
+    report("cholesky, 8 rows", least(run_cholesky, &w, CALLS), 165 * scale);
+    report("inverse, 8 rows", least(run_root_inverse, &w, CALLS), 95 * scale);
+    report("triangular, 8 rows", least(run_solve, &w, CALLS), 95 * scale);
+    report("product, 8 rows", least(run_product, &w, CALLS), 65 * scale);
     time_programs(&w, scale);
     printf("kernels in %s precision: %d of %d within their budgets (a multiplication after another: %.2f ns)\n",
            sizeof(real) == sizeof(double) ? "double" : "single", count - over, count, clock);

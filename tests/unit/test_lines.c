@@ -250,7 +250,8 @@ static void check_solve(const SmallMatrices *small, int n, uint64_t seed) {
                      b.by[right] + j * b.sc[right], b.sr[right], 1, one, 1, n);
         for (int i = 0; i < n; i++) {
             double sum = 0;
-            if (!same_bits(one[i], x[i * WIDE + j]) || !same_bits(one[i], turned[j * n + i])) ck_abort_msg("solve, n = %d, %d: one by itself differs", n, k);
+            bool same = same_bits(one[i], x[i * WIDE + j]) && same_bits(one[i], turned[j * n + i]);
+            if (!same) ck_abort_msg("solve, n = %d, %d: one by itself differs", n, k);
             for (int q = 0; q < n; q++)
                 if (upper ? q >= i : q <= i) sum += l[upper].by[0][i * n + q] * one[q];
             assert_close(sum, b.by[0][i * WIDE + j], "solve", n);
@@ -267,7 +268,8 @@ static void check_product(const SmallMatrices *small, int n, uint64_t seed) {
     for (int k = 0; k < 9; k++) {
         int left = k % 3, right = k / 3;
         x[MOST_ROWS * WIDE] = CANARY;
-        small->product(MOST_ROWS, WIDE, n, a.by[left], a.sr[left], a.sc[left], b.by[right], b.sr[right], b.sc[right], x);
+        small->product(MOST_ROWS, WIDE, n, a.by[left], a.sr[left], a.sc[left], b.by[right], b.sr[right], b.sc[right],
+                       x);
         if (k == 0) memcpy(first, x, sizeof x);
         assert_same(MOST_ROWS * WIDE, x, first, "product", n, k);
     }

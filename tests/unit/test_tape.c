@@ -346,14 +346,14 @@ START_TEST(test_products) {
 END_TEST
 
 static void assert_item(Var v, int64_t i, double x) {
-    if (!(fabs(tensor_item(v.value, i) - x) <= 1e-12)) ck_abort_msg("%g is not %g (element %lld)", tensor_item(v.value, i), x, (long long)i);
+    double y = tensor_item(v.value, i);
+    if (!(fabs(y - x) <= 1e-12)) ck_abort_msg("%g is not %g (element %lld)", y, x, (long long)i);
 }
 
 /* Every way to solve, for vectors that share a triangle, too: multiplied back, it gives what it was given. */
 static void check_solves(Tape *t, Var l, int n, int64_t count, int64_t m) {
-    uint64_t state = 5;
     Tensor *b = tensor_new(t->ctx, t->arena, (Shape){.rank = 3, .dim = {count, n, m}});
-    for (int64_t i = 0; i < count * n * m; i++) b->data[i] = (real)((state = state * 6364136223846793005u + 1) >> 40) * 1e-7;
+    for (int64_t i = 0; i < count * n * m; i++) b->data[i] = (real)cos(7 * i);
     for (int flags = 0; flags < 4; flags++) {
         Var triangle = flags & TRI_UPPER ? op_transpose(t, l) : l;
         Var x = op_tri_solve(t, triangle, var_constant(b), flags);
