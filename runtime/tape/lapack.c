@@ -6,8 +6,8 @@
  * the upper one by columns of the same memory: nothing needs to be transposed. */
 void dpotrf_(const char *triangle, const int *n, double *a, const int *lda, int *info, size_t length);
 void spotrf_(const char *triangle, const int *n, float *a, const int *lda, int *info, size_t length);
-void dpotri_(const char *triangle, const int *n, double *a, const int *lda, int *info, size_t length);
-void spotri_(const char *triangle, const int *n, float *a, const int *lda, int *info, size_t length);
+void dlauum_(const char *triangle, const int *n, double *a, const int *lda, int *info, size_t length);
+void slauum_(const char *triangle, const int *n, float *a, const int *lda, int *info, size_t length);
 void dsyev_(const char *job, const char *triangle, const int *n, double *a, const int *lda, double *values,
             double *work, const int *nwork, int *info, size_t job_length, size_t triangle_length);
 
@@ -34,12 +34,12 @@ int lapack_cholesky_real(int64_t n, real *a) {
 #endif
 }
 
-void lapack_root_inverse_real(int64_t n, real *a) {
+void lapack_square_real(int64_t n, real *a) {
     int size = (int)n, lda = size > 0 ? size : 1, info = 0;
 #ifdef REAL_FLOAT
-    spotri_("U", &size, a, &lda, &info, 1);
+    slauum_("U", &size, a, &lda, &info, 1);
 #else
-    dpotri_("U", &size, a, &lda, &info, 1);
+    dlauum_("U", &size, a, &lda, &info, 1);
 #endif
 }
 

@@ -15,8 +15,8 @@ void blas_use_one_thread(void);
  * (from 1) at which the matrix is not positive definite. NaNs pass. Allocates nothing. */
 int lapack_cholesky(int64_t n, double *a);
 int lapack_cholesky_real(int64_t n, real *a); /* the same in the precision of the run */
-/* (L L^T)^-1 in place of the lower triangle L of a[n, n] without zeros on its diagonal (with them: any numbers). */
-void lapack_root_inverse_real(int64_t n, real *a);
+/* M^T M in place of the lower triangle M of a[n, n]. */
+void lapack_square_real(int64_t n, real *a);
 
 /* The eigenvalues of the symmetric a[n, n], ascending, and in place of a its eigenvectors, one in each row. False: no
  * convergence. */
