@@ -30,7 +30,11 @@ static void output_gradients(Bound *b, Recorder *r, Pass *p, Var y, const Var *m
     bool *of_model = ARENA_ARRAY(r->in->arena, bool, store->n + 1);
     int *which = ARENA_ARRAY(r->in->arena, int, store->n + 1), n = 0;
     for (int k = 0; k < store->n; k++) {
-        if (!params_input(&p->reader, k, &inputs[n])) continue;
+        if (!params_input(&p->reader, k, &inputs[n])) { /* not read: other recordings write here, too */
+            Var none = var_constant(tensor_zeros(r->in->ctx, r->in->arena, store->list[k].free));
+            recorder_output(r, none, b->gradient + store->list[k].offset);
+            continue;
+        }
         of_model[n] = p->reader.of_model[k];
         which[n++] = k;
     }
@@ -322,7 +326,6 @@ static void clear(real *x, int64_t n) {
 }
 
 static const ScoreRun *run_bound(Bound *b, uint32_t step, uint32_t particle) {
-    clear(b->gradient, b->capacity);
     b->run.inputs.slots[SLOT_PARAMS] = b->pair->params->values;
     b->run.inputs.slots[SLOT_BASELINE] = b->store.input;
     b->run.inputs.slots[SLOT_WEIGHT] = &b->weight_now;

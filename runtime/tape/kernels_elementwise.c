@@ -1,4 +1,6 @@
 /* Elementwise operations on tensors: taking them apart into lines. */
+#include <string.h>
+
 #include "base/team.h"
 #include "tape/kernels.h"
 
@@ -95,7 +97,7 @@ static void assign_block(const Tensor *to, const Tensor *from, int k, real *p, c
     if (k < to->shape.rank - 1) {
         for (int64_t i = 0; i < n; i++) assign_block(to, from, k + 1, p + i * sp, q + i * sq);
     } else if (sp == 1 && sq == 1) {
-        for (int64_t i = 0; i < n; i++) p[i] = q[i];
+        memcpy(p, q, sizeof *p * (size_t)n);
     } else {
         for (int64_t i = 0; i < n; i++) p[i * sp] = q[i * sq];
     }
