@@ -268,6 +268,51 @@ START_TEST(draws_have_their_moments) {
 }
 END_TEST
 
+/* Runs of all lengths, along each of the counters (which may wrap), and single ones between: the numbers of their places. */
+START_TEST(normals_at_once_are_those_one_by_one) {
+    static const NormalsAlong words[] = {ALONG_ELEMENT, ALONG_PARTICLE, ALONG_EVENT};
+    static double out[NORMALS], expected[NORMALS];
+    static Normals b;
+    uint64_t key = 1;
+    for (int round = 0; round < 400; round++) {
+        int n = 0;
+        const int all = round < NORMALS ? round + 1 : NORMALS;
+        while (n < all) {
+            key = key_fold(key, 1);
+            const int length = key % 3 == 0 ? 1 : (int)(key >> 8 & 0xFFFF) % (key % 3 == 1 ? 12 : NORMALS) + 1;
+            const int some = length < all - n ? length : all - n;
+            const NormalsAlong along = words[(key >> 40) % 3];
+            Stream s = stream_at(key, (uint32_t)round, key >> 50 & 1 ? UINT32_MAX - 5 : 2, 3);
+            s.block = (uint32_t)(key >> 60);
+            ck_assert_int_eq(normals_add(&b, &s, along, some), some);
+            for (int i = 0; i < some; i++) {
+                Stream one = s;
+                *(along == ALONG_EVENT ? &one.block : &one.place[along]) += (uint32_t)i;
+                expected[n++] = stream_normal(&one);
+            }
+        }
+        ck_assert_int_eq(b.n, all);
+        normals_make(&b, out);
+        ck_assert_int_eq(b.n, 0);
+        ck_assert_mem_eq(out, expected, sizeof *out * (size_t)all);
+    }
+}
+END_TEST
+
+/* As the two uniform numbers of a block say, by the C library: also in the far tails and where the cosine is small. */
+START_TEST(normals_are_accurate) {
+    double furthest = 0;
+    for (uint32_t k = 0; k < 200000; k++) {
+        Stream s = stream_at(11, k, 0, 0), same = s;
+        const double z = stream_normal(&s), u = stream_uniform(&same), angle = 2 * M_PI * stream_uniform(&same);
+        const double expected = sqrt(-2 * log(u)) * cos(angle);
+        ck_assert_double_le(fabs(z - expected), 4 * 0x1p-53 * fabs(expected));
+        furthest = fmax(furthest, fabs(z));
+    }
+    ck_assert(furthest > 4 && furthest < 6);
+}
+END_TEST
+
 START_TEST(gsl_samplers_run_on_a_stream) {
     Stream s = stream_at(9, 0, 0, 0), same = s;
     StreamRng r;
@@ -388,7 +433,7 @@ int main(void) {
           &utf8_is_decoded_strictly, &nearest_name_finds_the_misspelt}},
         {"random",
          {&philox_known_answers, &streams_follow_their_place, &folded_keys_do_not_collide, &draws_have_their_moments,
-          &gsl_samplers_run_on_a_stream}},
+          &normals_at_once_are_those_one_by_one, &normals_are_accurate, &gsl_samplers_run_on_a_stream}},
         {"ctx",
          {&errors_reach_the_catcher, &warnings_reach_the_hook, &errors_are_rendered,
           &long_lines_are_cut_around_the_caret, &errors_without_a_place_are_rendered}},
