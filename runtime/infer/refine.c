@@ -216,7 +216,7 @@ static void refine_run(Refinement *r, Interp *in, Frame *f, const Stmt *s) {
     Run *u = ARENA_NEW(in->arena, Run);
     *u = (Run){.r = r, .in = in, .f = f, .s = s, .now = {.stmt = s}};
     u->step = (RefineStep){.stmt = s, .n = n, .gradients = ARENA_ARRAY(in->arena, Value, n + 1)};
-    tape_share(in->tape); /* what the body computes of data alone is computed once */
+    tape_share(in->tape, 0); /* what the body computes of data alone is computed once */
     u->learning = in->training && in->tape->recording && !o->through;
     int64_t steps = steps_of(u);
     double weight = o->loss == REFINE_LAST || steps == 0 ? 0 : 1 / (double)steps;

@@ -54,6 +54,24 @@ typedef struct LoopTry {
     const Axis *axis; /* NULL: it could not be tried */
     int handlers[BODY_HANDLERS];
 } LoopTry;
+enum { LOOP_LOCALS = 32 };
+typedef struct LoopRun {
+    Interp *in;
+    Frame *f;
+    const Stmt *s;
+    const Axis *axis;
+    BodyMark mark;
+    struct LoopLocals {
+        int slots[LOOP_LOCALS], n;
+        int step; /* the slot of the loop's variable */
+    } locals;     /* names that the body binds anew in each step */
+    bool shares;  /* tape_share, until the loop has run: its body is recorded more than once */
+    Value before[LOOP_LOCALS]; /* what a step finds them to be; VALUE_NONE: nothing comes from the step before */
+} LoopRun;
+typedef struct LoopLocals LoopLocals;
+void loop_run_body(LoopRun *r);
+/* carry.c: finds r->before; raises where steps leave something else than numbers to each other. */
+void loop_find_carried(LoopRun *r);
 bool loop_at_once(Interp *in, Frame *f, const Stmt *s, int64_t first, int64_t n, LoopTry *t);
 void loop_done(Interp *in, const LoopTry *t);
 /* x[t - 1] in such a loop, where x is being filled: false: the index is another. */

@@ -4,9 +4,9 @@
  * summed out), no step of
  *     for t in 2..T { x[t] ~ Normal(x[t - 1], s);  y[t] ~ Normal(x[t], 1) }
  * waits for the one before: log densities are those of a plate whose elements read each other. Such a loop runs its body
- * once, along an axis of kind AXIS_LOOP; x[t - 1] asks the handler (effect_peek) for all x[t] and moves them by one. Whatever
- * stands in the way (a value that is computed from the step before, data that are missing) makes it start over, step by
- * step.
+ * once, along an axis of kind AXIS_LOOP; x[t - 1] asks the handler (effect_peek) for all x[t] and moves them by one. Numbers
+ * that a step computes and the next one reads are known for all steps before the body runs (carry.c). Whatever stands in the
+ * way (other values that a step leaves to the next, data that are missing) makes it start over, step by step.
  */
 #include <string.h>
 
@@ -14,15 +14,9 @@
 #include "interp/cells.h"
 #include "interp/internal.h"
 
-enum { LEAST_STEPS = 3, MOST_LOCALS = 32 };
+enum { LEAST_STEPS = 3 };
 
 /* -- Which bodies may -- */
-
-/* Names that the body binds anew in each step. */
-typedef struct Locals {
-    int slots[MOST_LOCALS], n;
-    int step; /* the slot of the loop's variable */
-} Locals;
 
 static bool counts_by(const Target *t, int step) {
     for (int k = 0; k < t->nindices; k++) {
@@ -33,10 +27,14 @@ static bool counts_by(const Target *t, int step) {
     return false;
 }
 
+typedef LoopLocals Locals;
+
 static bool binds(Locals *l, const Target *t) {
     if (t->ref.kind != REF_LOCAL || t->ref.depth != 0) return false;
     if (t->nindices) return counts_by(t, l->step);
-    if (l->n == MOST_LOCALS || t->ref.slot == l->step) return false;
+    for (int k = 0; k < l->n; k++)
+        if (l->slots[k] == t->ref.slot) return true;
+    if (l->n == LOOP_LOCALS || t->ref.slot == l->step) return false;
     l->slots[l->n++] = t->ref.slot;
     return true;
 }
@@ -77,14 +75,6 @@ static bool is_elementwise(const Interp *in, const char *name) {
 
 /* -- Running -- */
 
-typedef struct LoopRun {
-    Interp *in;
-    Frame *f;
-    const Stmt *s;
-    const Axis *axis;
-    const Locals *locals;
-} LoopRun;
-
 /* After the loop a name has the value of the last step. */
 static Value last_of(LoopRun *r, Value v) {
     if (v.kind == VALUE_NONE) return v;
@@ -94,39 +84,48 @@ static Value last_of(LoopRun *r, Value v) {
     return array_index(r->in, array_axis_to_event(r->in, v, r->axis), 1, &index, &r->s->span, r->s->span);
 }
 
+void loop_run_body(LoopRun *r) {
+    Frame *f = r->f;
+    Value last = value_nothing();
+    r->in->plates[r->in->nplates++] = r->axis;
+    for (int k = 0; k < r->locals.n; k++) f->slots[r->locals.slots[k]] = r->before[k];
+    f->slots[r->locals.step] = axis_index(r->in, r->axis);
+    exec_block(r->in, f, r->s->u.for_.body, &last);
+}
+
 static void run_steps(void *self) {
     LoopRun *r = self;
     Frame *f = r->f;
-    Value last = value_nothing();
-    for (int k = 0; k < r->locals->n; k++) f->slots[r->locals->slots[k]] = value_none(); /* nothing comes from the step before */
-    f->slots[r->locals->step] = axis_index(r->in, r->axis);
-    exec_block(r->in, f, r->s->u.for_.body, &last);
-    for (int k = 0; k < r->locals->n; k++) {
-        Value *slot = &f->slots[r->locals->slots[k]];
+    loop_find_carried(r);
+    loop_run_body(r);
+    for (int k = 0; k < r->locals.n; k++) {
+        Value *slot = &f->slots[r->locals.slots[k]];
         *slot = last_of(r, *slot);
     }
-    f->slots[r->locals->step] = value_number((double)(r->axis->first + r->axis->size - 1));
+    f->slots[r->locals.step] = value_number((double)(r->axis->first + r->axis->size - 1));
     for (int k = 0; k < f->nslots; k++) cells_leave_axis(r->in, &f->slots[k], r->axis, r->s->span);
     r->in->nplates--;
 }
 
 bool loop_at_once(Interp *in, Frame *f, const Stmt *s, int64_t first, int64_t n, LoopTry *t) {
-    Locals locals = {.step = s->u.for_.slot};
-    if (!in->at_once || !f || n < LEAST_STEPS || in->nplates >= MAX_AXES - 2 || !can_run(&locals, s->u.for_.body)) return false;
+    LoopRun r = {.in = in, .f = f, .s = s, .locals.step = s->u.for_.slot};
+    if (!in->at_once || !f || n < LEAST_STEPS || in->nplates >= MAX_AXES - 2 || !can_run(&r.locals, s->u.for_.body)) return false;
     const char *name = in->address ? arena_printf(in->arena, "%s.%s", in->address->name, s->u.for_.name) : s->u.for_.name;
     if (is_elementwise(in, name) || (sizeof(real) < sizeof(double) && first + n > 1 << 24)) return false;
     int order = 10;
     for (int k = 0; k < in->nplates; k++) order += axis_repeats(in->plates[k]);
-    LoopRun r = {in, f, s, axis_intern(in, AXIS_LOOP, name, first, n, order), &locals};
-    BodyMark m = body_mark(in, f);
-    t->axis = r.axis;
-    memcpy(t->handlers, m.handlers, sizeof t->handlers);
+    t->axis = r.axis = axis_intern(in, AXIS_LOOP, name, first, n, order);
+    r.mark = body_mark(in, f);
+    memcpy(t->handlers, r.mark.handlers, sizeof t->handlers);
     Span span = in->ctx->span;
+    bool recording = in->tape->recording;
     Error e;
-    in->plates[in->nplates++] = r.axis;
-    if (ctx_protect(in->ctx, run_steps, &r, &e)) return true;
+    bool done = ctx_protect(in->ctx, run_steps, &r, &e);
+    if (r.shares) tape_unshare(in->tape);
+    if (done) return true;
+    in->tape->recording = recording;
     if (e.kind == ERROR_INTERRUPT) ctx_reraise(in->ctx, &e);
-    body_undo(in, f, &m, r.axis); /* an error too is said of the step in which it comes */
+    body_undo(in, f, &r.mark, r.axis); /* an error too is said of the step in which it comes */
     in->ctx->span = span;
     return false;
 }

@@ -78,6 +78,16 @@ typedef struct Instr {
     const real *in[2];
 } Instr;
 
+/* An operation on numbers in each step of a recurrence. At step t operands and result lie (t & moves) further: `moves` has all
+ * bits, or none where it stays. */
+typedef struct ScanInstr {
+    uint16_t code; /* of a number, CODE_ROW, or CODE_END, which moves t by `out_moves` */
+    real *out;
+    const real *in[EW_MAX];
+    int64_t out_moves, moves[EW_MAX];
+    RowFn *row;
+} ScanInstr;
+
 /* The code for an operation on a number (lanes false) or lanes, or CODE_END: there is none. */
 Code code_quick(Op op, bool lanes, const From *from);
 /* It needs registers for all lanes, for one number too, and leaves nothing but its result at hand. */

@@ -66,6 +66,7 @@ typedef struct Piece {
 
 typedef struct Sweep {
     Tape *t;
+    NodeId low;    /* the first variable of interest; "by node": from here on */
     bool *needed;  /* by node: leads to a variable of interest, and is one of its derivatives' way */
     Var *gradient; /* by node; value NULL: none arrived */
     Factor *factor; /* of that */
@@ -81,6 +82,8 @@ typedef struct Sweep {
     int npieces, room;
 } Sweep;
 
+static bool is_needed(const Sweep *s, NodeId id) { return id >= s->low && s->needed[id - s->low]; }
+
 /* What arrives at a node is added up when its turn has come: what a loop shares gets many shares. */
 static void sweep_add(Sweep *s, NodeId id, Var share, Factor factor) {
     if (s->nshares == s->share_room) {
@@ -90,25 +93,25 @@ static void sweep_add(Sweep *s, NodeId id, Var share, Factor factor) {
         s->share = more;
         s->share_room = room;
     }
-    s->share[s->nshares] = (struct Share){s->shares[id], share, factor};
-    s->shares[id] = ++s->nshares;
+    s->share[s->nshares] = (struct Share){s->shares[id - s->low], share, factor};
+    s->shares[id - s->low] = ++s->nshares;
 }
 
 static void sweep_total(Sweep *s, NodeId id) {
     int n = 0;
-    if (!s->shares[id]) return;
-    Factor common = s->share[s->shares[id] - 1].factor;
+    if (!s->shares[id - s->low]) return;
+    Factor common = s->share[s->shares[id - s->low] - 1].factor;
     bool equal = true;
-    for (int k = s->shares[id]; k; k = s->share[k - 1].next, n++)
+    for (int k = s->shares[id - s->low]; k; k = s->share[k - 1].next, n++)
         equal = equal && factor_equal(s->share[k - 1].factor, common);
     s->t->ctx->span = s->t->nodes[id].span;
     Var *all = ARENA_ARRAY(s->t->arena, Var, n);
-    for (int k = s->shares[id], at = n; k; k = s->share[k - 1].next) {
+    for (int k = s->shares[id - s->low], at = n; k; k = s->share[k - 1].next) {
         const struct Share *share = &s->share[k - 1];
         all[--at] = equal ? share->var : factor_apply(s->t, share->factor, share->var);
     }
-    s->gradient[id] = op_total(s->t, n, all);
-    s->factor[id] = equal ? common : factor_one;
+    s->gradient[id - s->low] = op_total(s->t, n, all);
+    s->factor[id - s->low] = equal ? common : factor_one;
 }
 
 /* -- Slices: a loop over the elements of an array would pad each element's share to the whole array. Shares of
@@ -123,7 +126,7 @@ static void keep_piece(Sweep *s, const Node *slice, Var share) {
         s->room = room;
     }
     const OpAttr *a = slice->attr;
-    int *head = &s->pieces[slice->inputs[0]];
+    int *head = &s->pieces[slice->inputs[0] - s->low];
     s->piece[s->npieces] = (Piece){*head, a->dim, a->start, a->count, share};
     *head = ++s->npieces;
 }
@@ -172,10 +175,10 @@ static Var join_pieces(Sweep *s, Shape whole, Piece *p, int n) {
 
 static void sweep_pieces(Sweep *s, NodeId id) {
     int n = 0;
-    for (int k = s->pieces[id]; k; k = s->piece[k - 1].next) n++;
+    for (int k = s->pieces[id - s->low]; k; k = s->piece[k - 1].next) n++;
     if (n == 0) return;
     Piece *p = ARENA_ARRAY(s->t->arena, Piece, n);
-    for (int k = s->pieces[id], at = n; k; k = s->piece[k - 1].next) p[--at] = s->piece[k - 1];
+    for (int k = s->pieces[id - s->low], at = n; k; k = s->piece[k - 1].next) p[--at] = s->piece[k - 1];
     qsort(p, (size_t)n, sizeof *p, compare_pieces);
     n = merge_pieces(s, p, n);
     Shape whole = s->t->nodes[id].value->shape;
@@ -187,9 +190,9 @@ static void sweep_pieces(Sweep *s, NodeId id) {
 
 /* The whole gradient of a node. */
 static Var sweep_gradient(Sweep *s, NodeId id) {
-    s->gradient[id] = factor_apply(s->t, s->factor[id], s->gradient[id]);
-    s->factor[id] = factor_one;
-    return s->gradient[id];
+    s->gradient[id - s->low] = factor_apply(s->t, s->factor[id - s->low], s->gradient[id - s->low]);
+    s->factor[id - s->low] = factor_one;
+    return s->gradient[id - s->low];
 }
 
 /* Are the node's shares no more numbers than what arrived at it, and cheap? */
@@ -215,7 +218,7 @@ static void sweep_node(Sweep *s, NodeId id) {
         to[k] = input;
         factors[k] = factor_one;
         in[k] = (Var){from->value, from->op == OP_CONSTANT ? NODE_NONE : input};
-        wants[k] = s->needed[input];
+        wants[k] = is_needed(s, input);
         any |= wants[k];
     }
     if (!any || rules[node.op].gradient == GRADIENT_ZERO) return;
@@ -229,8 +232,8 @@ static void sweep_node(Sweep *s, NodeId id) {
               .n = node.ninputs,
               .in = in,
               .out = {node.value, id},
-              .g = s->gradient[id],
-              .factor = s->factor[id],
+              .g = s->gradient[id - s->low],
+              .factor = s->factor[id - s->low],
               .first = s->t->nnodes,
               .wants = wants,
               .shares = shares,
@@ -238,7 +241,7 @@ static void sweep_node(Sweep *s, NodeId id) {
               .to = to};
     if (!rules[node.op].rule) rule_missing(&r, "its operands");
     if (piece) {
-        keep_piece(s, &node, s->gradient[id]);
+        keep_piece(s, &node, s->gradient[id - s->low]);
         return;
     }
     rules[node.op].rule(&r);
@@ -249,12 +252,22 @@ static void sweep_node(Sweep *s, NodeId id) {
 /* Marks what lies between the variables of interest and node `last`. */
 static void sweep_mark(Sweep *s, NodeId last, int n, const Var *wrt) {
     for (int k = 0; k < n; k++)
-        if (var_is_taped(wrt[k]) && wrt[k].node <= last) s->needed[wrt[k].node] = true;
-    for (NodeId id = 0; id <= last; id++) {
+        if (var_is_taped(wrt[k]) && wrt[k].node <= last) s->needed[wrt[k].node - s->low] = true;
+    for (NodeId id = s->low; id <= last; id++) {
         const Node *node = &s->t->nodes[id];
-        if (s->needed[id] || rules[node->op].gradient == GRADIENT_ZERO) continue;
-        for (int k = 0; k < node->ninputs && !s->needed[id]; k++) s->needed[id] = s->needed[node->inputs[k]];
+        bool needed = s->needed[id - s->low];
+        if (needed || rules[node->op].gradient == GRADIENT_ZERO) continue;
+        for (int k = 0; k < node->ninputs && !needed; k++) needed = is_needed(s, node->inputs[k]);
+        s->needed[id - s->low] = needed;
     }
+}
+
+/* The first node that counts: what lies before all variables does not depend on them. */
+static NodeId first_of(NodeId last, int n, const Var *wrt) {
+    NodeId low = last;
+    for (int k = 0; k < n; k++)
+        if (var_is_taped(wrt[k]) && wrt[k].node < low) low = wrt[k].node;
+    return low;
 }
 
 static bool is_one_of(NodeId id, int n, const Var *wrt) {
@@ -271,23 +284,25 @@ static void sweep(Tape *t, Var y, const Var *seed, int n, const Var *wrt, Var *o
     bool backward = t->backward;
     t->backward = true;
     if (var_is_taped(y)) {
-        s.needed = ARENA_ARRAY(t->arena, bool, last + 1);
-        s.gradient = ARENA_ARRAY(t->arena, Var, last + 1);
-        s.pieces = ARENA_ARRAY(t->arena, int, last + 1);
+        s.low = first_of(last, n, wrt);
+        int count = last - s.low + 1;
+        s.needed = ARENA_ARRAY(t->arena, bool, count);
+        s.gradient = ARENA_ARRAY(t->arena, Var, count);
+        s.pieces = ARENA_ARRAY(t->arena, int, count);
         sweep_mark(&s, last, n, wrt);
-        s.shares = ARENA_ARRAY(t->arena, int, last + 1);
-        s.factor = ARENA_ARRAY(t->arena, Factor, last + 1);
+        s.shares = ARENA_ARRAY(t->arena, int, count);
+        s.factor = ARENA_ARRAY(t->arena, Factor, count);
         sweep_add(&s, last, seed ? op_expand(t, *seed, y.value->shape) : filled(t, 1, y.value->shape), factor_one);
-        for (NodeId id = last; id >= 0; id--) {
-            if (!s.needed[id]) continue;
+        for (NodeId id = last; id >= s.low; id--) {
+            if (!is_needed(&s, id)) continue;
             sweep_pieces(&s, id);
             sweep_total(&s, id);
-            if (s.gradient[id].value && !(partial && is_one_of(id, n, wrt))) sweep_node(&s, id);
+            if (s.gradient[id - s.low].value && !(partial && is_one_of(id, n, wrt))) sweep_node(&s, id);
         }
     }
     t->ctx->span = span;
     for (int k = 0; k < n; k++) {
-        bool reached = var_is_taped(y) && var_is_taped(wrt[k]) && wrt[k].node <= last && s.gradient[wrt[k].node].value;
+        bool reached = var_is_taped(y) && var_is_taped(wrt[k]) && wrt[k].node <= last && s.gradient[wrt[k].node - s.low].value;
         out[k] = reached ? sweep_gradient(&s, wrt[k].node) : filled(t, 0, wrt[k].value->shape);
     }
     t->backward = backward;

@@ -77,6 +77,9 @@ bool matrix_layout(const Tensor *t, bool *transposed, int64_t *ld);
 /* Is this product one of a matrix and a vector, of which one side is short, that does not depend on strides? */
 bool product_by_lines(int64_t n, int64_t m, int64_t K);
 
+/* -- Recurrences (scan.c) -- */
+ScanBody *scan_copy(Arena *a, const ScanBody *body);
+
 /* -- Reductions (kernels_reduce.c) -- */
 /* The last `reduced` dimensions of `in` as one line. */
 void reduce_plan(const Tensor *in, int reduced, int64_t *length, int64_t *stride);

@@ -65,12 +65,24 @@ static void recur_backwards(Steps n, const real *w, const real *g, real *m) {
     }
 }
 
+/* Of numbers: what the next step waits for stays in a register. */
+static void recur_numbers(int64_t T, const real *w, const real *g, real *m, bool backwards) {
+    real last = backwards ? m[T] = g[T] : (m[0] = g[0]);
+    if (backwards)
+        for (int64_t t = T - 1; t >= 0; t--) m[t] = last = g[t] + w[t] * last;
+    else
+        for (int64_t t = 0; t < T; t++) m[t + 1] = last = g[t + 1] + w[t] * last;
+}
+
 bool kernel_recur(const KernelCall *call) {
     Steps n = steps_of(call->in[0]);
     const real *w = call->in[0]->data, *g = call->in[1]->data;
     real *m = call->out->data;
     int64_t matrices = n.T * n.K * n.K, vectors = (n.T + 1) * n.K;
     for (int64_t b = 0; b < n.blocks; b++, w += matrices, g += vectors, m += vectors)
-        (call->attr->flags ? recur_backwards : recur_forwards)(n, w, g, m);
+        if (n.K == 1)
+            recur_numbers(n.T, w, g, m, call->attr->flags);
+        else
+            (call->attr->flags ? recur_backwards : recur_forwards)(n, w, g, m);
     return true;
 }

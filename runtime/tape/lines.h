@@ -49,6 +49,11 @@ typedef struct SmallMatrices {
 struct Instr;
 typedef bool CodeRunFn(const struct Instr *i);
 
+/* Runs instructions of steps from `from` at t on, and again from `first` on at the next t (code.h), up to `steps`. `number`:
+ * what the first one has at hand. */
+struct ScanInstr;
+typedef void ScanRunFn(const struct ScanInstr *first, const struct ScanInstr *from, int64_t t, int64_t steps, real number);
+
 /* One operation: the same numbers from each. */
 typedef struct Rows {
     RowFn *any;      /* EW and reductions, else NULL */
@@ -64,6 +69,7 @@ typedef struct Lines {
     MatrixVectorFn *matrix_vector; /* NULL where BLAS is as good */
     const SmallMatrices *small;
     CodeRunFn *code_run;
+    ScanRunFn *scan_run;
     bool quick_lanes; /* has it the instructions for lanes (code.h)? */
 } Lines;
 

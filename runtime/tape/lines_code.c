@@ -71,7 +71,7 @@ static inline real lanes_sum(const Instr *i, LanesOf x) {
 #define ROUTINE_VECTOR_NUMBER(NAME, kinds, KIND)                                                                       \
     NAME##_##kinds : {                                                                                                 \
         number = lanes_##NAME(_mm512_set1_pd(NUMBER_##KIND(0)))[0];                                                    \
-        *i->out = number;                                                                                              \
+        OUT = number;                                                                                                  \
         last = _mm512_setzero_pd();                                                                                    \
         NEXT;                                                                                                          \
     }
@@ -97,7 +97,7 @@ static inline real lanes_sum(const Instr *i, LanesOf x) {
 #define ROUTINE_SUM(kind)                                                                                              \
     SUM_##kind : {                                                                                                     \
         number = lanes_sum(i, LANES_##kind(0));                                                                        \
-        *i->out = number;                                                                                              \
+        OUT = number;                                                                                                  \
         NEXT;                                                                                                          \
     }
 #else
@@ -118,6 +118,14 @@ typedef int LanesOf; /* programs have no such instructions */
 #include "tape/ops.def"
 #undef OP
 
+/* A choice would be in the way of what waits for the number; a jump is predicted. */
+static inline real number_or_nan(real a) {
+    if (__builtin_expect(a >= 0, 1)) return a;
+    __asm__ volatile("");
+    return NAN;
+}
+#define number_SQUARED_ROOT(a, b, c) number_or_nan(a)
+
 /* -- Routines; after a call nothing is at hand -- */
 
 #define NEXT                                                                                                           \
@@ -128,11 +136,12 @@ typedef int LanesOf; /* programs have no such instructions */
 #define FORGET (number = 0, last = (LanesOf){0})
 
 #define NUMBER_MEMORY(k) *i->in[k]
+#define OUT *i->out
 #define NUMBER_LAST(k) number
 #define ROUTINE_NUMBER(NAME, kinds, KIND_A, KIND_B)                                                                    \
     NAME##_##kinds : {                                                                                                 \
         number = number_##NAME(NUMBER_##KIND_A(0), NUMBER_##KIND_B(1), 0);                                             \
-        *i->out = number;                                                                                              \
+        OUT = number;                                                                                                  \
         NEXT;                                                                                                          \
     }
 
@@ -201,4 +210,49 @@ NOTHING:
 END:
     (void)last;
     return true;
+}
+
+/* -- The same, step after step of a recurrence -- */
+
+#undef NUMBER_MEMORY
+#undef OUT
+#define NUMBER_MEMORY(k) i->in[k][t & i->moves[k]]
+#define OUT i->out[t & i->out_moves]
+#define NUMBERS_1(NAME, expr)                                                                                          \
+    ROUTINE_NUMBER(NAME, M, MEMORY, LAST)                                                                              \
+    ROUTINE_NUMBER(NAME, L, LAST, LAST)
+#define NUMBERS_VECTOR(NAME)                                                                                           \
+    ROUTINE_VECTOR_NUMBER(NAME, M, MEMORY)                                                                             \
+    ROUTINE_VECTOR_NUMBER(NAME, L, LAST)
+#define NUMBERS_2(NAME, expr)                                                                                          \
+    ROUTINE_NUMBER(NAME, MM, MEMORY, MEMORY)                                                                           \
+    ROUTINE_NUMBER(NAME, LM, LAST, MEMORY)                                                                             \
+    ROUTINE_NUMBER(NAME, ML, MEMORY, LAST)
+#define NUMBER_LABELS_1(NAME, ...) [CODE_##NAME] = &&NAME##_M, [CODE_##NAME + 1] = &&NAME##_L,
+#define NUMBER_LABELS_2(NAME, expr)                                                                                    \
+    [CODE_##NAME] = &&NAME##_MM, [CODE_##NAME + 1] = &&NAME##_LM, [CODE_##NAME + 2] = &&NAME##_ML,
+
+__attribute__((optimize("no-crossjumping", "no-gcse", "no-tree-slp-vectorize"))) void
+ISA_NAME(scan_run)(const ScanInstr *first, const ScanInstr *from, int64_t t, int64_t steps, real number) {
+    static const void *const label[CODE_COUNT] = {[CODE_END] = &&END, [CODE_ROW] = &&ROW, QUICK_1(NUMBER_LABELS_1)
+                                                      QUICK_VECTOR(NUMBER_LABELS_1) QUICK_2(NUMBER_LABELS_2)};
+    const ScanInstr *i = from;
+    LanesOf last;
+    const void *const *routine = label;
+    __asm__("" : "+r"(routine));
+    goto *routine[i->code];
+ROW : {
+    const real *in[EW_MAX] = {&NUMBER_MEMORY(0), &NUMBER_MEMORY(1), &NUMBER_MEMORY(2)};
+    i->row(1, &OUT, in, i->moves);
+    number = OUT;
+    NEXT;
+}
+    QUICK_1(NUMBERS_1)
+    QUICK_VECTOR(NUMBERS_VECTOR)
+    QUICK_2(NUMBERS_2)
+END:
+    (void)last;
+    if ((t += i->out_moves) >= steps) return;
+    i = first;
+    goto *routine[i->code];
 }

@@ -233,6 +233,7 @@ LogsumexpRowsFn ISA_NAME(logsumexp_rows);
 MatrixVectorFn ISA_NAME(matrix_vector);
 extern const SmallMatrices ISA_NAME(small_matrices);
 CodeRunFn ISA_NAME(code_run);
+ScanRunFn ISA_NAME(scan_run);
 
 #define KINDS_1(name) .one = one_##name, .dense = {v_##name}
 #define KINDS_2(name) .one = one_##name, .dense = {vv_##name, sv_##name, vs_##name}
@@ -259,6 +260,7 @@ const Lines ISA_NAME(lines) = {
 #endif
     .small = &ISA_NAME(small_matrices),
     .code_run = ISA_NAME(code_run),
+    .scan_run = ISA_NAME(scan_run),
 #if defined __AVX512F__ && !defined REAL_FLOAT
     .quick_lanes = true,
 #endif

@@ -103,6 +103,7 @@ const Tensor *kernel_operand(const Operands *o, int k, bool *copy) {
     case OP_GATHER:
     case OP_SCATTER_ADD: *copy = !tensor_is_dense(t); break;
     case OP_MATMUL: *copy = !last_two_usable(t); break;
+    case OP_SCAN: *copy = t->shape.rank > 0 && t->stride[t->shape.rank - 1] != 0 && t->stride[t->shape.rank - 1] != 1; break;
     case OP_TRI_SOLVE: *copy = k == 0 && !last_two_usable(t); break;
     case OP_INV_QUAD: *copy = k == 2 && !tensor_is_dense(t); break;
     case OP_LOG_DIAG:

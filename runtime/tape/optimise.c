@@ -92,7 +92,8 @@ bool attr_equal(const OpAttr *a, const OpAttr *b) {
     if (!a || !b) return a == b;
     return shape_equal(a->shape, b->shape) && a->dim == b->dim && a->dims == b->dims &&
            memcmp(a->perm, b->perm, sizeof a->perm) == 0 && a->start == b->start && a->count == b->count &&
-           a->step == b->step && a->flags == b->flags && a->slot == b->slot && site_equal(a->random, b->random);
+           a->step == b->step && a->flags == b->flags && a->slot == b->slot && site_equal(a->random, b->random) &&
+           a->scan == b->scan;
 }
 
 uint64_t hash_mix(uint64_t h, uint64_t x) {

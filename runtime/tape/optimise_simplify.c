@@ -51,6 +51,11 @@ static NodeId number(Simplify *s, real x) {
     return intern(s, OP_CONSTANT, SPAN_NONE, 0, NULL, NULL, tensor_scalar(s->g->tape.ctx, s->g->tape.arena, x));
 }
 
+static NodeId filled(Simplify *s, real x, Shape shape) {
+    const Tensor *one = tensor_scalar(s->g->tape.ctx, s->g->tape.arena, x);
+    return intern(s, OP_CONSTANT, SPAN_NONE, 0, NULL, NULL, tensor_view_expand(s->g->tape.arena, one, shape));
+}
+
 /* -- Equal nodes -- */
 
 static uint64_t node_hash(const Node *node) {
@@ -209,6 +214,32 @@ static NodeId simplify_div(Simplify *s, Term *t) {
     return NODE_NONE;
 }
 
+/* c / x: the choice of 0 / x = 0 was for c = 0. */
+static NodeId simplify_xdivy(Simplify *s, Term *t) {
+    real c;
+    if (is_uniform(s, t->in[0], &c) && c != 0) become2(t, OP_DIV, t->in[0], t->in[1]);
+    return NODE_NONE;
+}
+
+/* Zeros before and behind: what is between can be computed in its place. */
+static NodeId simplify_pad(Simplify *s, Term *t) {
+    Shape shape = t->value->shape;
+    int dim = t->attr->dim;
+    NodeId x = t->in[0];
+    int64_t start = t->attr->start, count = node_at(s, x)->value->shape.dim[dim], behind = shape.dim[dim] - start - count;
+    if (t->attr->step != 1 || count == 0) return NODE_NONE;
+    t->n = 0;
+    for (int k = 0; k < 3; k++) {
+        shape.dim[dim] = k == 0 ? start : behind;
+        if (k == 1) t->in[t->n++] = x;
+        else if (shape.dim[dim] > 0) t->in[t->n++] = filled(s, 0, shape);
+    }
+    if (t->n == 1) return can_stand(s, t, x) ? x : NODE_NONE;
+    t->op = OP_CONCAT;
+    t->attr = attr_copy(s->g->tape.arena, &(OpAttr){.dim = dim});
+    return NODE_NONE;
+}
+
 static NodeId simplify_neg(Simplify *s, Term *t) {
     NodeId a = t->in[0];
     if (is_op(s, a, OP_NEG) && can_stand(s, t, input_of(s, a, 0))) return input_of(s, a, 0);
@@ -280,6 +311,8 @@ static NodeId simplify_term(Simplify *s, Term *t) {
     case OP_SUB: return simplify_sub(s, t);
     case OP_MUL: return simplify_mul(s, t);
     case OP_DIV: return simplify_div(s, t);
+    case OP_XDIVY: return simplify_xdivy(s, t);
+    case OP_PAD: return simplify_pad(s, t);
     case OP_NEG: return simplify_neg(s, t);
     case OP_POW: return simplify_pow(s, t);
     case OP_SQUARE:

@@ -1,5 +1,6 @@
 /* The shape rules named in ops.def, views, and what is said when shapes do not agree. */
 #include <assert.h>
+#include <string.h>
 
 #include "tape/kernels.h"
 
@@ -238,6 +239,17 @@ static Shape shape_recur(const Operands *o) {
     Shape s = shape_chain(o);
     if (!shape_equal(s, o->in[1]->shape)) raise_pair(o);
     return s;
+}
+
+static Shape shape_scan(const Operands *o) {
+    const ScanBody *b = o->attr->scan;
+    Shape whole = o->attr->shape, out = {.rank = whole.rank + 1, .dim = {b->nstates}};
+    assert(o->n == b->nstates + b->noperands && whole.rank > 0);
+    if (out.rank > MAX_RANK) raise_operand(o, 0, "fewer dimensions");
+    for (int k = 0; k < o->n; k++) check_fits(o, k < b->nstates ? appended(o, o->in[k]->shape, 1) : o->in[k]->shape);
+    memcpy(out.dim + 1, whole.dim, sizeof *whole.dim * (size_t)whole.rank);
+    out.dim[whole.rank]++;
+    return out;
 }
 
 typedef Shape ShapeFn(const Operands *o);

@@ -10,7 +10,7 @@
 
 enum { NUMBERS = 64 };
 
-/* Nodes of constants by what they are: a tensor by its place, a number by its bits. Open addressing; an entry whose
+/* Nodes of constants by what they are: a tensor by its place, a number by its bits (constant_hash). Open addressing; an entry whose
  * node is no longer that constant is free. */
 struct TapePrivate {
     NodeId *constants; /* NODE_NONE: empty */
@@ -19,6 +19,11 @@ struct TapePrivate {
     const Tensor *numbers[NUMBERS]; /* the latest plain numbers, by their bits */
     NodeId *shared;    /* tape_share: nodes by what they compute, open addressing; NULL: nothing is shared */
     int shared_room, shared_used;
+    struct Known {
+        NodeId node;
+        Var result;
+    } * known; /* of the shared nodes: what they are known to give */
+    int nknown, known_room;
 };
 
 static void tape_release(void *object) {
@@ -27,6 +32,7 @@ static void tape_release(void *object) {
     free(t->more->constants);
     free(t->more->guarded);
     free(t->more->shared);
+    free(t->more->known);
 }
 
 Tape *tape_new(Ctx *c, Arena *arena, bool recording) {
@@ -55,6 +61,7 @@ static void *resized(Tape *t, void *block, size_t bytes) {
 OpAttr *attr_copy(Arena *a, const OpAttr *attr) {
     OpAttr *copy = arena_copy(a, attr, sizeof *attr);
     if (attr->random) copy->random = arena_copy(a, attr->random, sizeof *attr->random);
+    if (attr->scan) copy->scan = scan_copy(a, attr->scan);
     return copy;
 }
 
@@ -77,22 +84,41 @@ static NodeId node_append(Tape *t, Op op, int n, const NodeId *inputs, const OpA
     return id;
 }
 
-static uint64_t bits_of(const Tensor *v) {
+static uint64_t bits_at(const Tensor *v, int64_t i) {
+    real x = tensor_item(v, i);
     uint64_t bits = 0;
-    memcpy(&bits, v->data, sizeof *v->data);
+    memcpy(&bits, &x, sizeof x);
     return bits;
 }
 
-static uint64_t constant_hash(const Tensor *v) {
-    uint64_t h = v->shape.rank == 0 ? bits_of(v) : (uint64_t)(uintptr_t)v;
+static uint64_t mixed(uint64_t h) {
     h = (h ^ h >> 32) * 0x9e3779b97f4a7c15u;
     return h ^ h >> 29;
+}
+
+/* Where nodes are shared (below), arrays too are known by their numbers: what computes the same reads equal ones. */
+static uint64_t constant_hash(const Tape *t, const Tensor *v) {
+    enum { LOOKED_AT = 32 };
+    if (v->shape.rank == 0) return mixed(bits_at(v, 0));
+    if (!t->more->shared) return mixed((uint64_t)(uintptr_t)v);
+    int64_t n = shape_size(v->shape), step = n / LOOKED_AT + 1;
+    uint64_t h = mixed((uint64_t)n);
+    for (int64_t i = 0; i < n; i += step) h = mixed(h ^ bits_at(v, i));
+    return h;
+}
+
+static bool same_numbers(const Tensor *v, const Tensor *w) {
+    if (!shape_equal(v->shape, w->shape) || memcmp(v->stride, w->stride, sizeof *v->stride * (size_t)v->shape.rank) != 0)
+        return false;
+    for (int64_t i = 0, n = v->data == w->data ? 0 : shape_size(v->shape); i < n; i++)
+        if (bits_at(v, i) != bits_at(w, i)) return false;
+    return true;
 }
 
 static bool is_constant(const Tape *t, NodeId id, const Tensor *v) {
     if (id < 0 || id >= t->nnodes || t->nodes[id].op != OP_CONSTANT) return false;
     const Tensor *w = t->nodes[id].value;
-    return w == v || (w->shape.rank == 0 && v->shape.rank == 0 && bits_of(w) == bits_of(v));
+    return w == v || ((v->shape.rank == 0 || t->more->shared) && same_numbers(v, w));
 }
 
 static void constants_grow(Tape *t) {
@@ -104,7 +130,7 @@ static void constants_grow(Tape *t) {
     for (int k = 0; k < old_room; k++) {
         NodeId id = old[k];
         if (id < 0 || id >= t->nnodes || t->nodes[id].op != OP_CONSTANT) continue;
-        size_t at = constant_hash(t->nodes[id].value) & (size_t)(room - 1);
+        size_t at = constant_hash(t, t->nodes[id].value) & (size_t)(room - 1);
         while (fresh[at] != NODE_NONE) at = (at + 1) & (size_t)(room - 1);
         fresh[at] = id;
         m->used++;
@@ -117,7 +143,7 @@ static void constants_grow(Tape *t) {
 static NodeId constant_node(Tape *t, const Tensor *v) {
     struct TapePrivate *m = t->more;
     if (2 * m->used >= m->room) constants_grow(t);
-    size_t at = constant_hash(v) & (size_t)(m->room - 1);
+    size_t at = constant_hash(t, v) & (size_t)(m->room - 1);
     for (; m->constants[at] != NODE_NONE; at = (at + 1) & (size_t)(m->room - 1))
         if (is_constant(t, m->constants[at], v)) return m->constants[at];
     m->used++;
@@ -136,15 +162,14 @@ static uint64_t node_hash(Op op, int n, const NodeId *inputs, const OpAttr *attr
     uint64_t h = (uint64_t)op + 1;
     for (int k = 0; k < n; k++) h = (h ^ (uint64_t)inputs[k]) * 0x9e3779b97f4a7c15u;
     if (attr) h ^= (uint64_t)attr->start * 31 + (uint64_t)attr->count * 17 + (uint64_t)attr->dim;
-    h = (h ^ h >> 32) * 0x9e3779b97f4a7c15u;
-    return h ^ h >> 29;
+    return mixed(h);
 }
 
 static bool same_attr(const OpAttr *a, const OpAttr *b) {
     if (!a || !b) return a == b;
     return shape_equal(a->shape, b->shape) && a->dim == b->dim && a->dims == b->dims &&
            memcmp(a->perm, b->perm, sizeof a->perm) == 0 && a->start == b->start && a->count == b->count &&
-           a->step == b->step && a->flags == b->flags && a->slot == b->slot && a->random == b->random;
+           a->step == b->step && a->flags == b->flags && a->slot == b->slot && a->random == b->random && a->scan == b->scan;
 }
 
 static bool same_node(const Tape *t, NodeId id, Op op, int n, const NodeId *inputs, const OpAttr *attr) {
@@ -185,16 +210,42 @@ static void shared_add(Tape *t, NodeId *place, NodeId id) {
     if (2 * ++t->more->shared_used >= t->more->shared_room) shared_grow(t);
 }
 
-void tape_share(Tape *t) {
-    if (!t->recording || t->more->shared) return;
+bool tape_share(Tape *t, NodeId from) {
+    if (!t->recording || t->more->shared) return false;
     shared_grow(t);
-    for (NodeId id = 0; id < t->nnodes; id++) {
+    for (NodeId id = from; id < t->nnodes; id++) {
         const Node *node = &t->nodes[id];
         if (!is_shared(t, node->op, node->ninputs) && node->op != OP_INPUT) continue;
         if (node->op == OP_VARIABLE || node->op == OP_GUARD) continue;
         NodeId *place = shared_find(t, node->op, node->ninputs, node->inputs, node->attr);
         if (*place == NODE_NONE) shared_add(t, place, id);
     }
+    return true;
+}
+
+void tape_unshare(Tape *t) {
+    free(t->more->shared);
+    t->more->shared = NULL;
+    t->more->shared_room = t->more->shared_used = t->more->nknown = 0;
+}
+
+void tape_know(Tape *t, Op op, int n, const Var *inputs, Var result) {
+    struct TapePrivate *m = t->more;
+    NodeId nodes[EW_MAX];
+    if (!m->shared || !is_shared(t, op, n)) return;
+    for (int k = 0; k < n; k++) nodes[k] = node_of(t, inputs[k]);
+    NodeId *place = shared_find(t, op, n, nodes, NULL);
+    if (*place != NODE_NONE) return;
+    if (m->nknown == m->known_room)
+        m->known = resized(t, m->known, (size_t)(m->known_room = 2 * m->known_room + 4) * sizeof *m->known);
+    m->known[m->nknown++] = (struct Known){node_append(t, op, n, nodes, NULL, result.value), result};
+    shared_add(t, place, m->known[m->nknown - 1].node);
+}
+
+static Var shared_result(const Tape *t, NodeId id) {
+    for (int k = 0; k < t->more->nknown; k++)
+        if (t->more->known[k].node == id) return t->more->known[k].result;
+    return (Var){t->nodes[id].value, id};
 }
 
 /* -- Leaves -- */
@@ -305,7 +356,7 @@ Var op_apply(Tape *t, Op op, int n, const Var *inputs, const OpAttr *attr) {
     NodeId few_nodes[FEW], *nodes = n <= FEW ? few_nodes : ARENA_ARRAY(t->arena, NodeId, n);
     for (int k = 0; k < n && records; k++) nodes[k] = node_of(t, inputs[k]);
     NodeId *place = records && is_shared(t, op, n) ? shared_find(t, op, n, nodes, attr) : NULL;
-    if (place && *place != NODE_NONE) return (Var){t->nodes[*place].value, *place};
+    if (place && *place != NODE_NONE) return shared_result(t, *place);
     Operands o = {.ctx = t->ctx, .arena = t->arena, .op = op, .n = n, .in = in, .attr = attr};
     Shape shape = op_shape(&o);
     const Tensor *value = class == CLASS_EW     ? compute_elementwise(&o, shape)

@@ -51,6 +51,18 @@ typedef struct RandomSite {
     int particle_dim;
 } RandomSite;
 
+/* What each step of a recurrence computes. Numbered are first the states, then the operands, then the results of `ops`,
+ * elementwise operations in an order in which operands come first. */
+enum { SCAN_STATES = 8, SCAN_OPERANDS = 32, SCAN_OPS = 96 }; /* at most */
+typedef struct ScanBody {
+    int nstates, noperands, nops;
+    struct ScanOp {
+        Op op;
+        int in[3];
+    } * ops;
+    int next[SCAN_STATES]; /* the place in `ops` of each state of the next step; no two are the same */
+} ScanBody;
+
 /* What an operation needs besides its operands; which fields count is said in ops.def. */
 typedef struct OpAttr {
     Shape shape;          /* RESHAPE, EXPAND, random operations: the output's shape */
@@ -61,9 +73,10 @@ typedef struct OpAttr {
     int flags;            /* TRI_SOLVE: TRI_UPPER, TRI_TRANSPOSED, ... */
     int slot;             /* INPUT: which vector; `start`: offset in it */
     const RandomSite *random; /* random operations */
+    const ScanBody *scan;
 } OpAttr;
 
-OpAttr *attr_copy(Arena *a, const OpAttr *attr); /* with its site */
+OpAttr *attr_copy(Arena *a, const OpAttr *attr); /* with its site and body */
 
 enum { TRI_UPPER = 1, TRI_TRANSPOSED = 2 };
 
@@ -90,9 +103,13 @@ typedef struct Tape {
 } Tape;
 
 Tape *tape_new(Ctx *c, Arena *arena, bool recording);
-/* From here on an operation that was recorded before on the same operands is that one: it is neither computed nor
- * recorded again, and its derivative is taken once. For loops that repeat what does not change. */
-void tape_share(Tape *t);
+/* From here on an operation that was recorded before on the same operands is that one (of the nodes there are, those from
+ * `from` on): it is neither computed nor recorded again, and its derivative is taken once. For loops that repeat what does not
+ * change. False: the tape does so already, or does not record. */
+bool tape_share(Tape *t, NodeId from);
+void tape_unshare(Tape *t);
+/* Where nodes are shared: this operation is known to give `result`. */
+void tape_know(Tape *t, Op op, int n, const Var *inputs, Var result);
 /* Forget the nodes from `nnodes` on (a body that is to run again another way). */
 void tape_truncate(Tape *t, int nnodes);
 
@@ -126,7 +143,7 @@ Var op_gather(Tape *t, Var a, Var index, int batch);
 Var op_scatter_add(Tape *t, Var src, Var index, int batch, int64_t K);
 Var op_reduce(Tape *t, Op op, Var a, uint32_t dims); /* OP_SUM, PROD, REDUCE_MAX, REDUCE_MIN, LOGSUMEXP, ARGMAX */
 Var op_sum_all(Tape *t, Var a);
-/* n >= 1 values that broadcast, added up pairwise: the error grows with log n, and so do the operations. */
+/* n >= 1 values that broadcast, added up: pairwise, or many of one shape as OP_SUM does, so that the error stays small. */
 Var op_total(Tape *t, int n, const Var *terms);
 Var op_sum_to(Tape *t, Var a, Shape shape); /* undo a broadcast */
 /* The sum over dims of terms that are rounded themselves, as log densities are: a number with which all of them were
@@ -151,6 +168,17 @@ Var op_chain(Tape *t, Var f);
 /* w [..., T, K, K], g [..., T+1, K] of the same leading dimensions -> m like g: m[0] = g[0],
  * m[t+1, j] = g[t+1, j] + sum_i m[t, i] w[t, i, j]; or, backwards, m[T] = g[T], m[t, i] = g[t, i] + sum_j w[t, i, j] m[t+1, j]. */
 Var op_recur(Tape *t, Var w, Var g, bool backwards);
+/* State k of all T steps, from the `first`-th on (0: what each finds; 1: what it leaves): [B..., T]. */
+Var scan_states(Tape *t, Var scan, int k, int first);
+/* States s[0], ..., s[T] of shape [B...] along steps: s[t + 1] is what the body computes from s[t] and from the operands at t.
+ * in: s[0] of each state, to broadcast to [B...]; the operands, to `whole` = [B..., T]. -> [states, B..., T + 1]. Where nodes are
+ * shared, the same computation from the states of all steps is known to give the next ones. (scan.c) */
+Var op_scan(Tape *t, const ScanBody *body, Shape whole, const Var *in);
+/* By node from `from` on: does it depend on one of these variables, which are among them? */
+bool *tape_depends(Tape *t, NodeId from, int n, const Var *on);
+/* The body that the nodes from `from` on are, of which `states` (variables of shape `whole`) are the states and next[k] those of
+ * the next step (of shape `whole`), and its operands. NULL: it is not elementwise, too long, or a plain value was read. */
+const ScanBody *scan_find(Tape *t, NodeId from, Shape whole, int n, const Var *states, const Var *next, Var *operands);
 Var op_stop_gradient(Tape *t, Var a);
 /* OP_NORMAL, OP_UNIFORM: shape alone; OP_DRAW_GAMMA, ...: parameters broadcast to `shape` first. A random operation is
  * always a node on a recording tape. */

@@ -12,13 +12,14 @@ from programs import PPL, check, near
 PAIRS = 40
 
 
-def run(text, seconds=60):
+def run(text, setting=None):
     """What the program writes into out.json (None: nothing), standard error, peak memory in bytes."""
+    env = dict(os.environ, **dict([setting.split("=")])) if setting else None
     with tempfile.TemporaryDirectory() as folder:
         with open(os.path.join(folder, "p.ppl"), "w") as f:
             f.write(text)
         with tempfile.TemporaryFile() as errors:
-            p = subprocess.Popen([PPL, "run", "--quiet", "p.ppl"], cwd=folder, stdout=subprocess.DEVNULL, stderr=errors)
+            p = subprocess.Popen([PPL, "run", "--quiet", "p.ppl"], cwd=folder, stdout=subprocess.DEVNULL, stderr=errors, env=env)
             _, status, usage = os.wait4(p.pid, 0)
             p.returncode = status
             errors.seek(0)
@@ -147,6 +148,61 @@ write("out.json", {at: unconstrained_logpdf(garch, [log(0.4)])})""")
     near("garch", (out or {"at": math.nan})["at"], want - total, 1e-9)
 
 
+# -- Numbers that steps carry: each model at once and step by step; the same bits walked and from a program, optimised or not --
+
+PRIORS = "a ~ Gamma(2, 4);  b ~ Beta(2, 5);  c ~ Normal(0, 1);"
+CARRIED = {
+    "a variance": "s = 0.7;  for t in {steps} { s = sqrt(a + b * (y[t - 1] - c)^2 + 0.3 * s^2);  y[t] ~ Normal(c, s) }",
+    "a variance, used before": "s = 0.7;  for t in {steps} { y[t] ~ Normal(c, s);  s = sqrt(a + b * (y[t] - c)^2 + 0.3 * s^2) }",
+    "a negative root": "s = -1.5;  for t in {steps} { s = sqrt(a + 0.5 * s^2);  y[t] ~ Normal(c, s) };  factor(-s)",
+    "a logarithm": "h = 1 + b;  for t in {steps} { h = exp(0.2 * c + b * log(h) + 0.1 * y[t - 1]);  y[t] ~ Normal(0, h) }",
+    "a logarithm, used otherwise": "h = 1 + b;  for t in {steps} { h = exp(b * log(h) - 0.1 * h);  y[t] ~ Normal(0, h) }",
+    "a logistic map": "x = b;  for t in {steps} { x = 3 * a / (1 + a) * x * (1 - x);  y[t] ~ Normal(x, 1) }",
+    "three numbers": """r[1] := 0;  S = 0.9;  I = 0.1 * b;  R = 0
+        for t in {steps} {
+            infected = a * S * I;  healed = b * I
+            S = S - infected;  I = I + infected - healed;  R = R + healed
+            y[t] ~ Normal(tanh(I) + c * R, 1);  r[t] := S
+        }""",
+    "two steps back": "p = 0.1;  q = a;  for t in {steps} { f = p;  p = b * p + c * q;  q = f;  y[t] ~ Normal(p, 1) }",
+    "data of the step before": "p = c;  q = 0;  for t in {steps} { y[t] ~ Normal(a * p + b * q, 1);  q = p;  p = y[t] }",
+    "latents of the step before": "x[1] ~ Normal(0, 1);  p = c;  l = 0;  for t in {steps} { x[t] ~ Normal(p + b * l, 1);  l = x[t] - p;  p = a * x[t];  y[t] ~ Normal(x[t], 1) }",
+    "a sum": "n = 0;  for t in {steps} { v = a + b * y[t - 1]^2;  n = n + v;  y[t] ~ Normal(0, v) };  factor(-n)",
+    "a choice": "s = a;  for t in {steps} { if s > 1 { s = 0.5 * s } else { s = s + b };  y[t] ~ Normal(c, s) }",
+    "in a plate": """plate d in 1..3 { k[d] ~ Normal(0, 1);  l = b
+        for t in {steps} { l = tanh(k[d] + a * l + c * w[d, t - 1]);  w[d, t] ~ Normal(l, 1) } }""",
+    "a plate inside": "l = b;  for t in {steps} { l = tanh(a * l + c);  plate d in 1..3 { e[t, d] ~ Normal(l, 1) } }",
+    "an array": "l = [a, b];  for t in {steps} { l = 0.5 * l + y[t - 1];  y[t] ~ Normal(sum(l), 1) }",
+    "a name of before": "f = 3;  for t in {steps} { f = b * y[t - 1];  y[t] ~ Normal(f, 1) };  factor(f)",
+    "none of a step": "f = 3;  s = a;  for t in {steps} { if t > 4 { s = 0.9 * s };  y[t] ~ Normal(b, s) };  factor(f)",
+    "a count": "n = 0;  for t in {steps} { n = n + 1;  y[t] ~ Normal(a * n, 1) };  factor(-n * b)",
+}
+
+
+def carried():
+    r, T = random.Random(5), 20
+    rows = [[r.gauss(0, 1) for _ in range(T)] for _ in range(4)]
+    data = {"y": rows[0], "w": rows[1:], "e": [[r.gauss(0, 1) for _ in range(3)] for _ in range(T)]}
+    head = "\n".join(f"data {name} = {json.dumps(value)}" for name, value in data.items()) + f"\nsteps = map(i -> i, 2..{T})\n"
+    for name, body in CARRIED.items():
+        def model(over):
+            return head + f"""model m {{ {PRIORS}
+                {body.replace("{steps}", over)} }}
+u = {json.dumps([round(r.gauss(0, 0.5), 2) for _ in range(3 + {"in a plate": 3, "latents of the step before": T}.get(name, 0))])}
+fit = infer(m, steps = 20)
+write("out.json", {{at: unconstrained_logpdf(m, u), gradient: sort(unconstrained_gradient(m, u)), elbo: fit.elbo}})"""
+        state = r.getstate()
+        at_once, why, _ = run(model(f"2..{T}"))
+        for how in ("PPL_WALK=1", "PPL_OPTIMISE=0"):
+            r.setstate(state)
+            again, why_again, _ = run(model(f"2..{T}"), how)
+            check(f"{name}: the same bits with {how}", at_once and at_once == again, f"{at_once} and {again}; {why}{why_again}")
+        r.setstate(state)
+        b, why_b, _ = run(model("steps"))
+        for key in ("at", "gradient"):
+            same(f"{name}: {key}", (at_once or {}).get(key), (b or {key: why_b})[key])
+
+
 # -- Memory --
 
 SMALL = {
@@ -180,7 +236,18 @@ fit = infer(m, steps = 100)""",
 }
 
 
+# A recurrence of 20,000 steps; as many operations would take 800 MB.
+VARIANCE = """data y = draw(Normal(0, 1)[20000])
+model m {
+    a ~ HalfNormal(1);  b ~ Beta(2, 5);  s = 1
+    for t in 2..20000 { s = sqrt(a + 0.3 * y[t - 1]^2 + b * s^2);  y[t] ~ Normal(0, s) }
+}
+write("out.json", {gradient: unconstrained_gradient(m, [0, 0])})"""
+
+
 def memory():
+    out, why, peak = run(VARIANCE)
+    check("a variance: memory", out and peak < 60e6, f"{peak / 1e6:.1f} MB, at most 60; {why}")
     for name, text in SMALL.items():
         out, why, peak = run(text + '\nwrite("out.json", {elbo: fit.elbo})')
         check(f"{name}: memory", out and peak < 20e6, f"{peak / 1e6:.1f} MB, at most 20; {why}")
@@ -190,5 +257,6 @@ if __name__ == "__main__":
     pairs()
     started_over()
     sequential()
+    carried()
     memory()
     programs.finish()

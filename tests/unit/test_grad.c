@@ -189,6 +189,20 @@ static Var build_chain(Tape *t, const Case *c, const Var *in) {
     return op_chain(t, in[0]);
 }
 static Var build_recur(Tape *t, const Case *c, const Var *in) { return op_recur(t, in[0], in[1], c->arg); }
+/* Three steps of one state, or of two beside each other in two blocks; operands per step, per block, and one number. */
+static Var build_scan(Tape *t, const Case *c, const Var *in) {
+    Shape whole = c->arg ? shape2(2, 4) : shape1(4);
+    int n = c->arg ? 2 : 1;
+    Var states[2], next[2], all[2 + SCAN_OPERANDS];
+    for (int k = 0; k < n; k++) states[k] = tape_variable(t, op_expand(t, var_number(t, 0.5), whole));
+    Var x = states[0];
+    next[0] = op2(t, OP_ADD, in[1], op2(t, OP_MUL, in[2], op1(t, OP_TANH, op2(t, OP_MUL, x, states[n - 1]))));
+    if (c->arg) next[1] = op2(t, OP_MUL, op2(t, OP_SUB, x, in[1]), next[0]);
+    const ScanBody *body = scan_find(t, states[0].node, whole, n, states, next, all + n);
+    ck_assert_ptr_nonnull(body);
+    for (int k = 0; k < n; k++) all[k] = op1(t, OP_EXP, in[0]);
+    return op_scan(t, body, whole, all);
+}
 static Var build_reshape(Tape *t, const Case *c, const Var *in) {
     (void)c;
     return op_reshape(t, op_transpose(t, op1(t, OP_SQUARE, in[0])), shape2(2, 3));
@@ -314,6 +328,8 @@ static const Case cases[] = {
     {build_chain, OP_CHAIN, 1, {S4(2, 3, 2, 2)}, {0}, {"REAL"}, 0},
     {build_recur, OP_RECUR, 2, {S3(4, 2, 2), S2(5, 2)}, {0}, {"REAL", "REAL"}, 0},
     {build_recur, OP_RECUR, 2, {S4(2, 3, 2, 2), S3(2, 4, 2)}, {0}, {"REAL", "REAL"}, 1},
+    {build_scan, OP_SCAN, 3, {{0}, S1(4), {0}}, {0}, {"UNIT", "UNIT", "UNIT"}, 0},
+    {build_scan, OP_SCAN, 3, {S1(2), S2(2, 4), S2(2, 1)}, {0}, {"UNIT", "UNIT", "UNIT"}, 1},
     {build_reshape, OP_RESHAPE, 1, {S2(2, 3)}, {0}, {"REAL"}, 0},
     {build_expand, OP_EXPAND, 1, {S2(2, 1)}, {0}, {"REAL"}, 0},
     {build_permute, OP_PERMUTE, 1, {S3(2, 3, 2)}, {0}, {"REAL"}, 0},

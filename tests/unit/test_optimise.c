@@ -124,6 +124,8 @@ IDENTITY(own_product, SUB(MUL(x, x), op1(c->t, OP_SQUARE, x)))
 IDENTITY(second_power, op2(c->t, OP_POW, x, number(c, 2)))
 IDENTITY(equal_nodes, ADD(op1(c->t, OP_EXP, x), op1(c->t, OP_EXP, x)))
 IDENTITY(twice_reshaped, op_reshape(c->t, op_reshape(c->t, NEG(x), shape2(2, 10)), shape1(20)))
+IDENTITY(quotient_of_two, op2(c->t, OP_XDIVY, number(c, 2), x))
+IDENTITY(quotient_of_zero, op2(c->t, OP_XDIVY, number(c, 0), x))
 IDENTITY(chosen, op3(c->t, OP_WHERE, number(c, 1), NEG(x), y))
 
 static const Identity identities[] = {
@@ -135,6 +137,7 @@ static const Identity identities[] = {
     ROW(negative_own_product, 1),
     ROW(negative_product, 1), ROW(negative_square, 1), ROW(own_product, 2),     ROW(second_power, 1),
     ROW(equal_nodes, 2),     ROW(twice_reshaped, 1),  ROW(chosen, 1),
+    ROW(quotient_of_two, 1), ROW(quotient_of_zero, 1),
 };
 
 START_TEST(test_identities) {
@@ -423,11 +426,73 @@ START_TEST(test_parts_are_joined) {
         if (kinds & 4) give(c, joined), give(c, again), give(c, whole); /* at the caller's */
         give(c, op_sum_all(c->t, op1(c->t, OP_SQUARE, joined)));
         give(c, op_reduce(c->t, OP_SUM, whole, 1));
+        give(c, op_pad(c->t, kinds & 1 ? b : input, 0, kinds & 2 ? 3 : 0, 8, 1));
+        give(c, op_pad(c->t, NEG(whole), 1, 2, 2 * whole.value->shape.dim[1] + 4, kinds & 4 ? 1 : 2));
         give(c, ADD(a, b));
         int plain;
         compare(c, x, &plain);
         case_free(c);
     }
+}
+END_TEST
+
+/* -- Recurrences: the bits of step by step, from the operation and from its program -- */
+
+enum { STATES = 3 };
+
+/* The next of three states from these and a, b, c. */
+static void step_of(Case *c, const Var *s, const Var *operands, int kind, Var *next) {
+    Var a = operands[0], b = operands[1], k = operands[2];
+    next[0] = kind == 0   ? ADD(a, MUL(k, op1(c->t, OP_SQUARED_ROOT, s[0])))
+              : kind == 1 ? op1(c->t, OP_EXP, SUB(MUL(s[0], b), op1(c->t, OP_TANH, s[0])))
+                          : op3(c->t, OP_WHERE, op2(c->t, OP_GT, s[0], b), MUL(s[0], k), ADD(s[1], a));
+    next[1] = kind == 2 ? s[0] : DIV(SUB(k, s[1]), ADD(op1(c->t, OP_ABS, MUL(s[1], s[1])), number(c, 1)));
+    next[2] = kind == 2 ? b : op1(c->t, OP_LGAMMA, ADD(op1(c->t, OP_SQUARE, s[2]), next[0]));
+}
+
+static Var at_step(Case *c, Var v, int64_t t) { /* [blocks] of [blocks, T], or of what broadcasts to it */
+    Shape s = v.value->shape;
+    if (s.rank == 0) return v;
+    if (s.dim[s.rank - 1] > 1) v = op_slice(c->t, v, s.rank - 1, t, 1, 1);
+    s.rank--;
+    return op_reshape(c->t, v, s);
+}
+
+START_TEST(test_recurrences_keep_the_bits_of_their_steps) {
+    static const int steps[] = {1, 2, 3, 15, 16, 17, 18, 40};
+    static real x[WIDTH];
+    for (int k = 0; k < WIDTH; k++) x[k] = 0.01 * k - 1;
+    int T = steps[_i % 8], kind = _i / 8 % 3, n = _i / 24 + 1;
+    Case *c = case_new(x);
+    Shape whole = shape2(2, T);
+    Var states[STATES], next[STATES], in[STATES + SCAN_OPERANDS], now[STATES], found[SCAN_OPERANDS];
+    const Var operands[] = {tape_input(c->t, 0, 10, whole), op_slice(c->t, vector(c, 100, 2 * T), 0, 0, T, 2), scalar(c, 5)};
+    for (int k = 0; k < STATES; k++) now[k] = op1(c->t, OP_SQUARE, vector(c, k, 2));
+    for (int k = 0; k < STATES; k++)
+        states[k] = tape_variable(c->t, op_expand(c->t, k < n ? number(c, 1) : op_reshape(c->t, now[k], shape2(2, 1)), whole));
+    step_of(c, states, operands, kind, next);
+    const ScanBody *body = scan_find(c->t, states[0].node, whole, n, states, next, found);
+    ck_assert_ptr_nonnull(body);
+    for (int k = 0; k < n; k++) in[k] = now[k];
+    for (int k = 0; k < body->noperands; k++) in[n + k] = found[k];
+    Var all = op_scan(c->t, body, whole, in);
+    for (int64_t t = 0; t <= T; t++) {
+        Var operand[3], later[STATES];
+        for (int k = 0; k < n; k++)
+            for (int b = 0; b < 2; b++)
+                ck_assert(same_bits(tensor_item(now[k].value, b), tensor_item(all.value, (k * 2 + b) * (T + 1) + t)));
+        if (t == T) break;
+        for (int k = 0; k < 3; k++) operand[k] = at_step(c, operands[k], t);
+        step_of(c, now, operand, kind, later);
+        memcpy(now, later, sizeof *now * (size_t)n);
+    }
+    give(c, all);
+    Var wrt[] = {operands[0], operands[2]}, g[2];
+    tape_grad(c->t, op_sum_all(c->t, all), NULL, 2, wrt, g);
+    give(c, g[0]), give(c, g[1]);
+    int plain;
+    compare(c, x, &plain);
+    case_free(c);
 }
 END_TEST
 
@@ -442,6 +507,7 @@ int main(void) {
     tcase_add_loop_test(passes, test_short_operations_keep_their_bits, 0, (int)(sizeof short_ops / sizeof *short_ops));
     tcase_add_test(passes, test_parts_are_joined);
     tcase_add_loop_test(passes, test_known_indices_keep_their_bits, 0, 60);
+    tcase_add_loop_test(passes, test_recurrences_keep_the_bits_of_their_steps, 0, 8 * 3 * STATES);
     suite_add_tcase(s, passes);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_ENV);
