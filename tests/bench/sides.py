@@ -140,7 +140,8 @@ class Steps(Side):
             # a start that took long by chance must not make steps seem free
             step = max((b['seconds'] - a['seconds']) / (2 * self.few), b['seconds'] / (30 * self.few))
             self.many = self.few + max(2 * self.few if self.few > 10 else 1, int(seconds / step))
-        (a, b), threads, self.memory = self.run([self.few, self.many])
+            self.memory = self.run([self.many])[2] # of one fit: a program keeps both, with their draws
+        (a, b), threads, _ = self.run([self.few, self.many])
         self.seconds.append((b['seconds'] - a['seconds']) / (self.many - self.few) / self.unit)
         self.processor.append(threads)
 
