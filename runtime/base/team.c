@@ -93,6 +93,10 @@ static void run_stretch(void *self, int k) {
 
 void team_run_stretches(Team *t, int64_t n, int64_t piece, void (*part)(void *arg, int64_t start, int64_t end),
                         void *arg) {
+    if (n <= piece) {
+        if (n > 0) part(arg, 0, n);
+        return;
+    }
     Stretches s = {n, piece, part, arg};
     team_run(t, (int)((n + piece - 1) / piece), run_stretch, &s);
 }

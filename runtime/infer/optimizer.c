@@ -99,6 +99,7 @@ static void add_squares(void *self, int64_t start, int64_t end) {
 }
 
 double gradient_squares(const real *grad, int64_t n, Team *team) {
+    if (n <= PIECE) return optimizer_lines()->squares(n, grad);
     int64_t most = (n + SUMS - 1) / SUMS, pieces = (most + PIECE - 1) / PIECE;
     Squares s = {.x = grad, .piece = PIECE * (pieces > 1 ? pieces : 1)};
     team_run_stretches(team, n, s.piece, add_squares, &s);

@@ -20,9 +20,13 @@ typedef struct KernelCall {
     const Tensor *const *in; /* as kernel_operand wants them */
     const OpAttr *attr;
     const struct Indexed *indexed; /* GATHER, SCATTER_ADD: the indices, with an order for sums of numbers, or NULL */
+    struct NormalsAhead *ahead;    /* NORMAL: numbers of coming steps, or NULL */
     const KernelEnv *env;
     char *why; /* NULL, or WHY_SIZE characters of room to say why it could not be done */
 } KernelCall;
+
+/* For a call that is repeated; NULL: nothing would be gained. */
+struct NormalsAhead *normals_ahead_new(const KernelCall *call, Arena *a);
 
 /* False: it cannot be done (index outside, not positive definite). Allocates nothing. */
 typedef bool KernelFn(const KernelCall *call);

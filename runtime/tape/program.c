@@ -276,6 +276,7 @@ static void emit_call(Program *p, Instr *i, const Step *s, const Tensor *const *
     w->call = (KernelCall){
         .op = s->op, .out = p->plan.values[s->out].tensor, .n = s->n, .in = in, .attr = s->attr, .env = &p->env};
     w->call.indexed = s->indexed;
+    w->call.ahead = normals_ahead_new(&w->call, p->arena);
     emit_work(p, i, &w->work);
 }
 

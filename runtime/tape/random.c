@@ -1,5 +1,6 @@
 /* Random operations: which stream each element of the output draws from (RandomSite in tape.h). */
 #include <assert.h>
+#include <string.h>
 
 #include "tape/draws.h"
 #include "tape/kernels.h"
@@ -149,23 +150,70 @@ static bool innermost(const RandomSite *site, const Walk *w, NormalsAlong *along
     return d == site->particle_dim ? !element : element && site->index[last].ids <= 0;
 }
 
-static void draw_normals(const KernelCall *call, Walk *w) {
+/* To q, in the order of the output. */
+static void collect_normals(const KernelCall *call, real *q, Waiting *waiting) {
     const Tensor *out = call->out;
+    Walk w;
+    walk_start(&w, call, 0);
     NormalsAlong along;
-    bool run = innermost(call->attr->random, w, &along);
-    int inner = run ? w->rank - 1 : w->rank, streams = w->streams < inner ? w->streams : inner;
-    int64_t n = run ? out->shape.dim[w->dim[inner]] : 1, stride = run ? out->stride[w->dim[inner]] : 0;
+    bool run = innermost(call->attr->random, &w, &along);
+    int inner = run ? w.rank - 1 : w.rank, streams = w.streams < inner ? w.streams : inner;
+    int64_t n = run ? out->shape.dim[w.dim[inner]] : 1, stride = run ? out->stride[w.dim[inner]] : 0;
     const real *none[2] = {NULL, NULL};
-    real *q = out->data;
+    do {
+        Stream s = site_stream(call, 0, &w);
+        do {
+            waiting_add(waiting, s, along, n, q, stride);
+            if (along == ALONG_EVENT) s.block += (uint32_t)n;
+        } while (walk_next(&w, streams, inner, out, &q, none));
+    } while (walk_next(&w, 0, streams, out, &q, none));
+}
+
+/* -- Few numbers a step leave lanes empty, and wait for Philox: those of some steps are made at once where one step follows
+ *    the other -- */
+
+enum { STEPS_AHEAD = 16, LEAST_STEPS_AHEAD = 2 };
+
+typedef struct NormalsAhead {
+    int64_t size; /* numbers of a step */
+    uint32_t room, nsteps, first, last, particle; /* there are nsteps from step `first` on; the one last asked for */
+    real *values;
+} NormalsAhead;
+
+NormalsAhead *normals_ahead_new(const KernelCall *call, Arena *a) {
+    int64_t size = shape_size(call->out->shape);
+    if (call->op != OP_NORMAL || call->n > 0 || size < 1 || size > NORMALS / LEAST_STEPS_AHEAD) return NULL;
+    NormalsAhead *h = ARENA_NEW(a, NormalsAhead);
+    *h = (NormalsAhead){.size = size, .room = (uint32_t)(size * STEPS_AHEAD < NORMALS ? STEPS_AHEAD : NORMALS / size)};
+    h->values = ARENA_ARRAY(a, real, size * h->room);
+    return h;
+}
+
+static void make_ahead(const KernelCall *call, NormalsAhead *h) {
+    KernelEnv env = *call->env;
+    KernelCall one = *call;
+    one.env = &env;
     Waiting waiting;
     waiting.normals.n = waiting.nruns = 0;
-    do {
-        Stream s = site_stream(call, 0, w);
-        do {
-            waiting_add(&waiting, s, along, n, q, stride);
-            if (along == ALONG_EVENT) s.block += (uint32_t)n;
-        } while (walk_next(w, streams, inner, out, &q, none));
-    } while (walk_next(w, 0, streams, out, &q, none));
+    bool follows = h->nsteps > 0 && env.step == h->last + 1 && env.particle == h->particle;
+    h->first = env.step, h->particle = env.particle;
+    h->nsteps = follows ? h->room : 1;
+    for (uint32_t k = 0; k < h->nsteps; k++, env.step++) collect_normals(&one, h->values + k * h->size, &waiting);
+    waiting_flush(&waiting);
+}
+
+static void draw_normals(const KernelCall *call) {
+    NormalsAhead *h = call->ahead;
+    if (h) {
+        uint32_t step = call->env->step;
+        if (step - h->first >= h->nsteps || call->env->particle != h->particle) make_ahead(call, h);
+        h->last = step;
+        memcpy(call->out->data, h->values + (step - h->first) * h->size, sizeof(real) * (size_t)h->size);
+        return;
+    }
+    Waiting waiting;
+    waiting.normals.n = waiting.nruns = 0;
+    collect_normals(call, call->out->data, &waiting);
     waiting_flush(&waiting);
 }
 
@@ -175,12 +223,12 @@ bool kernel_random(const KernelCall *call) {
     DrawFn *draw = samples[call->op];
     int operands = op_info(call->op)->arity;
     assert(draw && operands <= 2 && operands <= call->n);
-    Walk w;
-    walk_start(&w, call, operands);
     if (call->op == OP_NORMAL) {
-        draw_normals(call, &w);
+        draw_normals(call);
         return true;
     }
+    Walk w;
+    walk_start(&w, call, operands);
     const real *p[2] = {NULL, NULL};
     for (int k = 0; k < operands; k++) p[k] = call->in[k]->data;
     int64_t K = 0, step = 0;

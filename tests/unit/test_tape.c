@@ -464,7 +464,11 @@ START_TEST(test_inverses_undo) {
     ck_assert_int_eq(op1(t, OP_LOG, scale).node, in.node); /* where exp over- and underflows too */
     Var third = op1(t, OP_LOG, op_slice(t, scale, 0, 2, 1, 1));
     assert_numbers(third, shape1(1), (real[]){-2});
-    Var variable = tape_variable(t, scale), log = op1(t, OP_LOG, variable), g;
+    Var fixed = op1(t, OP_LOG, op_stop_gradient(t, scale)), g;
+    assert_numbers(fixed, shape1(4), x);
+    tape_grad(t, op_sum_all(t, op2(t, OP_MUL, fixed, in)), NULL, 1, &in, &g);
+    assert_numbers(g, shape1(4), x);
+    Var variable = tape_variable(t, scale), log = op1(t, OP_LOG, variable);
     tape_grad(t, op_sum_all(t, log), NULL, 1, &variable, &g);
     ck_assert_double_eq_tol(tensor_item(g.value, 3), exp(-0.5), 1e-15); /* a variable stands for itself */
     Var two = var_number(t, 2), squares[2] = {op1(t, OP_SQUARE, root), op2(t, OP_POW, root, two)};
@@ -636,6 +640,36 @@ START_TEST(test_programs_give_the_same_bits) {
         bench_free(b[1]);
     }
     team_free(team);
+}
+END_TEST
+
+/* Few normals are made for some steps at once: the same ones, whatever steps and particles follow each other. */
+START_TEST(test_normals_of_coming_steps) {
+    enum { KINDS = 4 };
+    const Shape shapes[KINDS] = {SHAPE_SCALAR, shape1(10), shape2(4, 5), shape1(33)};
+    const RandomSite sites[KINDS] = {{.key = 1, .particle_dim = -1},
+                                     {.key = 2, .n = 1, .index = {{.first = 1}}, .particle_dim = -1},
+                                     {.key = 3, .n = 1, .index = {{.dim = 1, .first = 2}}, .particle_dim = 0},
+                                     {.key = 4, .particle_dim = -1}};
+    Bench b = bench_new(true);
+    Var drawn[KINDS];
+    for (int k = 0; k < KINDS; k++) drawn[k] = op1(b.t, OP_NEG, normals(b.t, shapes[k], sites[k]));
+    Program *p = program_new(b.t, KINDS, drawn, NULL);
+    for (uint32_t run = 0; run < 120; run++) {
+        RunInputs in = {.step = run < 50 ? run : run < 60 ? 100 - run : 20 + run, .particle = run > 80};
+        if (run > 100) in.particle = run % 2, in.step = 4;
+        ck_assert_int_eq(program_run(p, &in), RUN_DONE);
+        Bench now = bench_new(true);
+        now.t->step = in.step, now.t->particle = in.particle;
+        for (int k = 0; k < KINDS; k++) {
+            Var x = normals(now.t, shapes[k], sites[k]);
+            for (int64_t i = 0; i < shape_size(shapes[k]); i++)
+                ck_assert_msg(program_output(p, k)[i] == -tensor_item(x.value, i), "run %u, kind %d", run, k);
+        }
+        bench_free(now);
+    }
+    program_free(p);
+    bench_free(b);
 }
 END_TEST
 
@@ -825,6 +859,7 @@ int main(void) {
     tcase_add_test(operations, test_draws_take_their_own_parameters);
     tcase_set_timeout(programs, 60);
     tcase_add_loop_test(programs, test_programs_give_the_same_bits, 0, 16);
+    tcase_add_test(programs, test_normals_of_coming_steps);
     tcase_add_test(programs, test_runs_allocate_nothing);
     tcase_add_test(programs, test_dead_and_equal_work_is_dropped);
     tcase_add_test(programs, test_guards);
