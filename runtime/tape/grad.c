@@ -29,6 +29,14 @@ static const struct {
 #undef OP
 };
 
+static bool is_one_of(NodeId id, int n, const Var *wrt) {
+    for (int k = 0; k < n; k++)
+        if (wrt[k].node == id) return true;
+    return false;
+}
+
+bool rule_seeks(const Rule *r, NodeId id) { return is_one_of(id, r->nsought, r->sought); }
+
 _Noreturn void rule_missing(const Rule *r, const char *of) {
     const char *name = op_info(r->op)->lang_name ? op_info(r->op)->lang_name : op_info(r->op)->name;
     ctx_raise(r->t->ctx, ERROR_PROGRAM, r->span, NULL, "there is no derivative of %s with respect to %s", name, of);
@@ -66,6 +74,8 @@ typedef struct Piece {
 
 typedef struct Sweep {
     Tape *t;
+    int n;         /* variables of interest */
+    const Var *wrt;
     NodeId low;    /* the first variable of interest; "by node": from here on */
     bool *needed;  /* by node: leads to a variable of interest, and is one of its derivatives' way */
     Var *gradient; /* by node; value NULL: none arrived */
@@ -236,6 +246,8 @@ static void sweep_node(Sweep *s, NodeId id) {
               .factor = s->factor[id - s->low],
               .first = s->t->nnodes,
               .wants = wants,
+              .nsought = s->n,
+              .sought = s->wrt,
               .shares = shares,
               .factors = factors,
               .to = to};
@@ -270,15 +282,9 @@ static NodeId first_of(NodeId last, int n, const Var *wrt) {
     return low;
 }
 
-static bool is_one_of(NodeId id, int n, const Var *wrt) {
-    for (int k = 0; k < n; k++)
-        if (wrt[k].node == id) return true;
-    return false;
-}
-
 /* partial: the sweep stops at the variables. */
 static void sweep(Tape *t, Var y, const Var *seed, int n, const Var *wrt, Var *out, bool partial) {
-    Sweep s = {.t = t};
+    Sweep s = {.t = t, .n = n, .wrt = wrt};
     NodeId last = y.node;
     Span span = t->ctx->span;
     bool backward = t->backward;

@@ -18,6 +18,8 @@ typedef struct Rule {
     Factor factor;     /* shares are linear in g: it is theirs too */
     NodeId first;      /* of the nodes that the rule appends */
     const bool *wants; /* which operands lead to a variable of interest */
+    int nsought;       /* the variables of interest */
+    const Var *sought;
     Var *shares;       /* what was given to each operand, but for its factor; value NULL: nothing */
     Factor *factors;
     NodeId *to;        /* the node that it goes to, the operand's or one that the operand is a function of */
@@ -25,6 +27,7 @@ typedef struct Rule {
 
 typedef void RuleFn(Rule *r);
 
+bool rule_seeks(const Rule *r, NodeId id); /* is this node a variable of interest itself? */
 /* Undoes the broadcast of operand k. */
 void rule_give(Rule *r, int k, Var share);
 _Noreturn void rule_missing(const Rule *r, const char *of);

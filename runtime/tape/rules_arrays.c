@@ -175,7 +175,7 @@ static bool keeps_matrices(const Node *view, Shape in) {
 /* The factor that operand 0 is, or views of which it is one; NODE_NONE: none. */
 static NodeId factor(const Rule *r) {
     NodeId id = r->in[0].node;
-    while (id != NODE_NONE) {
+    while (id != NODE_NONE && !rule_seeks(r, id)) {
         const Node *node = &r->t->nodes[id];
         if (node->op == OP_CHOLESKY) return id;
         if (node->ninputs != 1 || !keeps_matrices(node, r->t->nodes[node->inputs[0]].value->shape)) break;

@@ -270,11 +270,13 @@ static Var build_cholesky(Tape *t, const Case *c, const Var *in) {
 /* Only the triangle that is read may matter, whatever the rest holds. */
 static Var build_tri_solve(Tape *t, const Case *c, const Var *in) { return op_tri_solve(t, in[0], in[1], c->arg); }
 
-/* arg: in[0] itself is the triangle; or the factor of what is made of it is, or a view of that. */
+/* arg: in[0] itself is the triangle; or the factor of what is made of it is, or a view of that, or copies. */
 static Var triangle_of(Tape *t, const Case *c, Var x) {
     if (c->arg == 0) return x;
     Var l = build_cholesky(t, c, &x);
-    return c->arg == 1 ? l : op_reshape(t, l, (Shape){.rank = 3, .dim = {1, 3, 3}});
+    Shape one = {.rank = 3, .dim = {1, 3, 3}}, two = {.rank = 3, .dim = {2, 3, 3}};
+    if (c->arg == 1) return l;
+    return c->arg == 2 ? op_reshape(t, l, one) : op_expand(t, op_reshape(t, l, one), two);
 }
 static Var build_inv_quad(Tape *t, const Case *c, const Var *in) {
     return op1(t, OP_SQUARE, op_inv_quad(t, triangle_of(t, c, in[0]), in[1]));
@@ -358,12 +360,14 @@ static const Case cases[] = {
     {build_inv_quad, OP_INV_QUAD, 2, {S3(2, 3, 3), S2(3, 2)}, {0}, {"POS", "REAL"}, 0},
     {build_inv_quad, OP_INV_QUAD, 2, {S3(2, 3, 3), S3(2, 3, 1)}, {0}, {"REAL", "REAL"}, 1},
     {build_inv_quad, OP_INV_QUAD, 2, {S2(3, 3), S3(2, 3, 2)}, {0}, {"REAL", "REAL"}, 2},
+    {build_inv_quad, OP_INV_QUAD, 2, {S2(3, 3), S3(2, 3, 1)}, {0}, {"REAL", "REAL"}, 3},
     {build_log_diag, OP_LOG_DIAG, 1, {S3(2, 3, 3)}, {0}, {"POS"}, 0},
     {build_log_diag, OP_LOG_DIAG, 1, {S3(2, 3, 3)}, {0}, {"REAL"}, 1},
     {build_log_diag, OP_LOG_DIAG, 1, {S2(3, 3)}, {0}, {"REAL"}, 2},
     {build_root_inverse, OP_ROOT_INVERSE, 1, {S3(2, 3, 3)}, {0}, {"POS"}, 0},
     {build_root_inverse, OP_ROOT_INVERSE, 1, {S3(2, 3, 3)}, {0}, {"REAL"}, 1},
     {build_root_inverse, OP_ROOT_INVERSE, 1, {S2(3, 3)}, {0}, {"REAL"}, 2},
+    {build_root_inverse, OP_ROOT_INVERSE, 1, {S2(3, 3)}, {0}, {"REAL"}, 3},
 };
 enum { NCASES = sizeof cases / sizeof *cases };
 
@@ -380,6 +384,32 @@ START_TEST(test_every_rule_has_a_case) {
         for (int k = 0; k < NCASES; k++) found |= cases[k].op == (Op)op;
         ck_assert_msg(found, "%s has a rule but no case", op_info((Op)op)->name);
     }
+}
+END_TEST
+
+/* Shares that would go past a factor to its matrix stay when it is the factor's gradient that is asked for. */
+START_TEST(test_a_factor_itself) {
+    Ctx *c = ctx_new();
+    Arena *arena = arena_new();
+    Tape *t = tape_new(c, arena, true);
+    static const real numbers[] = {4, 1, 1, 3}, right[] = {1, 2};
+    t->inputs[0] = numbers;
+    Tensor *column = tensor_new(c, arena, shape2(2, 1));
+    memcpy(column->data, right, sizeof right);
+    Var s = tape_input(t, 0, 0, shape2(2, 2)), l = op_cholesky(t, s), b = var_constant(column);
+    Var y = op2(t, OP_ADD, op_inv_quad(t, l, b), op_log_diag(t, l)), both[2], past, apart;
+    tape_grad(t, y, NULL, 2, (Var[]){l, s}, both);
+    tape_grad(t, y, NULL, 1, &s, &past);
+    Var same = tape_variable(t, l);
+    tape_grad(t, op2(t, OP_ADD, op_inv_quad(t, same, b), op_log_diag(t, same)), NULL, 1, &same, &apart);
+    for (int k = 0; k < 4; k++) {
+        ck_assert_double_eq_tol(tensor_item(both[0].value, k), tensor_item(apart.value, k), 1e-14);
+        ck_assert_double_eq_tol(tensor_item(both[1].value, k), tensor_item(past.value, k), 1e-14);
+    }
+    ck_assert_double_gt(fabs(tensor_item(both[0].value, 0)), 0.1);
+    ck_assert_double_gt(fabs(tensor_item(both[1].value, 0)), 0.01);
+    arena_free(arena);
+    ctx_free(c);
 }
 END_TEST
 
@@ -536,6 +566,7 @@ int main(void) {
     tcase_add_loop_test(rules, test_arrays, 0, NCASES);
     tcase_add_test(rest, test_every_rule_has_a_case);
     tcase_add_test(rest, test_a_wrong_rule_is_caught);
+    tcase_add_test(rest, test_a_factor_itself);
     tcase_add_test(rest, test_draws);
     tcase_add_test(rest, test_edges_are_not_nan);
     tcase_add_test(rest, test_variables_of_interest);
