@@ -25,6 +25,7 @@ build/runtime/infer/svi_steps.o build/single/runtime/infer/svi_steps.o: CFLAGS +
 # first two options do, would keep loops from becoming vectors (tests/layers looks).
 LINES_FLAGS := -O3 -fno-tree-sink -fno-thread-jumps -fno-tree-loop-distribute-patterns
 build/runtime/tape/lines_%.o build/single/runtime/tape/lines_%.o: CFLAGS += -ffp-contract=fast -Wno-psabi
+build/runtime/tape/lines_pairs.%.o build/single/runtime/tape/lines_pairs.%.o: CFLAGS += -ffp-contract=off
 ISAS := v1 v3 v4
 ISA_v1 := $(LINES_FLAGS) -DISA=v1
 ISA_v3 := $(LINES_FLAGS) -DISA=v3 -march=x86-64-v3

@@ -19,7 +19,11 @@ static void run_block(const BlockLoop *loop, real *scratch, int64_t row, int64_t
             continue;
         }
         double *sums = op->sums + row * blocks_of_sums(loop->columns) + start / SUM_BLOCK;
-        for (int i = 0; i < n; i += SUM_BLOCK) *sums++ = lines->sum_block(n - i < SUM_BLOCK ? n - i : SUM_BLOCK, in[0] + i);
+        for (int i = 0; i < n; i += SUM_BLOCK) {
+            int size = n - i < SUM_BLOCK ? n - i : SUM_BLOCK;
+            *sums++ = op->n == 1 ? lines->sum_block(size, in[0] + i)
+                                 : lines->sum_products_block(size, in[0] + i, in[1] + i);
+        }
     }
 }
 

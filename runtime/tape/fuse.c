@@ -24,7 +24,9 @@ typedef struct Queue {
 } Queue;
 
 typedef struct Edge {
-    int step, operand, next; /* a reader; next of the same producer, -1: none */
+    int step;           /* that waits */
+    int reader, operand; /* which one reads, it or the one it takes */
+    int next;           /* of the same producer, -1: none */
 } Edge;
 
 typedef struct Schedule {
@@ -55,16 +57,17 @@ static Form form_of_sum(const Plan *p, const Step *s) {
     return (Form){size, size / length, true};
 }
 
-static Form form_of(const Plan *p, const Step *s, Arena *scratch) {
-    if (s->out < 0) return (Form){0};
+static Form form_of(const Plan *p, const Step *s) {
+    if (s->out < 0 || s->taken) return (Form){0};
     if (s->op == OP_SUM) return form_of_sum(p, s);
-    const Tensor *out = tensor_of(p, s->out), **in = ARENA_ARRAY(scratch, const Tensor *, s->n);
+    const Tensor *out = tensor_of(p, s->out), *in[EW_MAX];
     if (op_class(s->op) != CLASS_EW || shape_size(out->shape) < LEAST) return (Form){0};
-    for (int k = 0; k < s->n; k++) in[k] = tensor_of(p, s->in[k]);
+    int values[EW_MAX], n = step_operands(p, s, values);
+    for (int k = 0; k < n; k++) in[k] = tensor_of(p, values[k]);
     EwLoop loop;
-    ew_prepare(&loop, s->op, out, s->n, in);
+    ew_prepare(&loop, s->op, out, n, in);
     int last = loop.rank - 1;
-    for (int k = 0; k < s->n; k++)
+    for (int k = 0; k < n; k++)
         if (loop.stride[k][last] != 0 && loop.stride[k][last] != 1) return (Form){0};
     if (loop.rank > 2 || (loop.rank == 2 && loop.dim[1] < LEAST_COLUMNS)) return (Form){0};
     return (Form){shape_size(out->shape), loop.rank == 2 ? loop.dim[0] : 1, false};
@@ -119,13 +122,14 @@ static void operand_ready(Schedule *s, int step) {
 }
 
 static void emit(Schedule *s, int step) {
+    if (s->p->steps[step].takes) s->order[s->count++] = (int)(step_taken(s->p, &s->p->steps[step]) - s->p->steps);
     s->order[s->count++] = step;
     bool sum = s->form[step].sum;
     for (int e = s->edges[step]; e >= 0; e = s->edge[e].next) {
         int reader = s->edge[e].step;
         const Form *f = &s->form[reader];
         bool at_once = !s->open || (!sum && f->size == s->whole.size && f->rows > 0 &&
-                                    reads_in_order(s->p, &s->p->steps[reader], f, s->edge[e].operand));
+                                    reads_in_order(s->p, &s->p->steps[s->edge[e].reader], f, s->edge[e].operand));
         if (at_once)
             operand_ready(s, reader);
         else
@@ -155,10 +159,11 @@ static void emit_group(Schedule *s, Queue *q) {
     for (int k = 0; k < nlate; k++) operand_ready(s, s->late[k]);
 }
 
+/* f: NULL for a single step. */
 static void add_unit(Plan *p, int first, int count, const Form *f) {
     Unit *u = &p->units[p->nunits++];
     *u = (Unit){first, count, 0, 0, 0};
-    if (f && count > 1) u->rows = f->rows ? f->rows : 1, u->columns = f->size / u->rows;
+    if (f) u->rows = f->rows ? f->rows : 1, u->columns = f->size / u->rows;
 }
 
 static void run_schedule(Schedule *s) {
@@ -166,8 +171,9 @@ static void run_schedule(Schedule *s) {
     for (;;) {
         Queue *first = NULL;
         if (s->queues[0].n > 0) {
+            int start = s->count;
             emit(s, queue_pop(&s->queues[0]));
-            add_unit(p, s->count - 1, 1, NULL);
+            add_unit(p, start, s->count - start, NULL);
             continue;
         }
         for (int k = 1; k < s->nqueues; k++) {
@@ -176,7 +182,8 @@ static void run_schedule(Schedule *s) {
         }
         if (!first) break;
         emit_group(s, first);
-        add_unit(p, s->group, s->count - s->group, &s->whole);
+        int count = s->count - s->group;
+        add_unit(p, s->group, count, count > 1 + p->steps[s->order[s->group]].taken ? &s->whole : NULL);
     }
     assert(s->count == p->nsteps);
 }
@@ -191,18 +198,22 @@ static void put_in_order(Plan *p, Arena *scratch, const int *order) {
 
 static void find_edges(Schedule *s) {
     Plan *p = s->p;
-    int n = p->nsteps, operands = 0, nedges = 0;
-    for (int k = 0; k < n; k++) operands += p->steps[k].n;
+    int n = p->nsteps, operands = 0, nedges = 0, *by = ARENA_ARRAY(s->scratch, int, n + 1);
+    for (int k = 0; k < n; k++) {
+        operands += p->steps[k].n;
+        by[k] = k;
+        if (p->steps[k].takes) by[step_taken(p, &p->steps[k]) - p->steps] = k;
+    }
     s->edges = ARENA_ARRAY(s->scratch, int, n + 1), s->edge = ARENA_ARRAY(s->scratch, Edge, operands + 1);
     s->late = ARENA_ARRAY(s->scratch, int, operands + 1), s->wanted = ARENA_ARRAY(s->scratch, int, n + 1);
     for (int k = 0; k < n; k++) s->edges[k] = -1;
     for (int k = n - 1; k >= 0; k--)
         for (int j = 0; j < p->steps[k].n; j++) {
             int from = p->values[p->values[p->steps[k].in[j]].base].step;
-            if (from < 0) continue;
-            s->edge[nedges] = (Edge){k, j, s->edges[from]};
+            if (from < 0 || p->steps[from].taken) continue;
+            s->edge[nedges] = (Edge){by[k], k, j, s->edges[from]};
             s->edges[from] = nedges++;
-            s->wanted[k]++;
+            s->wanted[by[k]]++;
         }
 }
 
@@ -221,7 +232,8 @@ static void order_by_need(Plan *p, Arena *scratch) {
         while (depth > 0) {
             int s = stack[depth - 1], at = next[s]++;
             if (at == p->steps[s].n) {
-                order[count++] = s;
+                if (p->steps[s].takes) order[count++] = (int)(step_taken(p, &p->steps[s]) - p->steps);
+                if (!p->steps[s].taken) order[count++] = s;
                 depth--;
                 continue;
             }
@@ -238,19 +250,19 @@ void plan_units(Plan *p, Arena *scratch, bool fuse) {
     p->units = ARENA_ARRAY(p->arena, Unit, n + 1);
     Schedule s = {.p = p, .scratch = scratch, .form = ARENA_ARRAY(scratch, Form, n + 1), .nqueues = 1};
     for (int k = 0; k < n && fuse; k++) {
-        s.form[k] = form_of(p, &p->steps[k], scratch);
+        s.form[k] = form_of(p, &p->steps[k]);
         long_steps += s.form[k].rows > 0;
     }
     if (long_steps < 2) {
         if (fuse) order_by_need(p, scratch);
-        for (int k = 0; k < n; k++) add_unit(p, k, 1, NULL);
+        for (int k = 0, count; k < n; k += count) add_unit(p, k, count = 1 + p->steps[k].taken, NULL);
         return;
     }
     find_edges(&s);
     s.order = ARENA_ARRAY(scratch, int, n + 1);
     s.queues[0].steps = ARENA_ARRAY(scratch, int, n + 1);
     for (int k = 0; k < n; k++)
-        if (s.wanted[k] == 0) queue_push(queue_for(&s, k), k);
+        if (s.wanted[k] == 0 && !p->steps[k].taken) queue_push(queue_for(&s, k), k);
     run_schedule(&s);
     put_in_order(p, scratch, s.order);
 }

@@ -24,6 +24,11 @@ enum { SUM_BLOCK = 256 };
 typedef double SumBlockFn(int n, const real *x);
 double sums_total(int64_t nblocks, const double *sums);
 
+/* Two operations in one loop (lines_pairs.c). The line for `outer`, of which operand `at` is what `inner` gives: operands
+ * 0 and 1 are the inner operation's (twice that of SQUARE), 2 is the other one of the outer; strides 0 or 1. NULL: none. */
+typedef RowFn *PairChooseFn(Op outer, int at, Op inner, const int64_t *stride);
+typedef double SumProductsFn(int n, const real *x, const real *y); /* the sum_block of x y */
+
 /* out[0..n) = a b for a[n, K] with strides sr, sc and b[K] with stride sb; the same bits for all strides. */
 typedef void MatrixVectorFn(int64_t n, int64_t K, const real *a, int64_t sr, int64_t sc, const real *b, int64_t sb,
                             real *out);
@@ -65,6 +70,9 @@ typedef struct Lines {
     Rows rows[OP_COUNT];
     SumColumnsFn *sum_columns;
     SumBlockFn *sum_block;
+    PairChooseFn *pair_choose;
+    SumProductsFn *sum_products_block;
+    RowFn *sum_products; /* of two dense lines */
     LogsumexpRowsFn *logsumexp_rows;
     MatrixVectorFn *matrix_vector; /* NULL where BLAS is as good */
     const SmallMatrices *small;

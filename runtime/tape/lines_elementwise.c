@@ -229,6 +229,9 @@ static inline void row_groups(GroupsFn *groups, int arity, int64_t n, real *rest
 #undef OP
 SumColumnsFn ISA_NAME(sum_columns);
 SumBlockFn ISA_NAME(sum_block);
+PairChooseFn ISA_NAME(pair_choose);
+SumProductsFn ISA_NAME(sum_products_block);
+RowFn ISA_NAME(line_sum_products);
 LogsumexpRowsFn ISA_NAME(logsumexp_rows);
 MatrixVectorFn ISA_NAME(matrix_vector);
 extern const SmallMatrices ISA_NAME(small_matrices);
@@ -254,6 +257,9 @@ const Lines ISA_NAME(lines) = {
         },
     .sum_columns = ISA_NAME(sum_columns),
     .sum_block = ISA_NAME(sum_block),
+    .pair_choose = ISA_NAME(pair_choose),
+    .sum_products_block = ISA_NAME(sum_products_block),
+    .sum_products = ISA_NAME(line_sum_products),
     .logsumexp_rows = ISA_NAME(logsumexp_rows),
 #ifdef __AVX512F__
     .matrix_vector = ISA_NAME(matrix_vector),

@@ -15,10 +15,6 @@ static double log_of(double x) { return log(x); }
 
 enum { BLOCK = SUM_BLOCK, LANES = 8, GROUP = 64 / (int)sizeof(real) };
 
-static inline double lanes_sum(const double *l) {
-    return ((l[0] + l[4]) + (l[2] + l[6])) + ((l[1] + l[5]) + (l[3] + l[7]));
-}
-
 static double block_sum(int n, const real *x, int64_t stride) {
     double lane[LANES] = {0};
     int i = 0;
@@ -30,7 +26,7 @@ static double block_sum(int n, const real *x, int64_t stride) {
             for (int l = 0; l < LANES; l++) lane[l] += x[(i + l) * stride];
     }
     for (int l = 0; i < n; i++, l++) lane[l] += x[i * stride];
-    return lanes_sum(lane);
+    return eight_sum(lane);
 }
 
 double ISA_NAME(sum_block)(int n, const real *x) { return block_sum(n, x, 1); }
@@ -58,7 +54,7 @@ void ISA_NAME(sum_columns)(int64_t n, int width, const real *x, int64_t stride, 
         for (int j = 0; j < width; j++) {
             double l[LANES];
             for (int k = 0; k < LANES; k++) l[k] = lane[k][j];
-            pairs_add(&p[j], lanes_sum(l));
+            pairs_add(&p[j], eight_sum(l));
         }
     }
     for (int j = 0; j < width; j++) out[j] = pairs_total(&p[j]);

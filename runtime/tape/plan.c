@@ -319,7 +319,8 @@ static void find_last_uses(Plan *p) {
     for (int s = 0; s < p->nsteps; s++) {
         for (int k = 0; k < p->steps[s].n; k++) {
             Value *base = &p->values[p->values[p->steps[s].in[k]].base];
-            if (base->last < s) base->last = s;
+            int read = s + p->steps[s].taken;
+            if (base->last < read) base->last = read;
         }
         if (p->steps[s].out >= 0 && p->values[p->steps[s].out].last < s) p->values[p->steps[s].out].last = s;
     }
@@ -384,10 +385,10 @@ static void place_values(Plan *p, Arena *scratch) {
     for (int u = 0; u < p->nunits; u++) {
         int first = p->units[u].first, end = first + p->units[u].count;
         for (int s = first; s < end; s++)
-            if (p->steps[s].out >= 0) take_place(p, &room, placed, p->steps[s].out);
+            if (p->steps[s].out >= 0 && !p->steps[s].taken) take_place(p, &room, placed, p->steps[s].out);
         for (int s = first; s < end; s++) {
             for (int k = 0; k < p->steps[s].n; k++) release(p, &room, released, p->steps[s].in[k], end);
-            if (p->steps[s].out >= 0) release(p, &room, released, p->steps[s].out, end);
+            if (p->steps[s].out >= 0 && !p->steps[s].taken) release(p, &room, released, p->steps[s].out, end);
         }
     }
     size_t numbers = (room.slots_end + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
@@ -431,6 +432,7 @@ void plan_make(Plan *p, const Tape *t, int n, const Var *outputs, real *const *p
                                          : value_add(p, keep_constant(p, outputs[k].value), HOME_CONSTANT);
         p->outputs[k] = add_output(p, v, place ? place[k] : NULL);
     }
+    if (optimise_enabled()) plan_pairs(p, scratch);
     plan_units(p, scratch, optimise_enabled());
     find_last_uses(p);
     plan_slots(p, scratch);

@@ -40,10 +40,12 @@ typedef struct Step {
     const OpAttr *attr;
     const Tensor *expected;
     const struct Indexed *indexed; /* as of KernelCall */
+    int takes;  /* 1 + an operand that is computed on the way, by the step before this one; 0: none (pairs.c) */
+    bool taken; /* so by the next step */
 } Step;
 
-/* Steps that run as one: a single one, or elementwise steps and sums of their results that are taken together, a block
- * of at most BLOCK columns of one of `rows` rows at a time. */
+/* Steps that run as one: a single one (behind the one that it takes), or elementwise steps and sums of their results that
+ * are taken together, a block of at most BLOCK columns of one of `rows` rows at a time. */
 typedef struct Unit {
     int first, count;
     int64_t rows, columns; /* rows 0: a single step */
@@ -72,6 +74,14 @@ extern const real plan_origin[1];
 
 /* Lives in p->arena, as do the constants; the tape may go. */
 void plan_make(Plan *p, const Tape *t, int n, const Var *outputs, real *const *place);
+
+/* -- Two steps in one loop (pairs.c) -- */
+void plan_pairs(Plan *p, Arena *scratch);
+/* The step that s takes, if any. */
+Step *step_taken(const Plan *p, const Step *s);
+/* What the loop of a step, and of the one it takes, reads: values. Gives how many. */
+int step_operands(const Plan *p, const Step *s, int *values);
+RowFn *step_pair_row(const Plan *p, const Step *s, const int64_t *stride);
 
 /* -- Fusion (fuse.c) -- */
 void plan_units(Plan *p, Arena *scratch, bool fuse); /* puts the steps into another order */

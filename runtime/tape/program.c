@@ -226,27 +226,45 @@ static bool emit_quick(Program *p, Instr *i, const Step *s, const EwLoop *loop) 
     return true;
 }
 
-static void emit_row(Program *p, Instr *i, const Step *s, RowCall call) {
+/* Of n operands, values v. */
+static void emit_row(Program *p, Instr *i, int n, const int *v, RowCall call) {
     RowCall *kept = arena_copy(p->arena, &call, sizeof call);
-    for (int k = 0; k < s->n; k++) resolve(p, s->in[k], &kept->in[k]);
+    for (int k = 0; k < n; k++) resolve(p, v[k], &kept->in[k]);
     *i = (Instr){.code = CODE_ROW, .row = kept};
     p->at_hand = (AtHand){0};
 }
 
-static void emit_elementwise(Program *p, Instr *i, const Step *s, const Tensor *const *in) {
+/* The line for a step, and the one it takes, whose operands have these strides. */
+static RowFn *choose_row(const Program *p, const Step *s, int64_t n, const int64_t *stride) {
+    return s->takes ? step_pair_row(&p->plan, s, stride) : lines_choose(s->op, s->n, n, stride);
+}
+
+/* What they do; gives the number of operands, and which values these are. */
+static int prepare_loop(const Program *p, EwLoop *loop, const Step *s, int *v) {
+    const Tensor *in[EW_MAX];
+    int n = step_operands(&p->plan, s, v);
+    for (int k = 0; k < n; k++) in[k] = p->plan.values[v[k]].tensor;
+    ew_prepare(loop, s->op, p->plan.values[s->out].tensor, n, in);
+    return n;
+}
+
+static void emit_elementwise(Program *p, Instr *i, const Step *s) {
     EwLoop loop;
-    ew_prepare(&loop, s->op, p->plan.values[s->out].tensor, s->n, in);
+    int v[EW_MAX], n = prepare_loop(p, &loop, s, v);
     if (loop.rank == 1 && loop.dim[0] < SHARED_ELEMENTS) {
-        if (emit_quick(p, i, s, &loop)) return;
+        if (!s->takes && emit_quick(p, i, s, &loop)) return;
         RowCall call = {.n = loop.dim[0], .out = loop.out};
-        for (int k = 0; k < s->n; k++) call.in[k] = loop.in[k], call.stride[k] = loop.stride[k][0];
-        call.row = lines_choose(s->op, s->n, call.n, call.stride);
-        emit_row(p, i, s, call);
+        for (int k = 0; k < n; k++) call.in[k] = loop.in[k], call.stride[k] = loop.stride[k][0];
+        call.row = choose_row(p, s, call.n, call.stride);
+        emit_row(p, i, n, v, call);
         return;
     }
     LoopWork *w = ARENA_NEW(p->arena, LoopWork);
+    int64_t stride[EW_MAX] = {0};
+    for (int k = 0; k < n; k++) stride[k] = loop.stride[k][loop.rank - 1];
+    if (s->takes) loop.row = choose_row(p, s, loop.dim[loop.rank - 1], stride);
     *w = (LoopWork){{run_loop}, loop, &p->env};
-    for (int k = 0; k < s->n; k++) resolve(p, s->in[k], &w->loop.in[k]);
+    for (int k = 0; k < n; k++) resolve(p, v[k], &w->loop.in[k]);
     emit_work(p, i, &w->work);
 }
 
@@ -255,11 +273,18 @@ static bool emit_reduction(Program *p, Instr *i, const Step *s, const Tensor *in
     const Tensor *out = p->plan.values[s->out].tensor;
     RowFn *row = op_row(s->op);
     if (!row || shape_size(out->shape) != 1) return false;
+    if (s->takes) {
+        int v[EW_MAX], n = step_operands(&p->plan, s, v);
+        RowCall products = {.row = lines_here()->sum_products, .n = shape_size(in->shape), .out = out->data};
+        for (int k = 0; k < n; k++) products.in[k] = p->plan.values[v[k]].tensor->data;
+        emit_row(p, i, n, v, products);
+        return true;
+    }
     RowCall call = {.row = row, .out = out->data, .in = {in->data}};
     reduce_plan(in, __builtin_popcount(s->attr->dims), &call.n, &call.stride[0]);
     bool quick = p->quick && lines_here()->quick_lanes && s->op == OP_SUM && call.stride[0] == 1;
     if (!quick || call.n < 1 || call.n > QUICK_LANES) {
-        emit_row(p, i, s, call);
+        emit_row(p, i, 1, s->in, call);
         return true;
     }
     bool last = operand_from(p, s->in[0], in->data, 1, call.n) == FROM_LAST;
@@ -333,7 +358,7 @@ static void emit(Program *p, Instr *i, const Step *s) {
     if (s->op == OP_GUARD)
         emit_guard(p, i, s, in[0]);
     else if (op_class(s->op) == CLASS_EW)
-        emit_elementwise(p, i, s, in);
+        emit_elementwise(p, i, s);
     else if (!emit_join(p, i, s, in) && (s->n != 1 || !emit_reduction(p, i, s, in[0])))
         emit_call(p, i, s, in);
 }
@@ -349,36 +374,40 @@ static void place_operand(Program *p, BlockOp *op, int k, int v, const real *at)
 }
 
 static void emit_block_sum(Program *p, BlockOp *op, const Step *s, const Unit *u) {
+    int v[EW_MAX];
+    op->n = step_operands(&p->plan, s, v);
     op->sums = ARENA_ARRAY(p->arena, double, u->rows * blocks_of_sums(u->columns));
-    op->stride[0] = 1;
-    op->row_stride[0] = u->columns;
-    place_operand(p, op, 0, s->in[0], p->plan.values[s->in[0]].tensor->data);
+    for (int k = 0; k < op->n; k++) {
+        op->stride[k] = 1;
+        op->row_stride[k] = u->columns;
+        place_operand(p, op, k, v[k], p->plan.values[v[k]].tensor->data);
+    }
 }
 
 static void emit_block_row(Program *p, BlockOp *op, const Step *s, const Unit *u) {
-    const Tensor *in[EW_MAX];
     EwLoop loop;
-    for (int k = 0; k < s->n; k++) in[k] = p->plan.values[s->in[k]].tensor;
-    ew_prepare(&loop, s->op, p->plan.values[s->out].tensor, s->n, in);
-    for (int k = 0; k < s->n; k++) {
+    int v[EW_MAX];
+    op->n = prepare_loop(p, &loop, s, v);
+    for (int k = 0; k < op->n; k++) {
         op->stride[k] = loop.stride[k][loop.rank - 1];
         op->row_stride[k] = loop.rank == 2 ? loop.stride[k][0] : u->columns * op->stride[k];
-        place_operand(p, op, k, s->in[k], loop.in[k]);
+        place_operand(p, op, k, v[k], loop.in[k]);
     }
-    op->row = lines_choose(s->op, s->n, BLOCK, op->stride);
+    op->row = choose_row(p, s, BLOCK, op->stride);
 }
 
 static void emit_unit(Program *p, Instr *i, const Unit *u) {
     BlocksWork *w = ARENA_NEW(p->arena, BlocksWork);
     *w = (BlocksWork){.work = {run_blocks}, .env = &p->env};
-    w->blocks = (BlockLoop){.nops = u->count, .slots = u->slots, .rows = u->rows, .columns = u->columns};
+    w->blocks = (BlockLoop){.slots = u->slots, .rows = u->rows, .columns = u->columns};
     w->blocks.ops = ARENA_ARRAY(p->arena, BlockOp, u->count);
     emit_work(p, i, &w->work);
     for (int k = 0; k < u->count; k++) {
         const Step *s = &p->plan.steps[u->first + k];
         const Value *out = &p->plan.values[s->out];
-        BlockOp *op = &w->blocks.ops[k];
-        *op = (BlockOp){.n = s->n, .out_slot = out->home == HOME_BLOCK ? (int)out->place : -1, .out = out->tensor->data};
+        if (s->taken) continue;
+        BlockOp *op = &w->blocks.ops[w->blocks.nops++];
+        *op = (BlockOp){.out_slot = out->home == HOME_BLOCK ? (int)out->place : -1, .out = out->tensor->data};
         if (s->op == OP_SUM)
             emit_block_sum(p, op, s, u);
         else
@@ -445,7 +474,7 @@ Program *program_new_last(Tape *t, int n, const Var *outputs, real *const *place
         if (u->rows)
             emit_unit(p, &p->instrs[k], u);
         else
-            emit(p, &p->instrs[k], &p->plan.steps[u->first]);
+            emit(p, &p->instrs[k], &p->plan.steps[u->first + u->count - 1]);
     }
     if (ctx->profile) {
         p->timing = ARENA_NEW(arena, Timing);
@@ -561,7 +590,7 @@ typedef bool LookFn(void *self, int step);
 
 static bool run_openly(Program *p, const Unit *u, Arena *room, LookFn *look, void *self) {
     Plan *plan = &p->plan;
-    for (int v = 0; v < plan->nvalues && u->rows; v++) {
+    for (int v = 0; v < plan->nvalues && u->count > 1; v++) {
         Tensor *t = plan->values[v].tensor;
         const Value *base = &plan->values[plan->values[v].base];
         if (base->home != HOME_BLOCK || base->step < u->first || base->step >= u->first + u->count) continue;
@@ -573,8 +602,10 @@ static bool run_openly(Program *p, const Unit *u, Arena *room, LookFn *look, voi
     bool done = true;
     for (int s = u->first; s < u->first + u->count && done; s++) {
         Instr alone;
+        Step step = plan->steps[s];
+        step.takes = 0;
         p->arena = room, p->npatches = p->patch_room = 0; /* tensors of inputs have their addresses: nothing to patch */
-        emit(p, &alone, &plan->steps[s]);
+        emit(p, &alone, &step);
         done = run_alone(p, &alone) && look(self, s);
     }
     *p = kept;

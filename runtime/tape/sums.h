@@ -26,4 +26,9 @@ static inline double pairs_total(const Pairs *p) {
     return s;
 }
 
+/* The sum of a block from its eight accumulators. */
+static inline double eight_sum(const double *l) {
+    return ((l[0] + l[4]) + (l[2] + l[6])) + ((l[1] + l[5]) + (l[3] + l[7]));
+}
+
 #endif

@@ -413,6 +413,51 @@ END_TEST
 
 /* -- Parts of arrays are computed in their places -- */
 
+/* Two exact operations after each other, by where numbers and arrays are; every other result has a second reader. */
+START_TEST(test_pairs_keep_their_bits) {
+    static const Op outer[] = {OP_ADD, OP_SUB, OP_MUL, OP_DIV}, inner[] = {OP_ADD, OP_SUB, OP_MUL, OP_SQUARE};
+    static const int64_t sizes[] = {8, 9, 29, 195, 600, 3000};
+    real x[WIDTH] = {0};
+    Case *c = case_new(x);
+    int plain;
+    int64_t n = sizes[_i];
+    bool large = n > 195; /* gathered from what there is */
+    Var s = scalar(c, 0), t = scalar(c, 1), v[3];
+    for (int k = 0; k < 3; k++)
+        v[k] = large ? op_gather(c->t, vector(c, 0, 400), known_index(c, k, n, 400), 0) : vector(c, 10 + k, n);
+    for (int k = 0; k < 4 * 4 * 6 * 2; k++) {
+        Op in = inner[k % 4], out = outer[k / 4 % 4];
+        int kind = k / 16 % 6, at = k / 96;
+        Var a = kind % 3 == 1 ? s : v[0], b = kind % 3 == 2 ? s : v[1], other = kind < 3 ? v[2] : t;
+        Var first = in == OP_SQUARE ? op1(c->t, in, v[0]) : op2(c->t, in, a, b);
+        Var second = at == 0 ? op2(c->t, out, first, other) : op2(c->t, out, other, first);
+        Var third = ADD(op1(c->t, OP_ABS, second), k % 5 == 0 ? first : v[2]);
+        give(c, op_slice(c->t, third, 0, k % 3, 6, 1));
+        give(c, op_sum_all(c->t, k % 2 ? MUL(third, v[k % 3]) : op1(c->t, OP_SQUARE, third)));
+    }
+    compare(c, x, &plain);
+    case_free(c);
+}
+END_TEST
+
+START_TEST(test_pairs_of_rows) {
+    real x[WIDTH] = {0};
+    Case *c = case_new(x);
+    int plain;
+    int64_t m = _i ? 300 : 20; /* of a row */
+    Var rows = op_gather(c->t, vector(c, 0, 400), known_index(c, 0, 3 * m, 400), 0);
+    Var row = op_gather(c->t, vector(c, 0, 9), known_index(c, 0, m, 9), 0);
+    Var a = op_reshape(c->t, rows, shape2(3, m)), b = op_reshape(c->t, row, shape2(1, m));
+    Var each = op_reshape(c->t, vector(c, 0, 3), shape2(3, 1)), y = MUL(SUB(a, b), each), z = SUB(each, MUL(a, b));
+    give(c, op_slice(c->t, op1(c->t, OP_SQRT, y), 1, 3, 9, 1));
+    give(c, op_sum_all(c->t, MUL(DIV(ADD(b, z), y), a)));
+    give(c, op_reduce(c->t, OP_SUM, MUL(z, a), 2));
+    give(c, op_sum_all(c->t, MUL(z, b))); /* a row for each of them */
+    compare(c, x, &plain);
+    case_free(c);
+}
+END_TEST
+
 START_TEST(test_parts_are_joined) {
     static real x[WIDTH];
     for (int kinds = 0; kinds < 8; kinds++) {
@@ -506,6 +551,8 @@ int main(void) {
     tcase_add_loop_test(passes, test_random_loops_keep_their_bits, 0, 10);
     tcase_add_loop_test(passes, test_short_operations_keep_their_bits, 0, (int)(sizeof short_ops / sizeof *short_ops));
     tcase_add_test(passes, test_parts_are_joined);
+    tcase_add_loop_test(passes, test_pairs_keep_their_bits, 0, 6);
+    tcase_add_loop_test(passes, test_pairs_of_rows, 0, 2);
     tcase_add_loop_test(passes, test_known_indices_keep_their_bits, 0, 60);
     tcase_add_loop_test(passes, test_recurrences_keep_the_bits_of_their_steps, 0, 8 * 3 * STATES);
     suite_add_tcase(s, passes);

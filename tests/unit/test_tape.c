@@ -808,6 +808,19 @@ START_TEST(test_what_is_not_finite_is_found) {
     ck_assert_str_eq(why, "log of -1.53 gives nan (element 2 of [3])");
     ck_assert_int_eq(at.line, 5);
     program_free(p);
+    /* what another step takes on its way, is named itself */
+    real some[20];
+    for (int i = 0; i < 20; i++) some[i] = i;
+    t->inputs[2] = some;
+    Var u = tape_input(t, 2, 0, shape1(20)), large = op2(t, OP_MUL, u, var_number(t, (real)1e307));
+    Var off = op_sum_all(t, op1(t, OP_TANH, op2(t, OP_SUB, large, u)));
+    p = program_new(t, 1, &off, NULL);
+    some[3] = NAN;
+    program_run(p, &(RunInputs){{x, NULL, some}, 0, 0});
+    why = program_first_nonfinite(p, b.arena, &at);
+    ck_assert_ptr_nonnull(why);
+    ck_assert_str_eq(why, "mul of nan and 1e+307 gives nan (element 4 of [20])");
+    program_free(p);
     /* in the midst of what is taken block by block */
     real wide[1000];
     for (int i = 0; i < 1000; i++) wide[i] = 1 + i;
