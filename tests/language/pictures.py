@@ -139,6 +139,19 @@ def points_as_they_are(folder):
     assert 'terminal svg noenhanced' in script_of('plot([1, 2], [3, 4], "out.svg")', folder, 'out.svg')
 
 
+def many_points(folder):
+    """What would be drawn twice is left out; the ends, and what is not drawn at all, stay."""
+    program = 'x = sin(1..%d)\nx[3] = nan\nx[4] = 1e301\nplot(x, -x, "out.png")'
+    (few,), (many,) = data_of(script_of(program % 10000, folder)), data_of(script_of(program % 200000, folder))
+    assert len(few) == 10000 and 1000 < len(many) <= 3000, (len(few), len(many))
+    assert sum(x != x for x, _ in many) == 1 and sum(x == 1e301 for x, _ in many) == 1
+    drawn = [x for x, _ in many if abs(x) <= 1]
+    assert min(drawn) < -0.999 and max(drawn) > 0.999
+    (line,) = data_of(script_of('x = cos((1..200000) / 1e4)\nx[77777] = 5\nplot(x, "out.png", kind = "line")', folder))
+    assert 1600 <= len(line) <= 6400 and line[0][0] == 1 and line[-1][0] == 200000 and [77777, 5] in line, len(line)
+    assert all(a[0] < b[0] for a, b in zip(line, line[1:]))
+
+
 def lines_with_names(folder):
     script = script_of('plot([1, 2], {up: [3, 4], down: [4, 1]}, "out.png")', folder)
     assert data_of(script) == [[[1, 3], [2, 4]], [[1, 4], [2, 1]]]
@@ -259,7 +272,7 @@ plot([1, 1 + 1e-15], "13.png"); plot([1e15, 1e15 + 4], [1, 1 + 1e-9], "14.png")
 
 
 IMAGES = [flat_images_in_a_grid, shapes_and_ranges, colours, missing_pixels, files_are_replaced_whole, far_outside_the_range]
-PLOTS = [points_as_they_are, lines_with_names, histograms, quantiles_against_data, pairs_of_variables, fits, from_the_prompt,
+PLOTS = [points_as_they_are, many_points, lines_with_names, histograms, quantiles_against_data, pairs_of_variables, fits, from_the_prompt,
          from_the_command_line, gnuplot_is_missing, gnuplot_fails]
 GNUPLOT = [bars_of_gnuplot, every_picture_of_gnuplot]
 
