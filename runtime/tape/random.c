@@ -150,9 +150,11 @@ static bool innermost(const RandomSite *site, const Walk *w, NormalsAlong *along
     return d == site->particle_dim ? !element : element && site->index[last].ids <= 0;
 }
 
-/* To q, in the order of the output. */
-static void collect_normals(const KernelCall *call, real *q, Waiting *waiting) {
+/* Those of so many steps, that of the call first, to q: in the order of the output, one step behind the other. */
+static void collect_normals(const KernelCall *call, uint32_t steps, real *q) {
     const Tensor *out = call->out;
+    Waiting waiting;
+    waiting.normals.n = waiting.nruns = 0;
     Walk w;
     walk_start(&w, call, 0);
     NormalsAlong along;
@@ -160,23 +162,27 @@ static void collect_normals(const KernelCall *call, real *q, Waiting *waiting) {
     int inner = run ? w.rank - 1 : w.rank, streams = w.streams < inner ? w.streams : inner;
     int64_t n = run ? out->shape.dim[w.dim[inner]] : 1, stride = run ? out->stride[w.dim[inner]] : 0;
     const real *none[2] = {NULL, NULL};
-    do {
-        Stream s = site_stream(call, 0, &w);
+    for (uint32_t step = 0; step < steps; step++, q += shape_size(out->shape)) {
         do {
-            waiting_add(waiting, s, along, n, q, stride);
-            if (along == ALONG_EVENT) s.block += (uint32_t)n;
-        } while (walk_next(&w, streams, inner, out, &q, none));
-    } while (walk_next(&w, 0, streams, out, &q, none));
+            Stream s = site_stream(call, 0, &w);
+            s.place[2] += step;
+            do {
+                waiting_add(&waiting, s, along, n, q, stride);
+                if (along == ALONG_EVENT) s.block += (uint32_t)n;
+            } while (walk_next(&w, streams, inner, out, &q, none));
+        } while (walk_next(&w, 0, streams, out, &q, none));
+    }
+    waiting_flush(&waiting);
 }
 
-/* -- Few numbers a step leave lanes empty, and wait for Philox: those of some steps are made at once where one step follows
- *    the other -- */
+/* -- Few numbers a step leave lanes empty, and wait for Philox: those of some steps are made at once where one step
+ *    follows the other -- */
 
 enum { STEPS_AHEAD = 16, LEAST_STEPS_AHEAD = 2 };
 
 typedef struct NormalsAhead {
-    int64_t size; /* numbers of a step */
-    uint32_t room, nsteps, first, last, particle; /* there are nsteps from step `first` on; the one last asked for */
+    int64_t size;                                 /* numbers of a step */
+    uint32_t room, nsteps, first, last, particle; /* nsteps are there from step `first` on; the one last asked for */
     real *values;
 } NormalsAhead;
 
@@ -190,31 +196,23 @@ NormalsAhead *normals_ahead_new(const KernelCall *call, Arena *a) {
 }
 
 static void make_ahead(const KernelCall *call, NormalsAhead *h) {
-    KernelEnv env = *call->env;
-    KernelCall one = *call;
-    one.env = &env;
-    Waiting waiting;
-    waiting.normals.n = waiting.nruns = 0;
-    bool follows = h->nsteps > 0 && env.step == h->last + 1 && env.particle == h->particle;
-    h->first = env.step, h->particle = env.particle;
+    const KernelEnv *now = call->env;
+    bool follows = h->nsteps > 0 && now->step == h->last + 1 && now->particle == h->particle;
+    h->first = now->step, h->particle = now->particle;
     h->nsteps = follows ? h->room : 1;
-    for (uint32_t k = 0; k < h->nsteps; k++, env.step++) collect_normals(&one, h->values + k * h->size, &waiting);
-    waiting_flush(&waiting);
+    collect_normals(call, h->nsteps, h->values);
 }
 
 static void draw_normals(const KernelCall *call) {
     NormalsAhead *h = call->ahead;
-    if (h) {
-        uint32_t step = call->env->step;
-        if (step - h->first >= h->nsteps || call->env->particle != h->particle) make_ahead(call, h);
-        h->last = step;
-        memcpy(call->out->data, h->values + (step - h->first) * h->size, sizeof(real) * (size_t)h->size);
+    if (!h) {
+        collect_normals(call, 1, call->out->data);
         return;
     }
-    Waiting waiting;
-    waiting.normals.n = waiting.nruns = 0;
-    collect_normals(call, call->out->data, &waiting);
-    waiting_flush(&waiting);
+    uint32_t step = call->env->step;
+    if (step - h->first >= h->nsteps || call->env->particle != h->particle) make_ahead(call, h);
+    h->last = step;
+    memcpy(call->out->data, h->values + (step - h->first) * h->size, sizeof(real) * (size_t)h->size);
 }
 
 bool kernel_random(const KernelCall *call) {
