@@ -1,4 +1,5 @@
-/* Numbers that the steps of a loop carry: those of all steps, before its body runs for all of them at once.
+/* Numbers that the steps of a loop carry, under a name or as elements of a list (v[t - 1]): those of all steps, before its body
+ * runs for all of them at once.
  *
  *     for t in 2..T { s = sqrt(a + b * y[t - 1]^2 + c * s^2);  y[t] ~ Normal(m, s) }
  *
@@ -13,18 +14,21 @@
 
 enum { MOST_ROUNDS = 6 };
 
-/* A name that has a number before the loop. */
+/* A name that has a number before the loop, or the elements of a list `lag` steps back. */
 typedef struct Carried {
-    Value *before;      /* what each step finds, of the run */
+    Value *before;      /* what each step finds; of a name, in the run */
     int slot;
-    bool known;         /* ... is what it will be */
+    const Cells *list;  /* NULL: a name */
+    int64_t lag;
+    bool known;         /* `before` is what it will be */
     Value first, after; /* before the loop; after each step */
     Op inside;          /* OP_SQRT, OP_EXP: what is carried is the operand of that, for steps undo it; else OP_COPY */
     bool plain;         /* steps do not */
     Var state;
 } Carried;
 
-typedef struct Carry {
+typedef struct Carry Carry;
+struct Carry {
     LoopRun *r;
     Interp *in;
     Tape *t;
@@ -32,7 +36,8 @@ typedef struct Carry {
     int n, naxes;
     const Axis *axes[MAX_AXES]; /* of all that are carried; the loop's is the last */
     NodeId from;                /* the nodes of the round at work */
-} Carry;
+    bool more, done;            /* another round is needed; all is found */
+};
 
 static _Noreturn void refuse(Carry *c, const char *why) {
     c->in->split = c->r->axis;
@@ -69,6 +74,17 @@ static Value found(Carry *c, const Carried *x, Var state) {
     return x->inside == OP_COPY ? v : array_apply(c->in, x->inside, 1, &v, c->r->s->span);
 }
 
+static Carried *find(Carry *c, const Cells *list, int64_t lag) {
+    for (int k = 0; k < c->n; k++)
+        if (c->list[k].list == list && c->list[k].lag == lag) return &c->list[k];
+    return NULL;
+}
+
+static void stand_in(Carry *c, Carried *x) {
+    x->state = tape_variable(c->t, first_state(c, x, c->naxes));
+    *x->before = found(c, x, x->state);
+}
+
 /* The body for all steps, with variables in the place of what is not known; then as if it had not run, but its nodes stay. */
 static void run_round(Carry *c) {
     BodyMark m = c->r->mark;
@@ -76,11 +92,13 @@ static void run_round(Carry *c) {
     for (int k = 0; k < c->n; k++) {
         Carried *x = &c->list[k];
         if (x->known) continue;
-        x->state = tape_variable(c->t, first_state(c, x, c->naxes));
-        *x->before = found(c, x, x->state);
+        stand_in(c, x);
     }
     loop_run_body(c->r);
-    for (int k = 0; k < c->n; k++) c->list[k].after = c->r->f->slots[c->list[k].slot];
+    for (int k = 0; k < c->n; k++) {
+        Carried *x = &c->list[k];
+        x->after = !x->list ? c->r->f->slots[x->slot] : x->lag > 1 ? *find(c, x->list, x->lag - 1)->before : x->list->steps;
+    }
     m.nodes = c->t->nnodes;
     body_undo(c->in, c->r->f, &m, c->r->axis);
 }
@@ -107,7 +125,7 @@ static Value moved_by_one(Carry *c, const Carried *x) {
 
 /* Learns from a round; false: nothing that another one would show. */
 static bool learn(Carry *c, Carried *x, const bool *depends) {
-    if (!is_read(c, x) && (x->inside == OP_COPY || !is_number(c->in, x->after, c->r->s->span))) {
+    if (!x->list && !is_read(c, x) && (x->inside == OP_COPY || !is_number(c->in, x->after, c->r->s->span))) {
         x->known = true; /* bound anew before it is read, if at all */
         *x->before = value_none();
         return false;
@@ -132,7 +150,8 @@ static bool learn(Carry *c, Carried *x, const bool *depends) {
 static bool learn_all(Carry *c) {
     Var states[LOOP_LOCALS];
     int n = 0;
-    bool more = false;
+    bool more = c->more;
+    c->more = false;
     for (int k = 0; k < c->n; k++)
         if (!c->list[k].known) states[n++] = c->list[k].state;
     const bool *depends = tape_depends(c->t, c->from, n, states);
@@ -168,24 +187,48 @@ static void compute(Carry *c, bool recording) {
         *open[k]->before = found(c, open[k], scan_states(c->t, all, k, 0));
 }
 
+Value loop_carried(LoopRun *r, const Cells *list, int64_t lag, const Value *head) {
+    Carry *c = r->carry;
+    if (!c) {
+        r->elements = true;
+        return value_none();
+    }
+    for (int64_t back = 1; back <= lag && !c->done; back++) { /* each is what the one before it was */
+        if (find(c, list, back)) continue;
+        if (c->n == LOOP_LOCALS || !is_number(r->in, head[lag - back], r->s->span)) return value_none();
+        Carried *x = &c->list[c->n];
+        *x = (Carried){.list = list, .lag = back, .first = head[lag - back], .inside = OP_COPY, .plain = back > 1};
+        x->before = ARENA_NEW(r->in->arena, Value);
+        c->more = add_axes(c, x->first) || c->more;
+        stand_in(c, x);
+        c->n++;
+    }
+    const Carried *x = find(c, list, lag);
+    return x ? *x->before : value_none();
+}
+
 void loop_find_carried(LoopRun *r) {
-    Carry c = {.r = r, .in = r->in, .t = r->in->tape, .naxes = 1, .axes = {r->axis}};
+    Carry *c = ARENA_NEW(r->in->arena, Carry);
+    *c = (Carry){.r = r, .in = r->in, .t = r->in->tape, .naxes = 1, .axes = {r->axis}};
+    r->carry = NULL;
     for (int k = 0; k < r->locals.n; k++) {
         Value v = r->f->slots[r->locals.slots[k]];
         if (!is_number(r->in, v, r->s->span)) continue;
-        c.list[c.n++] = (Carried){.before = &r->before[k], .slot = r->locals.slots[k], .first = v, .inside = OP_COPY};
-        add_axes(&c, v);
+        c->list[c->n++] = (Carried){.before = &r->before[k], .slot = r->locals.slots[k], .first = v, .inside = OP_COPY};
+        add_axes(c, v);
     }
-    if (c.n == 0) return;
-    bool recording = c.t->recording, more = true;
-    c.t->recording = true;
-    r->shares = tape_share(c.t, c.t->nnodes);
+    if (c->n == 0 && !r->elements) return;
+    r->carry = c;
+    bool recording = c->t->recording, more = true;
+    c->t->recording = true;
+    r->shares = tape_share(c->t, c->t->nnodes);
     for (int round = 0; more; round++) {
-        if (round == MOST_ROUNDS) refuse(&c, "steps leave too much to the next ones");
-        run_round(&c);
-        more = learn_all(&c);
+        if (round == MOST_ROUNDS) refuse(c, "steps leave too much to the next ones");
+        run_round(c);
+        more = learn_all(c);
     }
-    compute(&c, recording);
-    c.t->recording = recording;
+    compute(c, recording);
+    c->done = true;
+    c->t->recording = recording;
     if (!recording) body_undo(r->in, r->f, &r->mark, r->axis);
 }

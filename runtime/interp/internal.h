@@ -56,6 +56,9 @@ typedef struct LoopTry {
 } LoopTry;
 enum { LOOP_LOCALS = 32 };
 typedef struct LoopRun {
+    struct LoopRun *outer;
+    struct Carry *carry; /* carry.c; NULL: nothing is known to be carried */
+    bool elements;       /* a step reads elements that another one computes */
     Interp *in;
     Frame *f;
     const Stmt *s;
@@ -72,6 +75,9 @@ typedef struct LoopLocals LoopLocals;
 void loop_run_body(LoopRun *r);
 /* carry.c: finds r->before; raises where steps leave something else than numbers to each other. */
 void loop_find_carried(LoopRun *r);
+/* What steps read of a list `lag` steps back, where they set it themselves; head: its elements before the loop, the last `lag`
+ * of them. VALUE_NONE: it is not known (so far). */
+Value loop_carried(LoopRun *r, const Cells *list, int64_t lag, const Value *head);
 bool loop_at_once(Interp *in, Frame *f, const Stmt *s, int64_t first, int64_t n, LoopTry *t);
 void loop_done(Interp *in, const LoopTry *t);
 /* x[t - 1] in such a loop, where x is being filled: false: the index is another. */

@@ -107,6 +107,7 @@ struct Interp {
     Batches *batches;        /* NULL: all plates run whole */
     const char *const *elementwise; /* plates and loops that are to run element by element */
     int nelementwise;
+    struct LoopRun *loop;    /* the innermost loop that runs at once: internal.h */
     bool at_once;            /* loops may run for all their steps at once: values are known before they are drawn */
     Value *overlay;          /* data that the run at work draws anew, by global slot; NULL: none */
     struct AxisTable *axes;  /* axes are interned: the same plate is the same pointer in model and guide */

@@ -5,7 +5,7 @@
  *     for t in 2..T { x[t] ~ Normal(x[t - 1], s);  y[t] ~ Normal(x[t], 1) }
  * waits for the one before: log densities are those of a plate whose elements read each other. Such a loop runs its body
  * once, along an axis of kind AXIS_LOOP; x[t - 1] asks the handler (effect_peek) for all x[t] and moves them by one. Numbers
- * that a step computes and the next one reads are known for all steps before the body runs (carry.c). Whatever stands in the
+ * that a step computes and later ones read are known for all steps before the body runs (carry.c). Whatever stands in the
  * way (other values that a step leaves to the next, data that are missing) makes it start over, step by step.
  */
 #include <string.h>
@@ -107,6 +107,24 @@ static void run_steps(void *self) {
     r->in->nplates--;
 }
 
+static bool attempt(LoopRun *r) {
+    Interp *in = r->in;
+    Span span = in->ctx->span;
+    bool recording = in->tape->recording;
+    Error e;
+    bool done = ctx_protect(in->ctx, run_steps, r, &e);
+    if (r->shares) tape_unshare(in->tape);
+    r->shares = false;
+    if (done) return true;
+    in->loop = r->outer;
+    in->tape->recording = recording;
+    if (e.kind == ERROR_INTERRUPT) ctx_reraise(in->ctx, &e);
+    body_undo(in, r->f, &r->mark, r->axis); /* an error too is said of the step in which it comes */
+    in->ctx->span = span;
+    in->loop = r;
+    return false;
+}
+
 bool loop_at_once(Interp *in, Frame *f, const Stmt *s, int64_t first, int64_t n, LoopTry *t) {
     LoopRun r = {.in = in, .f = f, .s = s, .locals.step = s->u.for_.slot};
     if (!in->at_once || !f || n < LEAST_STEPS || in->nplates >= MAX_AXES - 2 || !can_run(&r.locals, s->u.for_.body)) return false;
@@ -117,17 +135,11 @@ bool loop_at_once(Interp *in, Frame *f, const Stmt *s, int64_t first, int64_t n,
     t->axis = r.axis = axis_intern(in, AXIS_LOOP, name, first, n, order);
     r.mark = body_mark(in, f);
     memcpy(t->handlers, r.mark.handlers, sizeof t->handlers);
-    Span span = in->ctx->span;
-    bool recording = in->tape->recording;
-    Error e;
-    bool done = ctx_protect(in->ctx, run_steps, &r, &e);
-    if (r.shares) tape_unshare(in->tape);
-    if (done) return true;
-    in->tape->recording = recording;
-    if (e.kind == ERROR_INTERRUPT) ctx_reraise(in->ctx, &e);
-    body_undo(in, f, &r.mark, r.axis); /* an error too is said of the step in which it comes */
-    in->ctx->span = span;
-    return false;
+    r.outer = in->loop;
+    in->loop = &r;
+    bool done = attempt(&r) || (r.elements && attempt(&r));
+    in->loop = r.outer;
+    return done;
 }
 
 void loop_done(Interp *in, const LoopTry *t) {
@@ -199,7 +211,13 @@ bool loop_read(Interp *in, const Cells *c, const char *name, int n, const Value 
     memcpy(p.index + p.nindex, index, sizeof(Index) * (size_t)n);
     p.nindex += n;
     p.head = head[lag - 1];
-    if (!effect_peek(in, in->handler, &p)) loop_refuse(in, at, "a step reads what the one before has computed");
+    if (!effect_peek(in, in->handler, &p)) {
+        LoopRun *r = in->loop;
+        while (r && r->axis != axis) r = r->outer;
+        *out = r && n == 1 && p.nindex == 1 ? loop_carried(r, c, lag, head) : value_none();
+        if (out->kind == VALUE_NONE) loop_refuse(in, at, "a step reads what the one before has computed");
+        return true;
+    }
     *out = p.moved ? p.value : array_event_to_axis(in, cells_from_steps(in, (int)lag, head, p.value, axis, axis->size - lag, at), axis, at);
     return true;
 }

@@ -122,7 +122,7 @@ write("out.json", {{elbo: fit.elbo}})""")
         near(f"a {kind} that starts over", (out or {"elbo": math.nan})["elbo"], exact, 1e-3)
 
 
-# -- What a loop computes from the step before runs step by step --
+# -- A loop computes from the step before --
 
 def sequential():
     out, why, _ = run("""
@@ -175,6 +175,16 @@ CARRIED = {
     "an array": "l = [a, b];  for t in {steps} { l = 0.5 * l + y[t - 1];  y[t] ~ Normal(sum(l), 1) }",
     "a name of before": "f = 3;  for t in {steps} { f = b * y[t - 1];  y[t] ~ Normal(f, 1) };  factor(f)",
     "none of a step": "f = 3;  s = a;  for t in {steps} { if t > 4 { s = 0.9 * s };  y[t] ~ Normal(b, s) };  factor(f)",
+    "elements": "v[1] = b;  for t in {steps} { v[t] = 0.2 + a * y[t - 1]^2 + 0.5 * v[t - 1];  y[t] ~ Normal(c, sqrt(v[t])) };  factor(-sum(v))",
+    "elements two steps back": """v[1] = b;  v[2] = a;  y[2] ~ Normal(0, 1)
+        for t in {later} { v[t] = tanh(b * v[t - 1] + c * v[t - 2]) + a * y[t - 2];  y[t] ~ Normal(v[t] - v[t - 1], 1) }""",
+    "elements of each other": """v[1] = b;  l[1] = y[1] - c;  n = 0
+        for t in {steps} { v[t] := c + a * y[t - 1] + b * l[t - 1];  l[t] = y[t] - v[t];  n = n + v[t - 1];  y[t] ~ Normal(v[t], 1) }
+        factor(tanh(n) * tanh(l[3]))""",
+    "elements of numbers": "v[1] = 1.5;  for t in {steps} { v[t] = sqrt(0.3 + 0.5 * v[t - 1]^2);  y[t] ~ Normal(a, v[t]) };  factor(b * v[4])",
+    "elements of data": "v[1] = 1;  for t in {steps} { v[t] = y[t - 1] * a;  y[t] ~ Normal(v[t] + v[t - 1], 1) };  factor(c * v[2])",
+    "elements of some steps": "v[1] = a;  for t in {steps} { if t < 6 { v[t] = 0.5 * v[t - 1] } else { v[t] = v[t - 1] + 1 };  y[t] ~ Normal(c * v[t], 1) }",
+    "rows": "v[1, 1] = a;  v[1, 2] = b;  for t in {steps} { v[t, 1] = 0.5 * v[t - 1, 1];  v[t, 2] = v[t - 1, 1];  y[t] ~ Normal(v[t, 2], 1) }",
     "a count": "n = 0;  for t in {steps} { n = n + 1;  y[t] ~ Normal(a * n, 1) };  factor(-n * b)",
 }
 
@@ -183,11 +193,11 @@ def carried():
     r, T = random.Random(5), 20
     rows = [[r.gauss(0, 1) for _ in range(T)] for _ in range(4)]
     data = {"y": rows[0], "w": rows[1:], "e": [[r.gauss(0, 1) for _ in range(3)] for _ in range(T)]}
-    head = "\n".join(f"data {name} = {json.dumps(value)}" for name, value in data.items()) + f"\nsteps = map(i -> i, 2..{T})\n"
+    head = "\n".join(f"data {name} = {json.dumps(value)}" for name, value in data.items()) + f"\nsteps = map(i -> i, 2..{T})\nlater = map(i -> i, 3..{T})\n"
     for name, body in CARRIED.items():
         def model(over):
             return head + f"""model m {{ {PRIORS}
-                {body.replace("{steps}", over)} }}
+                {body.replace("{steps}", over).replace("{later}", over.replace("2..", "3..").replace("steps", "later"))} }}
 u = {json.dumps([round(r.gauss(0, 0.5), 2) for _ in range(3 + {"in a plate": 3, "latents of the step before": T}.get(name, 0))])}
 fit = infer(m, steps = 20)
 write("out.json", {{at: unconstrained_logpdf(m, u), gradient: sort(unconstrained_gradient(m, u)), elbo: fit.elbo}})"""
