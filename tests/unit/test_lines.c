@@ -294,6 +294,54 @@ START_TEST(test_small_matrices) {
 }
 END_TEST
 
+/* Two operations in one loop give the bits of one after the other, on any instruction set. */
+START_TEST(test_pairs) {
+    static const Op outer[] = {OP_ADD, OP_SUB, OP_MUL, OP_DIV}, inner[] = {OP_ADD, OP_SUB, OP_MUL, OP_SQUARE};
+    Isa isa = (Isa)(_i / 6);
+    int kind = _i % 6; /* operand 0 or 1 may be a number, operand 2 may */
+    if (!isa_runs(isa)) return;
+    const Lines *lines = lines_of(isa);
+    real x[EW_MAX][LENGTH], between[LENGTH], out[LENGTH], want[LENGTH];
+    uint64_t state = 5;
+    for (int k = 0; k < EW_MAX; k++)
+        for (int i = 0; i < LENGTH; i++) x[k][i] = (real)(i % 7 ? noise(&state) - 0.5 : extremes[(i * 5 + k * 11) % EXTREMES]);
+    const int64_t stride[EW_MAX] = {kind % 3 != 1, kind % 3 != 2, kind < 3};
+    for (int c = 0; c < 32; c++) {
+        Op in = inner[c % 4], to = outer[c / 4 % 4];
+        int at = c / 16;
+        const real *operands[] = {x[0], in == OP_SQUARE ? x[0] : x[1], x[2]};
+        int64_t own[EW_MAX] = {stride[0], in == OP_SQUARE ? stride[0] : stride[1], stride[2]}, swapped[2] = {own[2], 1};
+        if (own[0] + own[1] == 0) continue; /* a number, no array */
+        lines->rows[in].any(LENGTH, between, operands, own);
+        lines->rows[to].any(LENGTH, want, at ? (const real *[]){x[2], between} : (const real *[]){between, x[2]},
+                            at ? swapped : (int64_t[]){1, own[2]});
+        RowFn *row = lines->pair_choose(to, at, in, own);
+        ck_assert(row);
+        row(LENGTH, out, operands, own);
+        for (int i = 0; i < LENGTH; i++)
+            ck_assert_msg(same_bits(out[i], want[i]), "%s of %s, operand %d, kind %d, element %d: %.17g, not %.17g",
+                          op_info(to)->name, op_info(in)->name, at, kind, i, (double)out[i], (double)want[i]);
+    }
+    ck_assert(!lines->pair_choose(OP_EXP, 0, OP_ADD, stride) && !lines->pair_choose(OP_ADD, 0, OP_DIV, stride));
+}
+END_TEST
+
+START_TEST(test_sums_of_products) {
+    enum { MOST = 1000 };
+    Isa isa = (Isa)_i;
+    if (!isa_runs(isa)) return;
+    const Lines *lines = lines_of(isa);
+    real x[MOST], y[MOST], product[MOST], sum, want;
+    uint64_t state = 3;
+    for (int i = 0; i < MOST; i++) x[i] = (real)noise(&state), y[i] = (real)(noise(&state) - 0.5), product[i] = x[i] * y[i];
+    for (int n = 0; n <= MOST; n += n < 20 ? 1 : 49) {
+        lines->rows[OP_SUM].any(n, &want, (const real *[]){product}, (int64_t[]){1});
+        lines->sum_products(n, &sum, (const real *[]){x, y}, (int64_t[]){1, 1});
+        ck_assert_msg(same_bits(sum, want), "%d products: %.17g, not %.17g", n, (double)sum, (double)want);
+    }
+}
+END_TEST
+
 int main(void) {
     Suite *s = suite_create("lines");
     TCase *c = tcase_create("lines");
@@ -301,6 +349,8 @@ int main(void) {
     tcase_add_loop_test(c, test_bits_do_not_depend_on_place, 0, ISA_COUNT);
     tcase_add_loop_test(c, test_matrix_times_vector, 0, 9);
     tcase_add_loop_test(c, test_small_matrices, 0, ISA_COUNT);
+    tcase_add_loop_test(c, test_pairs, 0, ISA_COUNT * 6);
+    tcase_add_loop_test(c, test_sums_of_products, 0, ISA_COUNT);
     suite_add_tcase(s, c);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_ENV);
