@@ -1,7 +1,6 @@
 /* Programs: steps of a plan as instructions, and running them. */
 #include "tape/program.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,6 +10,7 @@
 #include "tape/optimise.h"
 #include "tape/plan.h"
 #include "tape/profile.h"
+#include "tape/program_open.h"
 
 enum { ALIGNMENT = 64, SLOTS = 8 };
 
@@ -89,7 +89,6 @@ struct Program {
     Patch *patches;
     int npatches, patch_room;
     Plan plan; /* for the outputs, and to say what each instruction is */
-    int noutputs; /* of the plan */
     int *output;  /* by output asked for: which of them, and its first element there */
     int64_t *element;
 };
@@ -420,7 +419,6 @@ static void plan_tape(Program *p, const Tape *t, int n, const Var *outputs, real
     Graph g;
     optimise(&g, scratch, t, n, outputs, place, spent);
     plan_make(&p->plan, &g.tape, g.noutputs, g.outputs, g.place);
-    p->noutputs = g.noutputs;
     p->output = arena_copy(p->arena, g.output, sizeof *g.output * (size_t)(n + 1));
     p->element = arena_copy(p->arena, g.element, sizeof *g.element * (size_t)(n + 1));
     arena_free(scratch);
@@ -560,35 +558,11 @@ double program_flops(const Program *p) {
     return sum;
 }
 
-/* -- What went wrong -- */
+/* -- Step by step -- */
 
-static bool is_finite(const Tensor *t) {
-    for (int64_t i = 0, n = shape_size(t->shape); i < n; i++)
-        if (!isfinite(tensor_item(t, i))) return false;
-    return true;
-}
+const Plan *program_plan(const Program *p) { return &p->plan; }
 
-static const Tensor *value_tensor(const Program *p, int v) { return p->plan.values[v].tensor; }
-
-/* Operand k of an elementwise step as it meets the output's elements. */
-static const Tensor *operand_spread(const Program *p, Arena *a, const Step *s, int k) {
-    return tensor_view_expand(a, value_tensor(p, s->in[k]), value_tensor(p, s->out)->shape);
-}
-
-/* Is operand k of a step that has run not finite where that matters? WHERE takes only what it chose. */
-static bool operand_matters(const Program *p, Arena *a, const Step *s, int k) {
-    if (s->op != OP_WHERE || k == 0) return !is_finite(value_tensor(p, s->in[k]));
-    const Tensor *condition = operand_spread(p, a, s, 0), *x = operand_spread(p, a, s, k);
-    for (int64_t i = 0, n = shape_size(x->shape); i < n; i++)
-        if ((tensor_item(condition, i) != 0) == (k == 1) && !isfinite(tensor_item(x, i))) return true;
-    return false;
-}
-
-/* Runs the steps of a unit one by one, so that there is something to look at: blocks get arrays in `room`. Calls look
- * after each; false: a step could not be done, or look said stop. */
-typedef bool LookFn(void *self, int step);
-
-static bool run_openly(Program *p, const Unit *u, Arena *room, LookFn *look, void *self) {
+bool program_run_openly(Program *p, const Unit *u, Arena *room, LookFn *look, void *self) {
     Plan *plan = &p->plan;
     for (int v = 0; v < plan->nvalues && u->count > 1; v++) {
         Tensor *t = plan->values[v].tensor;
@@ -610,114 +584,4 @@ static bool run_openly(Program *p, const Unit *u, Arena *room, LookFn *look, voi
     }
     *p = kept;
     return done;
-}
-
-/* The steps that have run, and whether what they gave, and took, was finite. */
-typedef struct Search {
-    Program *p;
-    Arena *a;
-    int ran;
-    bool *bad, **blamed;
-} Search;
-
-static bool note_step(void *self, int step) {
-    Search *search = self;
-    const Program *p = search->p;
-    const Step *s = &p->plan.steps[step];
-    search->ran = step + 1;
-    search->bad[step] = s->out >= 0 && !is_finite(value_tensor(p, s->out));
-    if (!search->bad[step]) return true;
-    search->blamed[step] = ARENA_ARRAY(search->a, bool, s->n);
-    for (int k = 0; k < s->n; k++) search->blamed[step][k] = operand_matters(p, search->a, s, k);
-    return true;
-}
-
-/* Marks, from the outputs back, the steps through which what is not finite came; gives the first recorded. Steps are run
- * again one by one, because the buffer holds each result only for a while. */
-static int find_culprit(Program *p, Arena *a) {
-    int n = p->plan.nsteps;
-    Search search = {.p = p, .a = a, .bad = ARENA_ARRAY(a, bool, n), .blamed = ARENA_ARRAY(a, bool *, n)};
-    bool done = true;
-    for (int u = 0; u < p->plan.nunits && done; u++) {
-        Arena *room = arena_new();
-        done = run_openly(p, &p->plan.units[u], room, note_step, &search);
-        arena_free(room);
-    }
-    bool *marked = ARENA_ARRAY(a, bool, n);
-    for (int k = 0; k < p->noutputs; k++) {
-        int step = p->plan.values[p->plan.values[p->plan.outputs[k]].base].step;
-        if (step >= 0 && step < search.ran) marked[step] = search.bad[step];
-    }
-    int first = -1;
-    for (int s = search.ran - 1; s >= 0; s--) {
-        if (!marked[s]) continue;
-        if (first < 0 || p->plan.steps[s].rank < p->plan.steps[first].rank) first = s;
-        for (int k = 0; k < p->plan.steps[s].n; k++) {
-            int from = p->plan.values[p->plan.values[p->plan.steps[s].in[k]].base].step;
-            if (search.blamed[s][k] && from >= 0 && search.bad[from]) marked[from] = true;
-        }
-    }
-    return first;
-}
-
-static const char *number_text(Arena *a, real x) {
-    return x != x ? "nan" : arena_printf(a, "%.6g", x);
-} /* never "-nan" */
-
-static const char *describe_elementwise(const Program *p, Arena *a, const Step *s) {
-    const Tensor *out = value_tensor(p, s->out);
-    int64_t i = 0;
-    while (isfinite(tensor_item(out, i))) i++;
-    char *text = arena_printf(a, "%s of", op_info(s->op)->name);
-    for (int k = 0; k < s->n; k++)
-        text = arena_printf(a, "%s%s %s", text,
-                            k == 0         ? ""
-                            : k + 1 < s->n ? ","
-                                           : " and",
-                            number_text(a, tensor_item(operand_spread(p, a, s, k), i)));
-    text = arena_printf(a, "%s gives %s", text, number_text(a, tensor_item(out, i)));
-    return shape_size(out->shape) == 1
-               ? text
-               : arena_printf(a, "%s (element %lld of %s)", text, (long long)i + 1, shape_text(a, out->shape));
-}
-
-static const char *describe_array(const Program *p, Arena *a, const Step *s) {
-    const Tensor *out = value_tensor(p, s->out);
-    int64_t i = 0;
-    while (isfinite(tensor_item(out, i))) i++;
-    char *text = arena_printf(a, "%s", op_info(s->op)->name);
-    for (int k = 0; k < s->n; k++)
-        text = arena_printf(a, "%s%s %s array of shape %s", text, k == 0 ? " of" : " and",
-                            is_finite(value_tensor(p, s->in[k])) ? "a finite" : "a non-finite",
-                            shape_text(a, value_tensor(p, s->in[k])->shape));
-    return arena_printf(a, "%s gives %s", text, number_text(a, tensor_item(out, i)));
-}
-
-typedef struct Description {
-    const Program *p;
-    Arena *a;
-    int culprit;
-    const char *text;
-} Description;
-
-static bool describe_step(void *self, int step) {
-    Description *d = self;
-    const Step *s = &d->p->plan.steps[step];
-    if (step == d->culprit)
-        d->text = op_class(s->op) == CLASS_EW ? describe_elementwise(d->p, d->a, s) : describe_array(d->p, d->a, s);
-    return true;
-}
-
-const char *program_first_nonfinite(Program *p, Arena *a, Span *at) {
-    int culprit = find_culprit(p, a);
-    if (culprit < 0) return NULL;
-    Description d = {p, a, culprit, NULL};
-    bool done = true;
-    for (int u = 0; u < p->plan.nunits && done; u++) {
-        Arena *room = arena_new();
-        done = run_openly(p, &p->plan.units[u], room, describe_step, &d);
-        arena_free(room);
-    }
-    *at = p->plan.steps[culprit].span;
-    return d.text;
 }
