@@ -12,6 +12,7 @@
 
 #include "base/random.h"
 #include "infer/lines_optimizer.h"
+#include "tape/indexed.h"
 #include "tape/lines.h"
 #include "tape/program.h"
 
@@ -50,6 +51,7 @@ typedef struct Work {
     int64_t stride[EW_MAX];
     real *out;
     const real *matrix, *vector;
+    const Indexed *indexed;
     Program *program;
     RunInputs inputs;
 } Work;
@@ -136,6 +138,40 @@ static void time_rows(Work *w, double scale) {
     }
 }
 
+/* Two operations in one loop, the slowest without a division; and a product with its sum. */
+static void time_pairs(Work *w, double lanes, double scale) {
+    static const Op ops[] = {OP_ADD, OP_SUB, OP_MUL};
+    double worst = 0;
+    for (int k = 0; k < 9 * 6; k++) {
+        int64_t stride[EW_MAX] = {k / 9 % 3 != 1, k / 9 % 3 != 2, k / 27};
+        Work pair = *w;
+        memcpy(pair.stride, stride, sizeof stride);
+        pair.row = lines_here()->pair_choose(ops[k % 3], k % 2, ops[k / 3 % 3], stride);
+        worst = fmax(worst, least(run_row, &pair, CALLS) / N);
+    }
+    report("pair of operations", worst, EXACT * lanes);
+    w->row = lines_here()->sum_products;
+    report("product and sum", least(run_row, w, CALLS) / N, 0.25 * scale);
+}
+
+static void run_gather(Work *w) { indexed_gather(N, w->out, w->in[0], w->indexed->at); }
+static void run_scatter(Work *w) { indexed_add(w->indexed, w->out, w->in[0]); }
+
+/* Rows in the order of their 85 targets: each would wait for the last. */
+static void time_indices(Work *w, double scale) {
+    enum { TARGETS = 85 };
+    static real index[N];
+    Arena *a = arena_new();
+    Indexed known;
+    for (int i = 0; i < N; i++) index[i] = (real)(1 + i * TARGETS / N);
+    indexed_make(&known, a, tensor_borrow(a, shape1(N), index), TARGETS, 0);
+    indexed_order(&known, a);
+    w->indexed = &known;
+    report("gather, known indices", least(run_gather, w, CALLS) / N, 0.5 * scale);
+    report("scatter, known indices", least(run_scatter, w, CALLS) / N, 0.6 * scale);
+    arena_free(a);
+}
+
 /* `length` operations, each on the one before: x -> 0.5 x + 1. */
 static Program *chain(Ctx *c, Arena *a, const real *x, int64_t n, int length) {
     Tape *t = tape_new(c, a, true);
@@ -180,6 +216,8 @@ int main(int argc, char **argv) {
     double scale = clock * (isa_best() == ISA_V4 ? 1 : isa_best() == ISA_V3 ? 3 : 12);
     double lanes = scale * sizeof(real) / sizeof(double);
     time_rows(&w, lanes);
+    time_pairs(&w, lanes, scale);
+    time_indices(&w, scale);
     report("normal", least(run_normals, &w, CALLS) / N, 14 * scale);
     report("adam", least(run_adam, &w, CALLS) / N, 1.5 * lanes);
     if (lines_here()->matrix_vector) {
