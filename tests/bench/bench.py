@@ -150,6 +150,9 @@ def main():
     try:
         if not o.growth:
             found.explain()
+            if os.environ.get('OPENBLAS_CORETYPE'):
+                print('OPENBLAS_CORETYPE=' + os.environ['OPENBLAS_CORETYPE'] +
+                      ': our matrix products take the kernels for that processor, which may be slow on this one')
             print(HEADER, flush=True)
             if wanted('start'):
                 ours = Start('ppl', [PPL, 'run', '--quiet', COIN], folder)
