@@ -24,6 +24,27 @@ static Code first_code(Op op) {
     }
 }
 
+/* Which of the operations of PAIRS it is with the number at hand as operand k; -1: none. */
+static int pair_part(Op op, int k) {
+    switch (op) {
+    case OP_ADD: return 0;
+    case OP_SUB: return k ? 2 : 1;
+    case OP_MUL: return 3;
+    case OP_DIV: return k ? -1 : 4;
+    default: return -1;
+    }
+}
+
+Code code_pair(Op first, int last, Op second, int given) {
+    static const Code codes[] = {
+#define X(FIRST, SECOND) CODE_##FIRST##_##SECOND,
+        PAIRS(X)
+#undef X
+    };
+    int a = pair_part(first, last), b = pair_part(second, given);
+    return a < 0 || b < 0 ? CODE_END : codes[5 * a + b];
+}
+
 bool code_is_vector(Op op) {
     switch (op) {
 #define X(NAME) case OP_##NAME:

@@ -29,6 +29,11 @@ enum { QUICK_LANES = 8 };
 /* Functions of the vector library; lanes, or one number in all of them, are passed in a register. */
 #define QUICK_VECTOR(X) X(EXP) X(LOG) X(LOG1P) X(EXPM1) X(TANH) X(SIGMOID) X(SOFTPLUS)
 
+/* Two operations on numbers in one instruction, where nothing else needs what the first gives: it takes the last number
+ * and one of memory, the second what that gives and another. FROM: the number of memory minus the other. */
+#define PAIRS_OF(X, FIRST) X(FIRST, ADD) X(FIRST, SUB) X(FIRST, FROM) X(FIRST, MUL) X(FIRST, DIV)
+#define PAIRS(X) PAIRS_OF(X, ADD) PAIRS_OF(X, SUB) PAIRS_OF(X, FROM) PAIRS_OF(X, MUL) PAIRS_OF(X, DIV)
+
 /* An operand: in memory, one number of memory for all lanes, what the last instruction with this kind of result gave;
  * of lanes, the last number for all of them. */
 typedef enum From { FROM_MEMORY, FROM_SPREAD, FROM_LAST, FROM_LAST_NUMBER, FROM_COUNT } From;
@@ -41,6 +46,13 @@ typedef enum Code {
     CODE_ROW,  /* `row` */
     CODE_SUM_MEMORY,
     CODE_SUM_LAST,
+    CODE_SUM_SQUARE_MEMORY, /* of the squares, or products with lanes of memory, that nothing else needs */
+    CODE_SUM_SQUARE_LAST,
+    CODE_SUM_MUL_MEMORY,
+    CODE_SUM_MUL_LAST,
+#define X(FIRST, SECOND) CODE_##FIRST##_##SECOND,
+    PAIRS(X)
+#undef X
 #define X(NAME, ...) CODE_##NAME, CODE_LAST_##NAME = CODE_##NAME + CODES_1 - 1,
     QUICK_1(X)
     QUICK_VECTOR(X)
@@ -90,6 +102,9 @@ typedef struct ScanInstr {
 
 /* The code for an operation on a number (lanes false) or lanes, or CODE_END: there is none. */
 Code code_quick(Op op, bool lanes, const From *from);
+/* The code for two operations on numbers (PAIRS), or CODE_END. The first has the last number as operand `last`, the second what
+ * the first gives as operand `given`. */
+Code code_pair(Op first, int last, Op second, int given);
 /* It needs registers for all lanes, for one number too, and leaves nothing but its result at hand. */
 bool code_is_vector(Op op);
 

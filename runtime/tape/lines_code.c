@@ -94,16 +94,17 @@ static inline real lanes_sum(const Instr *i, LanesOf x) {
         lanes_write(i, last);                                                                                          \
         NEXT;                                                                                                          \
     }
-#define ROUTINE_SUM(kind)                                                                                              \
+#define ROUTINE_SUM(kind, expr, KIND_A)                                                                                \
     SUM_##kind : {                                                                                                     \
-        number = lanes_sum(i, LANES_##kind(0));                                                                        \
+        const LanesOf A = LANES_##KIND_A(0);                                                                           \
+        number = lanes_sum(i, expr);                                                                                   \
         OUT = number;                                                                                                  \
         NEXT;                                                                                                          \
     }
 #else
 typedef int LanesOf; /* programs have no such instructions */
 #define ROUTINE_LANES(NAME, kinds, expr, KIND_A, KIND_B) NAME##_##kinds:
-#define ROUTINE_SUM(kind) SUM_##kind:
+#define ROUTINE_SUM(kind, expr, KIND_A) SUM_##kind:
 #define ROUTINE_VECTOR_NUMBER(NAME, kinds, KIND) NAME##_##kinds:
 #define ROUTINE_VECTOR_LANES(NAME, kinds, KIND) NAME##_##kinds:
 #define DEFINE_EWV(NAME, EXPR)
@@ -145,6 +146,22 @@ static inline real number_or_nan(real a) {
         NEXT;                                                                                                          \
     }
 
+/* The first result is rounded: no multiplication is contracted with an addition. */
+#define PAIR_ADD(a, b) ((a) + (b))
+#define PAIR_SUB(a, b) ((a) - (b))
+#define PAIR_FROM(a, b) ((b) - (a))
+#define PAIR_MUL(a, b) ((a) * (b))
+#define PAIR_DIV(a, b) ((a) / (b))
+#define ROUTINE_PAIR(FIRST, SECOND)                                                                                    \
+    PAIR_##FIRST##_##SECOND : {                                                                                        \
+        number = PAIR_##FIRST(number, *i->in[0]);                                                                      \
+        __asm__("" : "+x"(number));                                                                                    \
+        number = PAIR_##SECOND(number, *i->in[1]);                                                                     \
+        *i->out = number;                                                                                              \
+        NEXT;                                                                                                          \
+    }
+#define LABEL_PAIR(FIRST, SECOND) [CODE_##FIRST##_##SECOND] = &&PAIR_##FIRST##_##SECOND,
+
 /* In the order in which code_quick counts. */
 #define ROUTINES_1(NAME, expr)                                                                                         \
     ROUTINE_NUMBER(NAME, M, MEMORY, LAST)                                                                              \
@@ -185,7 +202,9 @@ static inline real number_or_nan(real a) {
 __attribute__((optimize("no-crossjumping", "no-gcse"))) bool ISA_NAME(code_run)(const Instr *i) {
     static const void *const label[CODE_COUNT] = {
         [CODE_END] = &&END, [CODE_NOTHING] = &&NOTHING, [CODE_WORK] = &&WORK, [CODE_ROW] = &&ROW, [CODE_SUM_MEMORY] = &&SUM_MEMORY,
-        [CODE_SUM_LAST] = &&SUM_LAST, QUICK_1(LABELS_1) QUICK_VECTOR(LABELS_1) QUICK_2(LABELS_2)};
+        [CODE_SUM_LAST] = &&SUM_LAST, [CODE_SUM_SQUARE_MEMORY] = &&SUM_SQUARE_MEMORY,
+        [CODE_SUM_SQUARE_LAST] = &&SUM_SQUARE_LAST, [CODE_SUM_MUL_MEMORY] = &&SUM_MUL_MEMORY,
+        [CODE_SUM_MUL_LAST] = &&SUM_MUL_LAST, PAIRS(LABEL_PAIR) QUICK_1(LABELS_1) QUICK_VECTOR(LABELS_1) QUICK_2(LABELS_2)};
     real number;
     LanesOf last;
     FORGET;
@@ -205,8 +224,13 @@ NOTHING:
     QUICK_1(ROUTINES_1)
     QUICK_VECTOR(ROUTINES_VECTOR)
     QUICK_2(ROUTINES_2)
-    ROUTINE_SUM(MEMORY)
-    ROUTINE_SUM(LAST)
+    ROUTINE_SUM(MEMORY, A, MEMORY)
+    ROUTINE_SUM(LAST, A, LAST)
+    ROUTINE_SUM(SQUARE_MEMORY, A *A, MEMORY)
+    ROUTINE_SUM(SQUARE_LAST, A *A, LAST)
+    ROUTINE_SUM(MUL_MEMORY, A *LANES_MEMORY(1), MEMORY)
+    ROUTINE_SUM(MUL_LAST, A *LANES_MEMORY(1), LAST)
+    PAIRS(ROUTINE_PAIR)
 END:
     (void)last;
     return true;

@@ -267,6 +267,65 @@ static void emit_elementwise(Program *p, Instr *i, const Step *s) {
     emit_work(p, i, &w->work);
 }
 
+/* Nothing but the step after it needs what step s gives, a dense array of the buffer of n numbers. */
+static bool gives_to_next_alone(const Program *p, const Step *s, int64_t n) {
+    const Value *v = &p->plan.values[s->out];
+    return p->chained && op_class(s->op) == CLASS_EW && s->n <= 2 && v->home == HOME_BUFFER && v->whole < 0 &&
+           v->last == v->step + 1 && shape_size(v->tensor->shape) == n;
+}
+
+/* Is operand k of step t all that step s gives, in its order? */
+static bool takes_all(const Program *p, const Step *t, int k, const Step *s) {
+    const Value *v = &p->plan.values[t->in[k]], *from = &p->plan.values[s->out];
+    return v->base == s->out && v->tensor->data == from->tensor->data && tensor_is_dense(v->tensor) &&
+           shape_size(v->tensor->shape) == shape_size(from->tensor->shape);
+}
+
+static const real *operand_at(const Program *p, int v) { return p->plan.values[v].tensor->data; }
+
+/* Steps s and t on numbers as one instruction (PAIRS). */
+static bool emit_pair(Program *p, Instr *i, const Step *s, const Step *t) {
+    if (s->n != 2 || t->n != 2 || !gives_to_next_alone(p, s, 1) || shape_size(p->plan.values[t->out].tensor->shape) != 1)
+        return false;
+    int last = operand_from(p, s->in[1], operand_at(p, s->in[1]), 0, 0) == FROM_LAST;
+    int given = takes_all(p, t, 1, s);
+    if (!last && operand_from(p, s->in[0], operand_at(p, s->in[0]), 0, 0) != FROM_LAST) return false;
+    if (!takes_all(p, t, given, s) || p->plan.values[t->in[!given]].base == s->out) return false;
+    Code code = code_pair(s->op, last, t->op, given);
+    if (code == CODE_END) return false;
+    const int others[2] = {s->in[!last], t->in[!given]};
+    *i = (Instr){.code = (uint16_t)code, .out = p->plan.values[t->out].tensor->data};
+    for (int k = 0; k < 2; k++) {
+        i->in[k] = operand_at(p, others[k]);
+        resolve(p, others[k], &i->in[k]);
+    }
+    leave_at_hand(p, i->out, 0);
+    return true;
+}
+
+/* The sum t of the squares or products of lanes s. */
+static bool emit_sum_of(Program *p, Instr *i, const Step *s, const Step *t) {
+    if (t->op != OP_SUM || (s->op != OP_SQUARE && s->op != OP_MUL) || !lines_here()->quick_lanes) return false;
+    int64_t n = shape_size(p->plan.values[s->out].tensor->shape);
+    if (n < 2 || n > QUICK_LANES || !gives_to_next_alone(p, s, n) || !takes_all(p, t, 0, s)) return false;
+    if (shape_size(p->plan.values[t->out].tensor->shape) != 1) return false;
+    bool product = s->op == OP_MUL, last = false, swapped = false;
+    for (int k = 0; k < s->n; k++) {
+        const Tensor *x = p->plan.values[s->in[k]].tensor;
+        if (!tensor_is_dense(x) || shape_size(x->shape) != n) return false;
+        if (last || operand_from(p, s->in[k], x->data, 1, n) != FROM_LAST) continue;
+        last = true, swapped = k == 1;
+    }
+    Code code = product ? last ? CODE_SUM_MUL_LAST : CODE_SUM_MUL_MEMORY : last ? CODE_SUM_SQUARE_LAST : CODE_SUM_SQUARE_MEMORY;
+    *i = (Instr){.code = (uint16_t)code, .lanes = (uint8_t)((1 << n) - 1), .out = p->plan.values[t->out].tensor->data};
+    for (int k = 0; k < s->n; k++) {
+        i->in[swapped ? !k : k] = operand_at(p, s->in[k]);
+        resolve(p, s->in[k], &i->in[swapped ? !k : k]);
+    }
+    leave_at_hand(p, i->out, 0);
+    return true;
+}
+
 /* All of an array to one number. */
 static bool emit_reduction(Program *p, Instr *i, const Step *s, const Tensor *in) {
     const Tensor *out = p->plan.values[s->out].tensor;
@@ -441,6 +500,22 @@ static void report_timing(ProfileSource *source) {
     }
 }
 
+/* An instruction for each unit, or for two. */
+static void emit_units(Program *p) {
+    for (int k = 0; k < p->plan.nunits; k++) {
+        const Unit *u = &p->plan.units[k];
+        const Step *s = &p->plan.steps[u->first + u->count - 1];
+        Instr *i = &p->instrs[p->ninstrs++];
+        bool two = k + 1 < p->plan.nunits && u->count == 1 && u[1].count == 1;
+        if (two && (emit_pair(p, i, s, s + 1) || emit_sum_of(p, i, s, s + 1)))
+            k++;
+        else if (u->rows)
+            emit_unit(p, i, u);
+        else
+            emit(p, i, s);
+    }
+}
+
 Program *program_new(Tape *t, int n, const Var *outputs, real *const *place) {
     return program_new_last(t, n, outputs, place, NULL);
 }
@@ -460,20 +535,13 @@ Program *program_new_last(Tape *t, int n, const Var *outputs, real *const *place
                        (double)bytes / 1e6);
     }
     memset(p->buffer, 0, bytes);
-    p->ninstrs = p->plan.nunits;
-    p->instrs = ARENA_ARRAY(arena, Instr, p->ninstrs + 1); /* 0 is CODE_END */
+    p->instrs = ARENA_ARRAY(arena, Instr, p->plan.nunits + 1); /* 0 is CODE_END */
     p->code_run = lines_here()->code_run;
     p->quick = optimise_enabled();
     p->chained = p->quick && !ctx->profile; /* what is measured runs one by one */
     for (int v = 0; v < p->plan.nvalues; v++) resolve(p, v, (const real **)&p->plan.values[v].tensor->data);
     address_values(p);
-    for (int k = 0; k < p->ninstrs; k++) {
-        const Unit *u = &p->plan.units[k];
-        if (u->rows)
-            emit_unit(p, &p->instrs[k], u);
-        else
-            emit(p, &p->instrs[k], &p->plan.steps[u->first + u->count - 1]);
-    }
+    emit_units(p);
     if (ctx->profile) {
         p->timing = ARENA_NEW(arena, Timing);
         *p->timing = (Timing){.source.report = report_timing,

@@ -682,6 +682,43 @@ static void ignore_release(const volatile void *block) { (void)block; }
 int __sanitizer_install_malloc_and_free_hooks(void (*on_malloc)(const volatile void *, size_t),
                                               void (*on_free)(const volatile void *)) __attribute__((weak));
 
+/* Two operations on numbers, or one on lanes and its sum, of which nothing else needs the first. */
+START_TEST(test_two_operations_in_one_instruction) {
+    enum { SIDES = 8, LANES = 5, ALL = SIDES * SIDES + 5 };
+    static const Op ops[] = {OP_ADD, OP_SUB, OP_MUL, OP_DIV};
+    real x[3 + 2 * LANES];
+    for (int k = 0; k < 3 + 2 * LANES; k++) x[k] = sin(1.7 * k + 0.3);
+    unsetenv("PPL_OPTIMISE");
+    Bench b = bench_new(true);
+    Tape *t = b.t;
+    t->inputs[0] = x;
+    Var in[3], out[ALL], z = tape_input(t, 0, 3, shape1(LANES)), w = tape_input(t, 0, 3 + LANES, shape1(LANES));
+    for (int k = 0; k < 3; k++) in[k] = tape_input(t, 0, k, SHAPE_SCALAR);
+    for (int k = 0; k < SIDES * SIDES; k++) {
+        Var given = op2(t, OP_ADD, in[k % 3], var_number(t, 1 + 0.1 * k)), last = given;
+        for (int j = 0, side = k; j < 2; j++, side /= SIDES) {
+            Var other = in[(k + j + 1) % 3];
+            last = op2(t, ops[side % 4], side % SIDES < 4 ? last : other, side % SIDES < 4 ? other : last);
+        }
+        out[k] = last;
+    }
+    Var e = op1(t, OP_SIN, z), f = op1(t, OP_COS, w), g = op1(t, OP_ABS, z), *sums = out + SIDES * SIDES;
+    sums[0] = op_sum_all(t, op1(t, OP_SQUARE, z));
+    sums[1] = op_sum_all(t, op2(t, OP_MUL, z, w));
+    sums[2] = op_sum_all(t, op2(t, OP_MUL, op1(t, OP_NEG, e), w));
+    sums[3] = op_sum_all(t, op2(t, OP_MUL, w, op1(t, OP_SQRT, g)));
+    sums[4] = op_sum_all(t, op1(t, OP_SQUARE, op2(t, OP_ADD, f, z)));
+    for (int k = 0; k < ALL; k++) { /* together they would become arrays */
+        Program *p = program_new(t, 1, &out[k], NULL);
+        ck_assert_int_eq(program_run(p, &(RunInputs){{x}, 0, 0}), RUN_DONE);
+        ck_assert_msg(*program_output(p, 0) == out[k].value->data[0], "%d: %.17g instead of %.17g", k,
+                      (double)*program_output(p, 0), (double)out[k].value->data[0]);
+        program_free(p);
+    }
+    bench_free(b);
+}
+END_TEST
+
 START_TEST(test_runs_allocate_nothing) {
     Bench b = bench_new(true);
     Tape *t = b.t;
@@ -873,6 +910,7 @@ int main(void) {
     tcase_set_timeout(programs, 60);
     tcase_add_loop_test(programs, test_programs_give_the_same_bits, 0, 16);
     tcase_add_test(programs, test_normals_of_coming_steps);
+    tcase_add_test(programs, test_two_operations_in_one_instruction);
     tcase_add_test(programs, test_runs_allocate_nothing);
     tcase_add_test(programs, test_dead_and_equal_work_is_dropped);
     tcase_add_test(programs, test_guards);
