@@ -35,7 +35,7 @@ typedef struct Deferred {
 struct Arena {
     Chunk *first, *current;
     Deferred *deferred;
-    size_t ndeferred, deferred_capacity;
+    size_t ndeferred, deferred_capacity, asked;
     void (*on_exhausted)(void *self, size_t size);
     void *exhausted_self;
     Arena *parent; /* whose deferred releases hold this one; NULL: none */
@@ -140,6 +140,7 @@ void *arena_alloc(Arena *a, size_t size) {
     if (!k || k->size - k->used < taken) k = arena_grow(a, taken);
     char *p = k->bytes + k->used;
     k->used += taken;
+    a->asked += taken;
     UNPOISON(p, size);
     return memset(p, 0, size);
 }
@@ -219,6 +220,10 @@ void memory_trim(void) {
     malloc_trim(0);
 #endif
 }
+
+size_t arena_asked(const Arena *a) { return a->asked; }
+
+void arena_charge(Arena *a, size_t bytes) { a->asked += bytes; }
 
 size_t arena_used(const Arena *a) {
     size_t total = 0;

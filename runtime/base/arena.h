@@ -42,6 +42,10 @@ void arena_rewind(Arena *a, ArenaMark mark);
 /* What has been freed goes back to the system, as far as the allocator can do that: after work that took much. */
 void memory_trim(void);
 
+/* Bytes asked of it so far, with those elsewhere that it releases and that were told to it: when to make room. */
+size_t arena_asked(const Arena *a);
+void arena_charge(Arena *a, size_t bytes);
+
 /* Bytes in use, for limits and for tests. */
 size_t arena_used(const Arena *a);
 

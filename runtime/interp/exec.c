@@ -3,6 +3,7 @@
 
 #include "interp/cells.h"
 #include "interp/internal.h"
+#include "interp/session.h"
 
 /* Long computation ends at an interrupt; inference has its own polling and keeps what it reached, unless one of its steps
  * has no end and the interrupt is repeated. */
@@ -58,6 +59,8 @@ static Flow exec_for(Interp *in, Frame *f, const Stmt *s, Value *last) {
     }
     LoopTry at_once = {0};
     if (over.kind == VALUE_RANGE && loop_at_once(in, f, s, over.u.range->first, n, &at_once)) return FLOW_NEXT;
+    LoopMemory memory;
+    loop_memory_begin(in, f, &memory);
     for (int64_t k = 0; k < n; k++) {
         Value item, index = value_number((double)(k + 1));
         if (over.kind == VALUE_RANGE) item = value_number((double)(over.u.range->first + k));
@@ -66,7 +69,9 @@ static Flow exec_for(Interp *in, Frame *f, const Stmt *s, Value *last) {
         *slot_of(in, f, ref) = item;
         poll_interrupt(in);
         if (exec_block(in, f, s->u.for_.body, last) == FLOW_RETURN) return FLOW_RETURN;
+        loop_memory_step(in, &memory, last);
     }
+    loop_memory_end(in, &memory);
     loop_done(in, &at_once);
     return FLOW_NEXT;
 }
@@ -82,12 +87,15 @@ void refine_body(Interp *in, Frame *f, const Stmt *s, int64_t step) {
 }
 
 static Flow exec_while(Interp *in, Frame *f, const Stmt *s, Value *last) {
-    for (;;) {
+    LoopMemory memory;
+    for (loop_memory_begin(in, f, &memory);; loop_memory_step(in, &memory, last)) {
         Value c = eval(in, f, s->u.while_.condition);
-        if (!value_to_bool(in, c, s->u.while_.condition->span, "the condition of a `while`")) return FLOW_NEXT;
+        if (!value_to_bool(in, c, s->u.while_.condition->span, "the condition of a `while`")) break;
         poll_interrupt(in);
         if (exec_block(in, f, s->u.while_.body, last) == FLOW_RETURN) return FLOW_RETURN;
     }
+    loop_memory_end(in, &memory);
+    return FLOW_NEXT;
 }
 
 static Flow exec_if(Interp *in, Frame *f, const Stmt *s, Value *last) {

@@ -39,6 +39,7 @@ struct Session {
     Touched *touched; /* globals that the statement at work has looked up; room for every one */
     int *touched_by;  /* per global: the latest statement that did */
     int ntouched, statement, room;
+    bool looping; /* a loop at the top level lets go of what its steps leave behind */
 };
 
 /* -- Builtins -- */
@@ -297,17 +298,63 @@ typedef struct Running {
     Value last;
 } Running;
 
+static void keep_bound(Interp *in, Arena *to) {
+    for (int k = 0; k < in->session->ntouched; k++) {
+        const Touched *t = &in->session->touched[k];
+        Value *now = &in->globals[t->slot];
+        if (memcmp(&t->before, now, sizeof(Value)) != 0) *now = value_keep(in, to, *now);
+    }
+}
+
+enum { LEFT_BEHIND = 64 << 20 };
+
+static void use_fresh_arena(Interp *in, Arena *outer) {
+    in->arena = arena_child(outer);
+    in->tape = tape_new(in->ctx, in->arena, false);
+}
+
+void loop_memory_begin(Interp *in, const Frame *f, LoopMemory *m) {
+    *m = (LoopMemory){.tape = in->tape, .limit = LEFT_BEHIND};
+    if (f || in->handler || in->nplates || in->round || in->session->looping) return;
+    m->outer = in->arena;
+    in->session->looping = true;
+    use_fresh_arena(in, m->outer);
+}
+
+/* Arrays that are being filled are left as they are: carried over they would be taken apart again. */
+static bool is_filling(const Interp *in) {
+    for (int k = 0; k < in->session->ntouched; k++)
+        if (in->globals[in->session->touched[k].slot].kind == VALUE_CELLS) return true;
+    return false;
+}
+
+void loop_memory_step(Interp *in, LoopMemory *m, Value *last) {
+    if (!m->outer || arena_asked(in->arena) < m->limit) return;
+    if (is_filling(in)) {
+        m->limit *= 2;
+        return;
+    }
+    Arena *left = in->arena;
+    use_fresh_arena(in, m->outer);
+    keep_bound(in, in->arena);
+    *last = value_keep(in, in->arena, *last);
+    arena_free(left);
+    m->limit = LEFT_BEHIND + 3 * arena_asked(in->arena);
+}
+
+void loop_memory_end(Interp *in, const LoopMemory *m) {
+    if (!m->outer) return;
+    in->arena = m->outer, in->tape = m->tape;
+    in->session->looping = false;
+}
+
 /* What the statement bound outlives its arena. */
 static void run_statement(void *self) {
     Running *r = self;
     Interp *in = r->in;
     if (r->statement->kind == STMT_DATA) bind_data(in, r->statement);
     else exec(in, NULL, r->statement, &r->last);
-    for (int k = 0; k < in->session->ntouched; k++) {
-        const Touched *t = &in->session->touched[k];
-        Value *now = &in->globals[t->slot];
-        if (memcmp(&t->before, now, sizeof(Value)) != 0) *now = value_keep(in, in->keep, *now);
-    }
+    keep_bound(in, in->keep);
 }
 
 void interp_run_statement(Interp *in, const Stmt *s, Value *result) {
@@ -325,9 +372,12 @@ void interp_run_statement(Interp *in, const Stmt *s, Value *result) {
     in->ctx->span = s->span;
     struct Session *session = in->session;
     session->statement++, session->ntouched = 0;
+    session->looping = false;
+    Arena *arena = in->arena;
     Running r = {in, s, value_nothing()};
     Error caught;
     if (!ctx_protect(in->ctx, run_statement, &r, &caught)) { /* nothing is bound to what the next statement's reset frees */
+        in->arena = arena;
         for (int k = 0; k < session->ntouched; k++) in->globals[session->touched[k].slot] = session->touched[k].before;
         if (caught.kind >= ERROR_ELEMENTWISE) caught.kind = ERROR_PROGRAM; /* nobody could do better */
         ctx_reraise(in->ctx, &caught);

@@ -18,6 +18,17 @@ const BuiltinParams *session_builtin_params(const Interp *in, const Builtin *b);
  * that fails leaves all as it was. */
 Value *session_global(Interp *in, int slot);
 
+/* A loop at the top level, where nothing but globals lives from one step to the next: when its steps have left much behind,
+ * what the globals hold is carried over and the rest let go of. Inside other loops, plates and functions it does nothing. */
+typedef struct LoopMemory {
+    Arena *outer; /* NULL: does nothing */
+    Tape *tape;
+    size_t limit;
+} LoopMemory;
+void loop_memory_begin(Interp *in, const Frame *f, LoopMemory *m);
+void loop_memory_step(Interp *in, LoopMemory *m, Value *last); /* last: also carried over */
+void loop_memory_end(Interp *in, const LoopMemory *m);
+
 /* A warning about a place in the text that runs often. */
 void session_warn_once(Interp *in, Warning which, Span at, const char *hint, const char *format, ...)
     __attribute__((format(printf, 5, 6)));

@@ -124,6 +124,7 @@ Tensor *tensor_new(Ctx *c, Arena *a, Shape shape) {
         t->storage = storage_new(n);
         if (!t->storage) raise_too_large(c, a, shape);
         arena_defer(a, storage_release, t->storage);
+        arena_charge(a, (size_t)n * sizeof(real));
         t->data = t->storage->numbers;
     }
     return t;
@@ -188,6 +189,7 @@ Tensor *tensor_keep(Ctx *c, Arena *a, const Tensor *t) {
         kept = arena_copy(a, t, sizeof *t);
         t->storage->references++;
         arena_defer(a, storage_release, t->storage);
+        arena_charge(a, (size_t)shape_size(t->shape) * sizeof(real));
     } else {
         kept = tensor_new(c, a, t->shape);
         tensor_copy_out(t, kept->data);
