@@ -117,6 +117,7 @@ static void unconstrain_body(void *self) {
     scope_enter(in, &saved, in->arena, in->tape, in->ctx->seed);
     trace_init(&t, in, false, invert_latent, parts);
     trace_push(&t);
+    in->at_once = true; /* as the latents were found */
     interp_run_call(in, p->model, p->span);
     trace_pop(&t);
     scope_leave(in, &saved);

@@ -113,7 +113,7 @@ static bool search_ops(Search *s, Shape whole) {
     for (NodeId id = s->from; id < s->t->nnodes; id++) {
         const Node *node = &s->t->nodes[id];
         if (!s->needed[id - s->from] || s->op[id - s->from] < 0) continue;
-        if (op_class(node->op) != CLASS_EW || !shape_equal(node->value->shape, whole)) return false;
+        if ((op_class(node->op) != CLASS_EW && node->op != OP_STOP_GRADIENT) || !shape_equal(node->value->shape, whole)) return false;
         s->op[id - s->from] = s->body->nops;
         if (!search_add(s, node->op, node->ninputs, node->inputs)) return false;
     }
@@ -193,7 +193,7 @@ static void bind_step(const ScanBody *b, Lane *lanes, real *results, ScanInstr *
             from[k] = k < n && op->in[k] == at_hand ? FROM_LAST : FROM_MEMORY;
         }
         if (from[0] == FROM_LAST) from[1] = FROM_MEMORY;
-        Code quick = code_quick(op->op, false, from);
+        Code quick = code_quick(op->op == OP_STOP_GRADIENT ? OP_COPY : op->op, false, from);
         if (quick == CODE_END || (code_is_vector(op->op) && !lines->quick_lanes)) quick = CODE_ROW;
         code[i].code = (uint16_t)quick;
         code[i].row = lines->rows[op->op].one;

@@ -52,7 +52,7 @@ typedef struct RandomSite {
 } RandomSite;
 
 /* What each step of a recurrence computes. Numbered are first the states, then the operands, then the results of `ops`,
- * elementwise operations in an order in which operands come first. */
+ * elementwise operations (or STOP_GRADIENT) in an order in which operands come first. */
 enum { SCAN_STATES = 8, SCAN_OPERANDS = 32, SCAN_OPS = 96 }; /* at most */
 typedef struct ScanBody {
     int nstates, noperands, nops;
