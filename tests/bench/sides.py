@@ -135,11 +135,14 @@ class Steps(Side):
         return [self.run([self.few])[0][0]['elbo']]
 
     def round(self, seconds):
-        if not self.many: # as many steps as the time allows
-            (a, b), _, _ = self.run([self.few, 3 * self.few])
-            # a start that took long by chance must not make steps seem free
-            step = max((b['seconds'] - a['seconds']) / (2 * self.few), b['seconds'] / (30 * self.few))
-            self.many = self.few + max(2 * self.few if self.few > 10 else 1, int(seconds / step))
+        if not self.many: # enough that the rest of a fit, which takes now longer, now shorter, counts little
+            more, took = 2 * self.few if self.few > 10 else 1, None
+            while took is None or took < seconds / 2:
+                if took is not None:
+                    more = int(more * min(10, max(2, seconds / max(took, 1e-9))))
+                (a, b), _, _ = self.run([self.few, self.few + more])
+                took = min(b['seconds'] - a['seconds'], b['seconds'] / 2)
+            self.many = self.few + more
             self.memory = self.run([self.many])[2] # of one fit: a program keeps both, with their draws
         (a, b), threads, _ = self.run([self.few, self.many])
         self.seconds.append((b['seconds'] - a['seconds']) / (self.many - self.few) / self.unit)
