@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Data that stay in their file: the peak of the process is far below the size of the data, whatever the format. Memory is
-constant over epochs."""
+constant over epochs, and over the steps of loops at the top level."""
 import array, gzip, json, os, random, resource, struct, subprocess, tempfile
 
 from programs import PPL, check, finish
@@ -115,5 +115,28 @@ def constant_memory():
         check('2 and 20 epochs take the same memory', peaks[1] < peaks[0] + 2, peaks)
 
 
-streams(), constant_memory()
+LOOPS = '''x = [0]
+k = 0
+f = v -> v
+for i in 1..8000 {
+    x = concat(x, [i])
+    if i % 1000 == 0 { k = i; f = v -> v + k }
+    for j in 1..2 { z = rep(j, 3000) }
+}
+t = zeros(5000)
+n = 0
+while n < 8000 { n = n + 1;  t = t + rep(n, 5000) }
+print(sum(x), f(1), sum(z), t[1])
+'''
+
+
+def constant_in_loops():
+    """600 MB pass; what the globals hold is carried over."""
+    with tempfile.TemporaryDirectory() as folder:
+        _, prints, _, peak = run(folder, LOOPS)
+        check('what the globals hold stays', prints == ['32004000 8001 6000 32004000'], prints)
+        check('what the steps of a loop leave behind goes', peak < 160, peak)
+
+
+streams(), constant_memory(), constant_in_loops()
 finish()
