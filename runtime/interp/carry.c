@@ -177,6 +177,8 @@ static void compute(Carry *c, bool recording) {
         n++;
     }
     if (n == 0) return;
+    int64_t steps = c->r->axis->size; /* arrays longer than the loop are quicker one after the other */
+    if (shape_size(whole) > steps * steps) refuse(c, "each of them computes more numbers than there are steps");
     const ScanBody *body = scan_find(c->t, c->from, whole, n, states, next, in + n);
     if (!body) refuse(c, "what steps leave to the next ones is not computed number by number");
     for (int k = 0; k < n; k++) in[k] = first_state(c, open[k], c->naxes - 1);

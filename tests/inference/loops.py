@@ -171,6 +171,7 @@ CARRIED = {
     "a choice": "s = a;  for t in {steps} { if s > 1 { s = 0.5 * s } else { s = s + b };  y[t] ~ Normal(c, s) }",
     "in a plate": """plate d in 1..3 { k[d] ~ Normal(0, 1);  l = b
         for t in {steps} { l = tanh(k[d] + a * l + c * w[d, t - 1]);  w[d, t] ~ Normal(l, 1) } }""",
+    "in a plate longer than the loop": "plate d in 1..30 { l = b;  for t in {steps} { l = l + a * y[t - 1] / d };  factor(-(l - c)^2) }",
     "a plate inside": "l = b;  for t in {steps} { l = tanh(a * l + c);  plate d in 1..3 { e[t, d] ~ Normal(l, 1) } }",
     "an array": "l = [a, b];  for t in {steps} { l = 0.5 * l + y[t - 1];  y[t] ~ Normal(sum(l), 1) }",
     "a name of before": "f = 3;  for t in {steps} { f = b * y[t - 1];  y[t] ~ Normal(f, 1) };  factor(f)",
