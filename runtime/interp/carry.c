@@ -132,6 +132,7 @@ static bool learn(Carry *c, Carried *x, const bool *depends) {
     }
     if (!is_number(c->in, x->after, c->r->s->span))
         refuse(c, "steps leave something else than numbers to the next ones");
+    if (has_enum_axis(x->after)) refuse(c, "steps leave summed values to the next ones");
     NodeId id = x->after.kind == VALUE_ARRAY ? x->after.u.array->var.node : NODE_NONE;
     if (id < c->from || !depends[id - c->from]) {
         x->known = true;

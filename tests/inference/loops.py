@@ -186,6 +186,8 @@ CARRIED = {
     "elements of data": "v[1] = 1;  for t in {steps} { v[t] = y[t - 1] * a;  y[t] ~ Normal(v[t] + v[t - 1], 1) };  factor(c * v[2])",
     "elements of some steps": "v[1] = a;  for t in {steps} { if t < 6 { v[t] = 0.5 * v[t - 1] } else { v[t] = v[t - 1] + 1 };  y[t] ~ Normal(c * v[t], 1) }",
     "rows": "v[1, 1] = a;  v[1, 2] = b;  for t in {steps} { v[t, 1] = 0.5 * v[t - 1, 1];  v[t, 2] = v[t - 1, 1];  y[t] ~ Normal(v[t, 2], 1) }",
+    "a summed number": "z[1] ~ Bernoulli(b);  f = z[1];  for t in {steps} { z[t] ~ Bernoulli([0.2, 0.7][f + 1]);  y[t] ~ Normal(a * z[t] + c, 1);  f = z[t] }",
+    "a summed number, first known": "z[1] ~ Bernoulli(b);  f = 0;  for t in {steps} { z[t] ~ Bernoulli([0.2, 0.7][f + 1]);  y[t] ~ Normal(a * z[t] + c, 1);  f = z[t] }",
     "a count": "n = 0;  for t in {steps} { n = n + 1;  y[t] ~ Normal(a * n, 1) };  factor(-n * b)",
 }
 
