@@ -350,7 +350,7 @@ const Builtin builtins_math[] = {
     {"cumprod", "(x, dim = )", call_cumprod, "running products along the last dimension, or `dim`", 0},
     {"softmax", "(x, dim = )", call_softmax, "exp(x) / sum(exp(x)) along the last dimension, or `dim`", 0},
     {"log_softmax", "(x, dim = )", call_log_softmax, "log of softmax, without overflow" ALONG, 0},
-    {"sort", "(x, dim = , descending = )", call_sort, 
+    {"sort", "(x, dim = , descending = )", call_sort,
      "elements in ascending order along the last dimension, or `dim`; descending = true: the largest first", 0},
     {"order", "(x, dim = , descending = )", call_order,
      "places of the elements in ascending order: x[order(x)] is sorted; dim: along this dimension, the last by "

@@ -108,7 +108,7 @@ static Value call_scatter_rows(Interp *in, const Args *args) {
 
 const Builtin builtins_nets[] = {
     {"layer", "(k, f)", call_layer, "f(), with parameters of its own for each k: layer(k, () -> dense(x, 20))", 0},
-    {"lift", "(f, prior)", builtin_lift, 
+    {"lift", "(f, prior)", builtin_lift,
      "g ~ lift(f, Normal(0, 1)): the net f, its parameters as random variables from `prior` (Neal 1996)", 0},
     {"_over_elements", "(x)", call_over_elements, "the mean over the elements of the innermost plate", 0},
     {"_running_mean", "(name, f, start, share)", call_running_mean,
