@@ -335,8 +335,7 @@ void latents_check_shape(Interp *in, const LatentSite *site, const Site *s) {
               shape_text(in->arena, site->event));
 }
 
-/* The axes of a site's stretch of the point. */
-static int point_axes(const PointRun *p, const LatentSite *site, const Axis **axes) {
+int point_axes(const PointRun *p, const LatentSite *site, const Axis **axes) {
     int n = 0;
     if (!p->taped && p->point.naxes) axes[n++] = p->particles;
     for (int i = 0; i < site->naxes; i++) axes[n++] = site->axes[i];

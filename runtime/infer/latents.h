@@ -93,8 +93,9 @@ bool latents_peek(PointRun *p, Interp *in, Peek *peek);
 int latents_find_step(const Latents *l, const char *name, const Index *index, int nindex, int64_t *step, int *place);
 /* That step alone, in place of `site`: as the site would be if the loop were not joined, with the axes of the address. */
 LatentSite latents_step(const LatentSite *site, int place, const Index *index);
-/* The site's stretch of the point, [particles, free...]. */
+/* The site's stretch of the point, [particles, free...], and its axes. */
 Var point_site(PointRun *p, Interp *in, int k);
+int point_axes(const PointRun *p, const LatentSite *site, const Axis **axes);
 
 void latents_reindex(Latents *l); /* the table of places anew */
 /* The place of an address, or -1. */

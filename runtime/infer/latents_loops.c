@@ -124,9 +124,7 @@ bool latents_peek(PointRun *p, Interp *in, Peek *peek) {
     const LatentSite *site = k < 0 ? NULL : &p->l->list[k];
     if (!site || !site->plain || site->noncentred || site->local || axes_find(site->naxes, site->axes, peek->loop) < 0) return false;
     const Axis *axes[MAX_AXES];
-    int naxes = 0;
-    if (!p->taped && p->point.naxes) axes[naxes++] = p->particles;
-    for (int i = 0; i < site->naxes; i++) axes[naxes++] = site->axes[i];
+    int naxes = point_axes(p, site, axes);
     Constraint c = {.kind = site->kind, .low = var_number(in->tape, 0)};
     peek->value = value_var(in, constraint_forward(in->tape, &c, point_site(p, in, k), NULL), naxes, axes);
     return true;
