@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "interp/array.h"
+#include "interp/effects.h"
 
 enum { MOST_MEETING = 64 };
 
@@ -213,8 +214,7 @@ static void eliminate_one(Work *w, Op op, int var, double cost) {
 /* -- Chains -- */
 
 static _Noreturn void refuse_chain(Work *w, const Chain *c) {
-    w->in->split = c->loop;
-    ctx_raise(w->in->ctx, ERROR_ELEMENTWISE, w->at, NULL, "the steps of the loop over `%s` are summed out one by one", c->loop->name);
+    loop_split(w->in, c->loop, w->at, "its variables are summed out one by one");
 }
 
 static int variable_of(const Axis *axis) { return axis->order - FIRST_ENUM_ORDER; }

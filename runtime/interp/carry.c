@@ -40,8 +40,7 @@ struct Carry {
 };
 
 static _Noreturn void refuse(Carry *c, const char *why) {
-    c->in->split = c->r->axis;
-    ctx_raise(c->in->ctx, ERROR_ELEMENTWISE, c->r->s->span, NULL, "the loop over `%s` runs step by step: %s", c->r->axis->name, why);
+    loop_split(c->in, c->r->axis, c->r->s->span, why);
 }
 
 static bool is_number(Interp *in, Value v, Span at) {

@@ -22,12 +22,6 @@ static Value element_at(Interp *in, Value v, Index index, Span at) {
     return array_index(in, v, 1, &i, &at, at);
 }
 
-/* Elements that belong to a loop at once, of which each has a summed variable of its own, cannot be told apart. */
-static _Noreturn void split_loop(Interp *in, const Axis *loop, Span at) {
-    in->split = loop;
-    ctx_raise(in->ctx, ERROR_ELEMENTWISE, at, NULL, "the steps of the loop over `%s` are read one by one", loop->name);
-}
-
 /* Elements one after the other, or false: they differ in shape. */
 static bool join(Interp *in, Value first, Value rest, Value *out, Span at) {
     if (!value_is_numeric(first)) return false;
@@ -49,7 +43,7 @@ Value cells_from_steps(Interp *in, int n, const Value *head, Value steps, const 
     Value part = {VALUE_RANGE, .u.range = some}, rest = array_axis_to_event(in, steps, loop), all;
     if (count < loop->size) rest = array_index(in, rest, 1, &part, &at, at);
     if (n == 0) return rest;
-    if (!join(in, array_from_items(in, n, head, at), rest, &all, at)) split_loop(in, loop, at);
+    if (!join(in, array_from_items(in, n, head, at), rest, &all, at)) loop_split(in, loop, at, "the elements before it have another shape");
     return all;
 }
 
@@ -249,7 +243,7 @@ static void split_reader(Interp *in, const Cells *c, Span at) {
 
 static Value left_steps(Interp *in, const Cells *c, Span at) {
     Value v = c->steps.kind == VALUE_CELLS ? cells_whole(in, c->steps.u.cells, at) : c->steps;
-    if (!value_is_numeric(v)) split_loop(in, c->loop, at);
+    if (!value_is_numeric(v)) loop_split(in, c->loop, at, "what its steps set is no array");
     return v;
 }
 
@@ -288,7 +282,7 @@ Value cells_whole(Interp *in, Cells *c, Span at) {
     if (c->loop && axes_find(in->nplates, in->plates, c->loop) >= 0)
         loop_refuse(in, at, "the whole is read while it is being filled");
     if (c->loop) {
-        if (is_summed_within(c->steps, c->loop)) split_loop(in, c->loop, at);
+        if (is_summed_within(c->steps, c->loop)) loop_split(in, c->loop, at, "each step has a summed variable of its own");
         if (c->whole.kind != VALUE_NONE) return c->whole;
         return c->whole = cells_from_steps(in, c->n, c->items, left_steps(in, c, at), c->loop, c->loop->size, at);
     }

@@ -94,6 +94,8 @@ void effects_pop(Interp *in, Handler *h);
 void effect_sample(Interp *in, Handler *h, Site *site); /* h may be NULL: the bottom */
 /* Where a loop runs at once: raises, so that it runs step by step. Elsewhere: nothing. */
 void loop_refuse(Interp *in, Span at, const char *why);
+/* Raises, so that this loop runs step by step. */
+_Noreturn void loop_split(Interp *in, const Axis *loop, Span at, const char *why);
 bool effect_peek(Interp *in, Handler *h, Peek *peek);
 void effect_factor(Interp *in, Handler *h, Value log_density, Span at);
 void effect_param(Interp *in, Handler *h, ParamSite *site);

@@ -148,12 +148,14 @@ void loop_done(Interp *in, const LoopTry *t) {
         if (h->looped) h->looped(h, in, t->axis, t->handlers[k]);
 }
 
+_Noreturn void loop_split(Interp *in, const Axis *loop, Span at, const char *why) {
+    in->split = loop;
+    ctx_raise(in->ctx, ERROR_ELEMENTWISE, at, NULL, "the loop over `%s` runs step by step: %s", loop->name, why);
+}
+
 void loop_refuse(Interp *in, Span at, const char *why) {
     for (int k = in->nplates - 1; k >= 0; k--)
-        if (in->plates[k]->kind == AXIS_LOOP) {
-            in->split = in->plates[k];
-            ctx_raise(in->ctx, ERROR_ELEMENTWISE, at, NULL, "the loop over `%s` runs step by step: %s", in->split->name, why);
-        }
+        if (in->plates[k]->kind == AXIS_LOOP) loop_split(in, in->plates[k], at, why);
 }
 
 /* -- Reading earlier steps -- */
