@@ -630,7 +630,7 @@ double program_flops(const Program *p) {
 
 const Plan *program_plan(const Program *p) { return &p->plan; }
 
-bool program_run_openly(Program *p, const Unit *u, Arena *room, LookFn *look, void *self) {
+static bool run_unit_openly(Program *p, const Unit *u, Arena *room, LookFn *look, void *self) {
     Plan *plan = &p->plan;
     for (int v = 0; v < plan->nvalues && u->count > 1; v++) {
         Tensor *t = plan->values[v].tensor;
@@ -652,4 +652,13 @@ bool program_run_openly(Program *p, const Unit *u, Arena *room, LookFn *look, vo
     }
     *p = kept;
     return done;
+}
+
+void program_run_openly(Program *p, LookFn *look, void *self) {
+    bool done = true;
+    for (int u = 0; u < p->plan.nunits && done; u++) {
+        Arena *room = arena_new();
+        done = run_unit_openly(p, &p->plan.units[u], room, look, self);
+        arena_free(room);
+    }
 }

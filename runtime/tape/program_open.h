@@ -7,9 +7,9 @@
 
 const Plan *program_plan(const Program *p);
 
-/* Runs the steps of a unit one by one, so that there is something to look at: blocks, and what another step takes on its
- * way, get arrays in `room`. Calls look after each; false: a step could not be done, or look said stop. */
+/* Runs all steps one by one, so that there is something to look at: while a unit runs, its blocks, and what another step
+ * takes on its way, have arrays. Calls look after each step; ends where a step cannot be done, or look says false. */
 typedef bool LookFn(void *self, int step);
-bool program_run_openly(Program *p, const Unit *u, Arena *room, LookFn *look, void *self);
+void program_run_openly(Program *p, LookFn *look, void *self);
 
 #endif

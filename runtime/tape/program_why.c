@@ -5,11 +5,14 @@
 
 #include "tape/program_open.h"
 
-static bool is_finite(const Tensor *t) {
-    for (int64_t i = 0, n = shape_size(t->shape); i < n; i++)
-        if (!isfinite(tensor_item(t, i))) return false;
-    return true;
+/* The first element that is not finite; the number of elements: all are. */
+static int64_t first_nonfinite(const Tensor *t) {
+    int64_t i = 0, n = shape_size(t->shape);
+    while (i < n && isfinite(tensor_item(t, i))) i++;
+    return i;
 }
+
+static bool is_finite(const Tensor *t) { return first_nonfinite(t) == shape_size(t->shape); }
 
 static const Tensor *value_tensor(const Program *p, int v) { return program_plan(p)->values[v].tensor; }
 
@@ -53,12 +56,7 @@ static int find_culprit(Program *p, Arena *a) {
     const Plan *plan = program_plan(p);
     int n = plan->nsteps;
     Search search = {.p = p, .a = a, .bad = ARENA_ARRAY(a, bool, n), .blamed = ARENA_ARRAY(a, bool *, n)};
-    bool done = true;
-    for (int u = 0; u < plan->nunits && done; u++) {
-        Arena *room = arena_new();
-        done = program_run_openly(p, &plan->units[u], room, note_step, &search);
-        arena_free(room);
-    }
+    program_run_openly(p, note_step, &search);
     bool *marked = ARENA_ARRAY(a, bool, n);
     for (int k = 0; k < plan->noutputs; k++) {
         int step = plan->values[plan->values[plan->outputs[k]].base].step;
@@ -76,14 +74,12 @@ static int find_culprit(Program *p, Arena *a) {
     return first;
 }
 
-static const char *number_text(Arena *a, real x) {
-    return x != x ? "nan" : arena_printf(a, "%.6g", x);
-} /* never "-nan" */
+/* Never "-nan". */
+static const char *number_text(Arena *a, real x) { return x != x ? "nan" : arena_printf(a, "%.6g", x); }
 
 static const char *describe_elementwise(const Program *p, Arena *a, const Step *s) {
     const Tensor *out = value_tensor(p, s->out);
-    int64_t i = 0;
-    while (isfinite(tensor_item(out, i))) i++;
+    int64_t i = first_nonfinite(out);
     char *text = arena_printf(a, "%s of", op_info(s->op)->name);
     for (int k = 0; k < s->n; k++)
         text = arena_printf(a, "%s%s %s", text,
@@ -99,14 +95,12 @@ static const char *describe_elementwise(const Program *p, Arena *a, const Step *
 
 static const char *describe_array(const Program *p, Arena *a, const Step *s) {
     const Tensor *out = value_tensor(p, s->out);
-    int64_t i = 0;
-    while (isfinite(tensor_item(out, i))) i++;
     char *text = arena_printf(a, "%s", op_info(s->op)->name);
     for (int k = 0; k < s->n; k++)
         text = arena_printf(a, "%s%s %s array of shape %s", text, k == 0 ? " of" : " and",
                             is_finite(value_tensor(p, s->in[k])) ? "a finite" : "a non-finite",
                             shape_text(a, value_tensor(p, s->in[k])->shape));
-    return arena_printf(a, "%s gives %s", text, number_text(a, tensor_item(out, i)));
+    return arena_printf(a, "%s gives %s", text, number_text(a, tensor_item(out, first_nonfinite(out))));
 }
 
 typedef struct Description {
@@ -125,16 +119,10 @@ static bool describe_step(void *self, int step) {
 }
 
 const char *program_first_nonfinite(Program *p, Arena *a, Span *at) {
-    const Plan *plan = program_plan(p);
     int culprit = find_culprit(p, a);
     if (culprit < 0) return NULL;
     Description d = {p, a, culprit, NULL};
-    bool done = true;
-    for (int u = 0; u < plan->nunits && done; u++) {
-        Arena *room = arena_new();
-        done = program_run_openly(p, &plan->units[u], room, describe_step, &d);
-        arena_free(room);
-    }
-    *at = plan->steps[culprit].span;
+    program_run_openly(p, describe_step, &d);
+    *at = program_plan(p)->steps[culprit].span;
     return d.text;
 }
