@@ -138,6 +138,20 @@ static void draw_again(Trace *t, Interp *in, Site *s, Entry *e) {
     if (t->score) e->log_density = value_given(in, dist_logpdf(in, s->dist, s->value, false, s->span), e->log_density, s->span);
 }
 
+Entry entry_of(const Site *s) {
+    Entry e = {.kind = ENTRY_SAMPLE,
+               .name = s->name,
+               .nindex = s->nindex,
+               .dist = s->dist,
+               .value = value_none(),
+               .log_density = value_none(),
+               .log_score = value_none(),
+               .span = s->span,
+               .value_span = s->value_span};
+    memcpy(e.index, s->index, sizeof(Index) * (size_t)s->nindex);
+    return e;
+}
+
 static void trace_sample(Handler *h, Interp *in, Site *s) {
     Trace *t = (Trace *)h;
     Entry *twin = is_anonymous(s->name) ? NULL : (Entry *)trace_find(t, s->name, s->index, s->nindex);
@@ -146,15 +160,7 @@ static void trace_sample(Handler *h, Interp *in, Site *s) {
         (t->again ? t->again : draw_again)(t, in, s, twin);
         return;
     }
-    Entry e = {.kind = ENTRY_SAMPLE,
-               .name = s->name,
-               .nindex = s->nindex,
-               .dist = s->dist,
-               .span = s->span,
-               .value_span = s->value_span,
-               .log_density = value_none(),
-               .log_score = value_none()};
-    memcpy(e.index, s->index, sizeof(Index) * (size_t)s->nindex);
+    Entry e = entry_of(s);
     if (s->partly) {
         if (!t->partly || !t->partly(t, in, s, &e)) return;
         s->partly = s->observed = false;

@@ -56,6 +56,8 @@ void trace_init(Trace *t, Interp *in, bool score, TracePolicy latent, void *self
 void trace_push(Trace *t);
 void trace_pop(Trace *t);
 
+/* The site as an entry, without a value or densities yet. */
+Entry entry_of(const Site *s);
 /* One more, at the end; it may move with the next. */
 Entry *trace_add(Trace *t, const Entry *e);
 /* The entry at exactly this address, NULL: none. Observations without a name (observe e ~ D) are never found. */

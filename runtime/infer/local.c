@@ -1,6 +1,5 @@
 #include "infer/local.h"
 
-#include <math.h>
 #include <string.h>
 
 #include "interp/array.h"
@@ -38,19 +37,12 @@ static Value element_param(Pass *p, Interp *in, const LatentSite *site, const ch
                            const real *init, int nplates, const Axis *const *plates) {
     ParamSite one = {.name = arena_printf(in->arena, "%s.%s.%s", p->pair->guide_name, site->name, name),
                      .kind = kind,
-                     .low = -INFINITY,
-                     .high = INFINITY,
                      .shape = site->free_event,
                      .init = value_tensor(in, tensor_borrow(in->arena, site->free_event, (real *)init)),
                      .naxes = nplates,
-                     .value = value_none(),
                      .span = p->pair->span};
     memcpy(one.axes, plates, sizeof *plates * (size_t)nplates);
-    bool in_model = p->reader.in_model;
-    p->reader.in_model = false;
-    effect_param(in, &p->reader.handler, &one);
-    p->reader.in_model = in_model;
-    return one.value;
+    return pass_guide_param(p, in, &one);
 }
 
 static Value draw(Pass *p, Interp *in, const LatentSite *site, const Site *s, int nplates, const Axis *const *plates) {

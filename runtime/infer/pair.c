@@ -128,6 +128,16 @@ static void refuse_discrete(const Pair *pair, Interp *in, const Site *s) {
                   "`%s` is discrete and cannot be summed out: %s", address_text(in, s->name, s->index, s->nindex), excluded->why);
 }
 
+Value pass_guide_param(Pass *p, Interp *in, ParamSite *site) {
+    ParamReader *r = &p->reader;
+    bool in_model = r->in_model, constant = r->constant;
+    site->low = -INFINITY, site->high = INFINITY;
+    r->in_model = r->constant = false;
+    effect_param(in, &r->handler, site);
+    r->in_model = in_model, r->constant = constant;
+    return site->value;
+}
+
 static void answer_automatic(Pass *p, Interp *in, Site *s, Entry *e) {
     int k = latents_find(p->pair->latents, s->name, s->index, s->nindex);
     if (k >= 0 && p->pair->latents->list[k].local)

@@ -76,6 +76,9 @@ void pass_run(Pass *p, Pair *pair, Interp *in, const Axis *particles, PassMode m
 void pass_run_nested(Pass *p, Pass *outer, Interp *in, const Refined *given, int ngiven, bool same_tape);
 /* The same with the automatic part's point given. */
 void pass_run_at_point(Pass *p, Pair *pair, Interp *in, PassMode mode);
+/* A parameter of the automatic part, real or positive, met while the model runs: its value; it is the guide's all the same.
+ * Bounds and the answer are filled in. */
+Value pass_guide_param(Pass *p, Interp *in, ParamSite *site);
 /* After PASS_MARKED: the summed variables' entries in p->model get their probabilities as values, [indices..., values].
  */
 void pass_probabilities(Pass *p, Interp *in);

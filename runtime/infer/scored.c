@@ -1,8 +1,5 @@
 #include "infer/scored.h"
 
-#include <math.h>
-#include <string.h>
-
 #include "interp/array.h"
 
 bool scored_costly(const Pair *pair, const char *name) {
@@ -21,19 +18,12 @@ static const char *param_name(Interp *in, const Site *s) {
 static Value logits_of(Pass *p, Interp *in, const Site *s, int64_t K) {
     ParamSite one = {.name = param_name(in, s),
                      .kind = TYPE_REAL,
-                     .low = -INFINITY,
-                     .high = INFINITY,
                      .shape = shape1(K),
                      .init = value_tensor(in, tensor_zeros(in->ctx, in->arena, shape1(K))),
-                     .value = value_none(),
                      .span = s->span};
     for (int k = 0; k < in->nplates; k++)
         if (in->plates[k]->kind == AXIS_PLATE) one.axes[one.naxes++] = in->plates[k];
-    bool in_model = p->reader.in_model, constant = p->reader.constant;
-    p->reader.in_model = p->reader.constant = false;
-    effect_param(in, &p->reader.handler, &one);
-    p->reader.in_model = in_model, p->reader.constant = constant;
-    return one.value;
+    return pass_guide_param(p, in, &one);
 }
 
 bool scored_answer(Pass *p, Interp *in, Site *s, Entry *e) {
@@ -44,16 +34,8 @@ bool scored_answer(Pass *p, Interp *in, Site *s, Entry *e) {
     Value q = interp_call(in, interp_lookup(in, "_Values"), 2, args, s->span);
     Site *drawn = arena_copy(in->arena, s, sizeof *s);
     drawn->dist = q.u.dist;
-    Entry g = {.kind = ENTRY_SAMPLE,
-               .name = s->name,
-               .nindex = s->nindex,
-               .branch = in->given.kind != VALUE_NONE,
-               .dist = q.u.dist,
-               .log_density = value_none(),
-               .log_score = value_none(),
-               .span = s->span,
-               .value_span = s->value_span};
-    memcpy(g.index, s->index, sizeof(Index) * (size_t)s->nindex);
+    Entry g = entry_of(drawn);
+    g.branch = in->given.kind != VALUE_NONE;
     guide_latent(&p->guide, in, drawn, &g);
     s->value = g.value = drawn->value;
     trace_add(&p->guide, &g);
