@@ -21,35 +21,12 @@ static Tensor part_of(const Tensor *t, int dim, int64_t start, int64_t count, in
     return part;
 }
 
-/* A stretch with zeros before and behind it. */
-static bool pad_stretch(const KernelCall *call) {
-    const Tensor *in = call->in[0], *out = call->out;
-    int64_t inner = 1, n = shape_size(in->shape), start = call->attr->start, size = shape_size(out->shape);
-    if (call->attr->step != 1 || n == 0 || !tensor_is_dense(in)) return false;
-    for (int d = 0; d < out->shape.rank; d++) {
-        if (d < call->attr->dim && out->shape.dim[d] != 1) return false;
-        if (d > call->attr->dim) inner *= out->shape.dim[d];
-    }
-    start *= inner;
-    memset(out->data, 0, (size_t)start * sizeof(real));
-    memcpy(out->data + start, in->data, (size_t)n * sizeof(real));
-    memset(out->data + start + n, 0, (size_t)(size - start - n) * sizeof(real));
-    return true;
-}
-
 bool kernel_pad(const KernelCall *call) {
-    if (pad_stretch(call)) return true;
     const OpAttr *a = call->attr;
     fill_zero(call->out);
     Tensor part = part_of(call->out, a->dim, a->start, call->in[0]->shape.dim[a->dim], a->step);
     tensor_assign(&part, call->in[0]);
     return true;
-}
-
-static int64_t count_of(const Tensor *t) {
-    int64_t n = 1;
-    for (int d = 0; d < t->shape.rank; d++) n *= t->shape.dim[d];
-    return n;
 }
 
 /* Whole arrays one behind the other; some may be there already. */
@@ -59,7 +36,7 @@ static bool concat_stretches(const KernelCall *call) {
     real *to = call->out->data;
     for (int k = 0; k < call->n; k++) {
         const Tensor *part = call->in[k];
-        int64_t n = count_of(part);
+        int64_t n = shape_size(part->shape);
         if (n == 1)
             *to = *part->data;
         else if (part->data != to && tensor_is_dense(part))
