@@ -11,6 +11,7 @@ enum { WHY_SIZE = 160 };
 typedef struct KernelEnv {
     uint32_t step, particle;
     struct Team *team; /* for work that is large enough; NULL: one thread */
+    void *room;        /* kernel_room bytes, for the call at work alone */
 } KernelEnv;
 
 typedef struct KernelCall {
@@ -30,6 +31,8 @@ struct NormalsAhead *normals_ahead_new(const KernelCall *call, Arena *a);
 
 /* False: it cannot be done (index outside, not positive definite). Allocates nothing. */
 typedef bool KernelFn(const KernelCall *call);
+/* Bytes of KernelEnv.room that the kernel works in, for operands of these shapes. */
+size_t kernel_room(Op op, const Tensor *const *in, const OpAttr *attr);
 
 typedef enum OpClass { CLASS_SOURCE, CLASS_EW, CLASS_EWV = CLASS_EW, CLASS_VIEW, CLASS_CALL, CLASS_REDUCE = CLASS_CALL, CLASS_RANDOM } OpClass;
 

@@ -68,8 +68,8 @@ bool kernel_reduce(const KernelCall *call) {
 
 /* -- Along one dimension: lines to lines -- */
 
-static void line_cumsum(int64_t n, real *out, int64_t so, const real *x, int64_t sx, void *scratch) {
-    (void)scratch;
+static void line_cumsum(int64_t n, real *out, int64_t so, const real *x, int64_t sx, void *room) {
+    (void)room;
     double s = 0;
     for (int64_t i = 0; i < n; i++) out[i * so] = s += x[i * sx];
 }
@@ -80,7 +80,7 @@ typedef struct Ranked {
     int64_t at;
 } Ranked;
 
-enum { SHORT_RUN = 16, FEW_RANKED = 512 }; /* few: on the stack */
+enum { SHORT_RUN = 16 };
 
 static void sort_run(Ranked *r, int64_t n) {
     for (int64_t i = 1; i < n; i++) {
@@ -103,9 +103,9 @@ static void merge_runs(Ranked *to, const Ranked *a, const Ranked *middle, const 
     while (b < end) *to++ = *b++;
 }
 
-/* Merge sort, which keeps the order of equal numbers and reads memory in order. NaN comes last. `scratch` has room for 2 n. */
-static void line_argsort(int64_t n, real *out, int64_t so, const real *x, int64_t sx, void *scratch) {
-    Ranked *from = scratch, *to = from + n;
+/* Merge sort, which keeps the order of equal numbers and reads memory in order. NaN comes last. `room` is for 2 n. */
+static void line_argsort(int64_t n, real *out, int64_t so, const real *x, int64_t sx, void *room) {
+    Ranked *from = room, *to = from + n;
     int64_t m = 0, nans = 0;
     for (int64_t i = 0; i < n; i++) {
         real v = x[i * sx];
@@ -125,16 +125,16 @@ static void line_argsort(int64_t n, real *out, int64_t so, const real *x, int64_
     for (int64_t i = 0; i < m; i++) out[i * so] = (real)from[i].at;
 }
 
-typedef void AlongFn(int64_t n, real *out, int64_t so, const real *x, int64_t sx, void *scratch);
+typedef void AlongFn(int64_t n, real *out, int64_t so, const real *x, int64_t sx, void *room);
 
-static void for_each_line(const KernelCall *call, AlongFn *line, void *scratch) {
+static void for_each_line(const KernelCall *call, AlongFn *line) {
     const Tensor *in = call->in[0], *out = call->out;
     int dim = call->attr->dim, rank = in->shape.rank;
     int64_t n = in->shape.dim[dim], index[MAX_RANK] = {0}, lines = n ? shape_size(in->shape) / n : 0;
     const real *p = in->data;
     real *q = out->data;
     for (; lines > 0; lines--) {
-        line(n, q, out->stride[dim], p, in->stride[dim], scratch);
+        line(n, q, out->stride[dim], p, in->stride[dim], call->env->room);
         for (int d = rank - 1; d >= 0; d--) {
             if (d == dim) continue;
             p += in->stride[d];
@@ -148,15 +148,15 @@ static void for_each_line(const KernelCall *call, AlongFn *line, void *scratch) 
 }
 
 bool kernel_cumsum(const KernelCall *call) {
-    for_each_line(call, line_cumsum, NULL);
+    for_each_line(call, line_cumsum);
     return true;
 }
 
 bool kernel_argsort(const KernelCall *call) {
-    Ranked few[2 * FEW_RANKED];
-    int64_t n = call->in[0]->shape.dim[call->attr->dim];
-    Arena *scratch = n > FEW_RANKED ? arena_new() : NULL;
-    for_each_line(call, line_argsort, scratch ? ARENA_ARRAY(scratch, Ranked, 2 * n) : few);
-    arena_free(scratch);
+    for_each_line(call, line_argsort);
     return true;
+}
+
+size_t kernel_room(Op op, const Tensor *const *in, const OpAttr *attr) {
+    return op == OP_ARGSORT ? 2 * sizeof(Ranked) * (size_t)in[0]->shape.dim[attr->dim] : 0;
 }

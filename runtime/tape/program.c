@@ -516,6 +516,18 @@ static void emit_units(Program *p) {
     }
 }
 
+/* What the kernel that wants most works in. */
+static size_t most_room(const Plan *plan) {
+    size_t most = 0;
+    for (int s = 0; s < plan->nsteps; s++) {
+        const Step *step = &plan->steps[s];
+        const Tensor *in[1] = {step->n ? plan->values[step->in[0]].tensor : NULL};
+        size_t room = kernel_room(step->op, in, step->attr);
+        if (room > most) most = room;
+    }
+    return (most + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+}
+
 Program *program_new(Tape *t, int n, const Var *outputs, real *const *place) {
     return program_new_last(t, n, outputs, place, NULL);
 }
@@ -527,14 +539,15 @@ Program *program_new_last(Tape *t, int n, const Var *outputs, real *const *place
     *p = (Program){.arena = arena, .plan = {.ctx = ctx, .arena = arena}};
     p->env.team = ctx->team;
     plan_tape(p, t, n, outputs, place, spent);
-    size_t bytes = p->plan.bytes + ALIGNMENT;
+    size_t arrays = p->plan.bytes + ALIGNMENT, bytes = arrays + most_room(&p->plan);
     p->buffer = aligned_alloc(ALIGNMENT, bytes);
     if (!p->buffer) {
         arena_free(arena);
         ctx_raise_here(ctx, ERROR_PROGRAM, "a program of %.3g MB of arrays is more than there is room for",
                        (double)bytes / 1e6);
     }
-    memset(p->buffer, 0, bytes);
+    memset(p->buffer, 0, arrays);
+    p->env.room = p->buffer + arrays;
     p->instrs = ARENA_ARRAY(arena, Instr, p->plan.nunits + 1); /* 0 is CODE_END */
     p->code_run = lines_here()->code_run;
     p->quick = optimise_enabled();

@@ -304,10 +304,14 @@ static Tensor *compute_call(Tape *t, const Operands *o, Shape shape) {
         if (copy) in[k] = tensor_dense(t->ctx, t->arena, in[k]);
     }
     char why[WHY_SIZE] = "it could not be computed";
-    KernelEnv env = {t->step, t->particle, t->ctx->team};
     Tensor *out = tensor_new(t->ctx, t->arena, shape);
+    ArenaMark mark = arena_mark(t->arena);
+    size_t room = kernel_room(o->op, in, o->attr);
+    KernelEnv env = {t->step, t->particle, t->ctx->team, room ? arena_alloc(t->arena, room) : NULL};
     KernelCall call = {.op = o->op, .out = out, .n = o->n, .in = in, .attr = o->attr, .env = &env, .why = why};
-    if (!op_kernel(o->op)(&call)) ctx_raise_here(t->ctx, ERROR_PROGRAM, "%s: %s", op_info(o->op)->name, why);
+    bool done = op_kernel(o->op)(&call);
+    arena_rewind(t->arena, mark);
+    if (!done) ctx_raise_here(t->ctx, ERROR_PROGRAM, "%s: %s", op_info(o->op)->name, why);
     return out;
 }
 
