@@ -10,6 +10,7 @@
 
 #include "base/isa.h"
 #include "base/normals.h"
+#include "base/philox.h"
 
 enum { LANES = NORMAL_LANES };
 
@@ -32,7 +33,7 @@ static void places(Normals *b, int n, const Stream *s, NormalsAlong along) {
     line(b->key[1] + at, end - at, s->key[1], 0);
 }
 
-/* Philox4x32-10 of random.c lane by lane: two times 64 random bits each. A round waits for the one before: `lanes` may be
+/* Philox lane by lane: two times 64 random bits each. A round waits for the one before: `lanes` may be
  * two groups of them, whose rounds alternate. */
 #ifdef __AVX512F__
 typedef struct Block {
@@ -47,14 +48,14 @@ static inline Block block_load(const Normals *b, int at) {
 }
 
 static inline void block_round(Block *x) {
-    const __m512i p0 = _mm512_mul_epu32(x->c0, _mm512_set1_epi64(0xD2511F53)),
-                  p1 = _mm512_mul_epu32(x->c2, _mm512_set1_epi64(0xCD9E8D57));
+    const __m512i p0 = _mm512_mul_epu32(x->c0, _mm512_set1_epi64(PHILOX_PRODUCT_0)),
+                  p1 = _mm512_mul_epu32(x->c2, _mm512_set1_epi64(PHILOX_PRODUCT_1));
     x->c0 = _mm512_xor_si512(_mm512_srli_epi64(p1, 32), _mm512_xor_si512(x->c1, x->k0));
     x->c2 = _mm512_xor_si512(_mm512_srli_epi64(p0, 32), _mm512_xor_si512(x->c3, x->k1));
     x->c1 = p1;
     x->c3 = p0;
-    x->k0 = _mm512_add_epi64(x->k0, _mm512_set1_epi64(0x9E3779B9));
-    x->k1 = _mm512_add_epi64(x->k1, _mm512_set1_epi64(0xBB67AE85));
+    x->k0 = _mm512_add_epi64(x->k0, _mm512_set1_epi64(PHILOX_BUMP_0));
+    x->k1 = _mm512_add_epi64(x->k1, _mm512_set1_epi64(PHILOX_BUMP_1));
 }
 
 static inline void block_store(const Block *x, uint64_t *restrict high, uint64_t *restrict low) {
@@ -65,7 +66,7 @@ static inline void block_store(const Block *x, uint64_t *restrict high, uint64_t
 
 static inline void philox(const Normals *b, int at, int lanes, uint64_t *restrict high, uint64_t *restrict low) {
     Block x = block_load(b, at), y = block_load(b, at + lanes - LANES);
-    for (int round = 0; round < 10; round++) {
+    for (int round = 0; round < PHILOX_ROUNDS; round++) {
         block_round(&x);
         if (lanes > LANES) block_round(&y);
     }
@@ -76,19 +77,10 @@ static inline void philox(const Normals *b, int at, int lanes, uint64_t *restric
 static inline void philox(const Normals *b, int at, int lanes, uint64_t *restrict high, uint64_t *restrict low) {
 #pragma omp simd
     for (int i = 0; i < lanes; i++) {
-        uint32_t c0 = b->counter[0][at + i], c1 = b->counter[1][at + i], c2 = b->counter[2][at + i],
-                 c3 = b->counter[3][at + i], k0 = b->key[0][at + i], k1 = b->key[1][at + i];
-        for (int round = 0; round < 10; round++) {
-            uint64_t p0 = (uint64_t)0xD2511F53u * c0, p1 = (uint64_t)0xCD9E8D57u * c2;
-            c0 = (uint32_t)(p1 >> 32) ^ c1 ^ k0;
-            c1 = (uint32_t)p1;
-            c2 = (uint32_t)(p0 >> 32) ^ c3 ^ k1;
-            c3 = (uint32_t)p0;
-            k0 += 0x9E3779B9u;
-            k1 += 0xBB67AE85u;
-        }
-        high[i] = (uint64_t)c0 << 32 | c1;
-        low[i] = (uint64_t)c2 << 32 | c3;
+        Philox x = philox_rounds((Philox){b->counter[0][at + i], b->counter[1][at + i], b->counter[2][at + i],
+                                          b->counter[3][at + i], b->key[0][at + i], b->key[1][at + i]});
+        high[i] = (uint64_t)x.c0 << 32 | x.c1;
+        low[i] = (uint64_t)x.c2 << 32 | x.c3;
     }
 }
 #endif

@@ -2,20 +2,11 @@
 
 #include <math.h>
 
-/* Salmon et al. (2011), section 4.3: two 32 x 32 -> 64 bit products a round, the keys bumped by Weyl constants. */
+#include "base/philox.h"
+
 void philox4x32(const uint32_t counter[4], const uint32_t key[2], uint32_t out[4]) {
-    uint32_t c0 = counter[0], c1 = counter[1], c2 = counter[2], c3 = counter[3];
-    uint32_t k0 = key[0], k1 = key[1];
-    for (int round = 0; round < 10; round++) {
-        uint64_t p0 = (uint64_t)0xD2511F53u * c0, p1 = (uint64_t)0xCD9E8D57u * c2;
-        c0 = (uint32_t)(p1 >> 32) ^ c1 ^ k0;
-        c1 = (uint32_t)p1;
-        c2 = (uint32_t)(p0 >> 32) ^ c3 ^ k1;
-        c3 = (uint32_t)p0;
-        k0 += 0x9E3779B9u;
-        k1 += 0xBB67AE85u;
-    }
-    out[0] = c0, out[1] = c1, out[2] = c2, out[3] = c3;
+    Philox x = philox_rounds((Philox){counter[0], counter[1], counter[2], counter[3], key[0], key[1]});
+    out[0] = x.c0, out[1] = x.c1, out[2] = x.c2, out[3] = x.c3;
 }
 
 /* The finalizer of SplitMix64 (Steele, Lea, Flood 2014), a bijection. */
