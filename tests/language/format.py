@@ -4,6 +4,8 @@ comments; what is hard to lay out is compared with what it should become.
 """
 import os, subprocess, sys, tempfile
 
+from results import report
+
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 PPL = os.environ.get('PPL', os.path.join(ROOT, 'ppl'))
@@ -117,16 +119,10 @@ def check_laid_out():
 
 
 def main():
-    passed = failed = 0
     results = [(repr(given), check_case(given, wanted)) for given, wanted in CASES]
     results += [(os.path.relpath(path, ROOT), check_program(path)) for path in programs()]
     results += [('files', check_files()), ('examples and library', check_laid_out())]
-    for name, problem in results:
-        passed, failed = passed + (not problem), failed + bool(problem)
-        if problem:
-            print(f'FAIL {name}: {problem}')
-    print(f'{passed} passed, {failed} failed')
-    return 1 if failed else 0
+    return report(results)
 
 
 sys.exit(main())

@@ -4,6 +4,8 @@ gives what stands behind its `# =>`. The page stdlib/reference.md says the same;
 """
 import functools, os, re, subprocess, sys, tempfile
 
+from results import report, same_text
+
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 PPL = os.environ.get('PPL', os.path.join(ROOT, 'ppl'))
@@ -21,7 +23,6 @@ PLAIN = {'dense', 'max_pool', 'mean_pool',            # a product, a largest num
          'batch_standardize', 'direction_and_length'} # less the mean, over the standard deviation; of layer_norm
 FORMULA = re.compile(r'logpdf\(x\) =|density|\b(?:cdf|sf)\s|P\(|[!^]')
 YEAR = re.compile(r'\b(?:17|18|19|20)\d\d\b')
-NUMBER = re.compile(r'(?<![\w.])-?(?:\d+\.?\d*(?:e[-+]?\d+)?)(?![\w.])')
 
 
 def entries():
@@ -40,15 +41,6 @@ def entries():
         yield names, text, lines
 
 
-def same(have, want):
-    if have == want:
-        return True
-    if NUMBER.sub('#', have) != NUMBER.sub('#', want):
-        return False
-    pairs = zip(map(float, NUMBER.findall(have)), map(float, NUMBER.findall(want)))
-    return all(abs(a - b) <= 1e-5 * max(abs(a), abs(b)) for a, b in pairs)
-
-
 def run(lines):
     program, wanted = [], []
     for line in lines:
@@ -65,7 +57,7 @@ def run(lines):
         output = output[-len(wanted):]
     if done.returncode or len(output) != len(wanted):
         return f'exit {done.returncode}, {len(output)} of {len(wanted)} lines: {done.stderr}'
-    return '; '.join(f'{want!r} expected, {have!r} came' for have, want in zip(output, wanted) if not same(have, want))
+    return '; '.join(f'{want!r} expected, {have!r} came' for have, want in zip(output, wanted) if not same_text(have, want, 1e-5))
 
 
 @functools.lru_cache(None)
@@ -179,7 +171,6 @@ def problem_of_text(name, sourced):
 
 
 def main():
-    passed = failed = 0
     results, explained = list(foreign_names()), {}
     for names, text, lines in entries():
         results.append((' '.join(names), run(lines)))
@@ -200,12 +191,7 @@ def main():
                  else 'its help shows no formula') for name in sorted(names_of('distributions'))]
     results += [(name, 'stands in PLAIN and is no such name') for name in sorted(PLAIN - sourced)]
     results.append(('stdlib/reference.md', check_page(page(statements))))
-    for name, problem in results:
-        passed, failed = passed + (not problem), failed + bool(problem)
-        if problem:
-            print(f'FAIL {name}: {problem}')
-    print(f'{passed} passed, {failed} failed')
-    return 1 if failed else 0
+    return report(results)
 
 
 sys.exit(main())

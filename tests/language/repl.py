@@ -4,6 +4,7 @@
 """
 import os, re, shutil, subprocess, sys, tempfile, time
 
+from results import report
 from terminal import Terminal
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -142,7 +143,6 @@ def check_session(folder):
 
 
 def main():
-    passed = failed = 0
     with tempfile.TemporaryDirectory() as folder:
         with open(os.path.join(folder, 'two.ppl'), 'w', encoding='utf-8') as f:
             f.write('two = 2\n')
@@ -157,12 +157,7 @@ def main():
             results.append(('a session on a terminal', check_session(folder)))
         else:
             print('skip the session on a terminal: there is no tmux')
-    for name, problem in results:
-        passed, failed = passed + (not problem), failed + bool(problem)
-        if problem:
-            print(f'FAIL {name}: {problem}')
-    print(f'{passed} passed, {failed} failed')
-    return 1 if failed else 0
+    return report(results)
 
 
 sys.exit(main())

@@ -9,10 +9,11 @@ usage: tests/language/run.py [FILE ...]
 """
 import concurrent.futures, os, re, subprocess, sys, tempfile
 
+from results import report, same_text
+
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 PPL = os.environ.get('PPL', os.path.join(ROOT, 'ppl'))
-NUMBER = re.compile(r'(?<![\w.])-?(?:\d+\.?\d*(?:e[-+]?\d+)?)(?![\w.])')
 
 
 def sections(path):
@@ -26,15 +27,6 @@ def sections(path):
             else:
                 part.append(line)
     yield first, part
-
-
-def same(have, want):
-    if have == want:
-        return True
-    if NUMBER.sub('#', have) != NUMBER.sub('#', want):
-        return False
-    pairs = zip(map(float, NUMBER.findall(have)), map(float, NUMBER.findall(want)))
-    return all(abs(a - b) <= 1e-6 * max(abs(a), abs(b)) for a, b in pairs)
 
 
 def run(path, first, lines):
@@ -59,7 +51,7 @@ def run(path, first, lines):
             return 'did not end within 60 seconds'
     output = done.stdout.splitlines()
     for (number, want), have in zip(wanted, output):
-        if not same(have, want):
+        if not same_text(have, want):
             return f'line {number}: expected {want!r}, got {have!r}'
     if done.returncode not in ((1, 4) if failure else (0,)):  # 4: a numerical failure
         return f'exit {done.returncode}\n{done.stderr.strip()}'
@@ -77,13 +69,8 @@ def main():
     paths = sys.argv[1:] or sorted(os.path.join(HERE, n) for n in os.listdir(HERE) if n.endswith('.ppl'))
     tasks = [(p, first, lines) for p in paths for first, lines in sections(p)]
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count() or 2) as pool:
-        results = list(pool.map(lambda t: run(*t), tasks))
-    for (path, first, _), why in zip(tasks, results):
-        if why:
-            print(f'{os.path.relpath(path, ROOT)}:{first}: {why}')
-    failed = sum(r is not None for r in results)
-    print(f'{len(results) - failed} passed, {failed} failed')
-    return 1 if failed else 0
+        results = pool.map(lambda t: run(*t), tasks)
+    return report([(f'{os.path.relpath(path, ROOT)}:{first}', why) for (path, first, _), why in zip(tasks, results)])
 
 
 sys.exit(main())
