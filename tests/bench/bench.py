@@ -6,7 +6,6 @@ import math
 import os
 import shutil
 import struct
-import sys
 import tempfile
 
 import data

@@ -3,7 +3,7 @@ import os
 import random
 import subprocess
 
-from sides import BUILT, HERE, ROOT, Served, Start, Steps, find_python, has_module
+from sides import BUILT, HERE, Served, Start, Steps, find_python, has_module
 
 SIDE = os.path.join(HERE, 'peers')
 STAN_FLAGS = ['-O3', '-march=native', '-std=c++17', '-w', '-D_REENTRANT', '-DBOOST_DISABLE_ASSERTS']

@@ -3,7 +3,7 @@
 nets with one latent number (quadrature here)."""
 import math
 
-from programs import answer, check, finish, near, run
+from programs import answer, check, finish, near
 
 SCHEDULE = 'optimizer = adam(0.02, schedule = cosine(0.01))'
 

@@ -6,14 +6,7 @@ N(x / 2, 1 / 2) and the evidence N(x; 0, 2).
 """
 import math, tempfile
 
-import programs
-from programs import check, near, numbers
-
-
-def run(text, *args, walk=False):
-    """Exit code, each print, standard error."""
-    code, _, prints, err = programs.run(text, *args, walk=walk)
-    return code, prints, err
+from programs import check, finish, near, numbers, printed
 
 
 LINEAR = '''
@@ -44,7 +37,7 @@ print(elbo(fit, lin([3.0, -4.0]), q([3.0, -4.0])))
 print(log_evidence(fit, lin([3.0]), q([3.0]), samples = 200))
 print(mean(posterior(fit, q([5.0]), 4000).z), sd(posterior(fit, q([5.0]), 4000).z[:, 1]))
 '''
-    code, prints, err = run(text)
+    code, prints, err = printed(text)
     check('network: runs', code == 0, err)
     if code:
         return
@@ -66,7 +59,7 @@ fit = infer(m, guide = auto_normal(), batch = {i: 150}, epochs = 300, optimizer 
 print(sum(y) / 2000.01, mean(fit.a), sd(fit.a))
 print(fit.elbo, infer(m).elbo)
 '''
-    code, prints, err = run(text)
+    code, prints, err = printed(text)
     check('batches: run', code == 0, err)
     if code:
         return
@@ -89,7 +82,7 @@ guide q(x) for lin {
 fit = infer(lin(x), q(x), batch = {i: 64}, epochs = 400, optimizer = adam(0.02))
 print(max(abs(fit.params.q.l - x / 2)), max(abs(fit.params.q.s - sqrt(0.5))))
 '''
-    code, prints, err = run(text)
+    code, prints, err = printed(text)
     check('elements: run', code == 0, err)
     if code:
         return
@@ -109,7 +102,7 @@ print(g.params)
 print(posterior(fit, q([1.0, 2.0])).z - 0 * posterior(g, q([1.0, 2.0])).z)
 print(infer(lin(x), q(x), from = g, steps = 1, optimizer = adam(1e-12)).params)
 '''
-            code, prints, err = run(text)
+            code, prints, err = printed(text)
             check(f'{ending}: runs', code == 0, err)
             if code == 0:
                 check(f'{ending}: reads back', prints[0] == prints[1] == prints[3], f'{prints}')
@@ -128,13 +121,13 @@ net f(x) {
 model m { observe f([1, 2]) ~ Normal(0, 1) }
 print(infer(m, steps = 1, optimizer = sgd(0)).params)
 '''
-    code, prints, err = run(text)
+    code, prints, err = printed(text)
     check('initial value of a net', code == 0 and prints == ['{f: {g_1: {a: [5, 6]}, w: [5, 12], g_2: {a: [5, 6]}}}'], f'{prints} {err}')
 
 
 def values_after_another_fit():
     """A bare call takes what was learned last, by whichever fit."""
-    code, prints, err = run('''
+    code, prints, err = printed('''
 net f(x) { param a: real = 1; a * x }
 model one(y) { plate n in 1..len(y) { y[n] ~ Normal(f(1), 1) } }
 model two(y) { mu ~ Normal(0, 1); plate n in 1..len(y) { y[n] ~ Normal(mu, 1) } }
@@ -169,9 +162,9 @@ save("{d}/net.json")
         for what in ['print(infer(two(x), from = g, steps = 1))', 'print(elbo(g, two(x), q(x)))', 'print(new([1, 2]))', 'simulate(two(x))',
                      'print(posterior(g, r(x)))']:
             guide = 'model three { z ~ Normal(0, 1); observe z ~ Normal(0, 1) }\nguide r(x) for three { z ~ Normal(new(x[1]), 1) }\n'
-            code, _, err = run(head + guide + f'g = load("{d}/net.json")\n' + what)
+            code, _, err = printed(head + guide + f'g = load("{d}/net.json")\n' + what)
             check(f'lacking, {what}', code == 1 and name in err and 'partial = true' in err, f'{code} {err}')
-        code, prints, err = run(head + f'''g = load("{d}/net.json", partial = true)
+        code, prints, err = printed(head + f'''g = load("{d}/net.json", partial = true)
 print(new([1, 1]))
 h = infer(two(x), from = g, steps = 1, optimizer = sgd(0))
 print(h.params.new.w, max(abs(h.params.old.dense_1.w - fit.params.old.dense_1.w)), max(abs(h.params.old.dense_1.b - fit.params.old.dense_1.b)))
@@ -181,7 +174,7 @@ print(h.params.new.w, max(abs(h.params.old.dense_1.w - fit.params.old.dense_1.w)
 
 def tape_is_tree():
     for name, text in [('network', NETWORK + 'print(infer(lin(x), q(x), batch = {i: 96}, steps = 30).params)\n')]:
-        one, two = run(text), run(text, walk=True)
+        one, two = printed(text), printed(text, walk=True)
         check(f'{name}: tape and tree', one[0] == 0 and one[1] == two[1], f'{one} {two}')
 
 
@@ -190,10 +183,10 @@ def mistakes():
             ('batch', NETWORK + 'infer(lin(x), q(x), batch = 3)', 'batch = {i: 256}'),
             ('method', 'data y = [1.0]\nmodel m { a ~ Normal(0, 1); plate i in 1..1 { y[i] ~ Normal(a, 1) } }\n'
                        'infer(m, method = map(), batch = {i: 1})', 'batch')]:
-        code, _, err = run(text)
+        code, _, err = printed(text)
         check(f'mistake {name}', code == 1 and word in err, f'exit {code}: {err}')
 
 
 for test in [inference_network, batches_keep_the_posterior, parameters_of_elements, files, values_of_nets, values_after_another_fit, parts_of_files, tape_is_tree, mistakes]:
     test()
-programs.finish()
+finish()

@@ -4,37 +4,18 @@
 A `for` over a list runs step by step, one over a range at once where the values are known before the steps run; so each
 model is written both ways.
 """
-import json, math, os, random, subprocess, tempfile
+import json, math, random, tempfile
 
-import programs
-from programs import PPL, check, near
+from programs import check, finish, flat, measured, near, same
 
 PAIRS = 40
 
 
 def run(text, setting=None):
-    """What the program writes into out.json (None: nothing), standard error, peak memory in bytes."""
-    env = dict(os.environ, **dict([setting.split("=")])) if setting else None
+    """What the program writes into out.json (None: it failed), standard error, peak memory in bytes."""
     with tempfile.TemporaryDirectory() as folder:
-        with open(os.path.join(folder, "p.ppl"), "w") as f:
-            f.write(text)
-        with tempfile.TemporaryFile() as errors:
-            p = subprocess.Popen([PPL, "run", "--quiet", "p.ppl"], cwd=folder, stdout=subprocess.DEVNULL, stderr=errors, env=env)
-            _, status, usage = os.wait4(p.pid, 0)
-            p.returncode = status
-            errors.seek(0)
-            message = errors.read().decode(errors="replace")
-        out = os.path.join(folder, "out.json")
-        return json.load(open(out)) if os.path.exists(out) else None, message, usage.ru_maxrss * 1024
-
-
-def same(name, a, b, relative=1e-9):
-    if isinstance(a, list) and isinstance(b, list) and len(a) == len(b):
-        for k, (x, y) in enumerate(zip(a, b)):
-            same(f"{name}[{k + 1}]", x, y, relative)
-        return
-    ok = a == b or (isinstance(a, (int, float)) and isinstance(b, (int, float)) and abs(a - b) <= relative * max(1, abs(b)))
-    check(name, ok, f"{a} at once, {b} step by step")
+        out, errors, _, peak = measured(text, folder, setting)
+    return out, errors, peak
 
 
 # -- Random models: continuous latents with lags, chains of states, plates in the loop --
@@ -92,7 +73,7 @@ def written(seed, over):
     lines += [f"steps = map(i -> i, {first}..{T})", "model m {", "  s ~ LogNormal(0, 1)", "  m ~ Normal(0, 1)"]
     lines += ["  " + s for s in head] + [f"  for t in {over.format(first=first, T=T)} {{"] + ["    " + s for s in body] + ["  }", "}"]
     record = ", ".join(f"{name}: {json.dumps(value)}" for name, value in values.items())
-    point = f"0.3 * ones({sum(len(programs.flat([v])) for v in values.values())})" if "z[t]" in "".join(body) else "unconstrain(m, {" + record + "})"
+    point = f"0.3 * ones({sum(len(flat([v])) for v in values.values())})" if "z[t]" in "".join(body) else "unconstrain(m, {" + record + "})"
     return "\n".join(lines) + f"""
 u = {point}
 write("out.json", {{at: unconstrained_logpdf(m, u), gradient: sort(unconstrained_gradient(m, u))}})
@@ -284,4 +265,4 @@ if __name__ == "__main__":
     inverted()
     carried()
     memory()
-    programs.finish()
+    finish()

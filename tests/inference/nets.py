@@ -3,7 +3,7 @@
 shapes of parameters; flows as guide, prior and likelihood against answers that are known; what a wrong shape says."""
 import math
 
-from programs import check, finish, run
+from programs import check, finish, flat, run
 
 
 # -- Layers, on lists --
@@ -105,10 +105,6 @@ def conv2d_transpose(x, p, stride=2, padding=1):
                     if 0 <= a < rows and 0 <= c < columns:
                         y[a][c] = add(y[a][c], [sum(q * r for q, r in zip(row, x[i][j])) for row in w[u][v]])
     return y
-
-
-def flat(v):
-    return [a for x in v for a in flat(x)] if isinstance(v, list) else [v]
 
 
 def nest(values):

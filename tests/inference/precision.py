@@ -4,10 +4,9 @@
 Random numbers belong to addresses, so both runs see the same noise, rounded: means may differ by a small part of the
 posterior's sd, not by a Monte Carlo error. (The program is $PPL, or ./ppl at the top.)
 """
-import json, math, os, subprocess, sys, tempfile
+import json, os, subprocess, tempfile
 
-PPL = os.environ.get('PPL', os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', '..', 'ppl'))
-passed = failed = 0
+from programs import PPL, check, finish, flat
 
 # name: (program, part of the sd by which means may differ, difference of ELBOs)
 FITS = {
@@ -119,13 +118,6 @@ t = draw(Truncated(Normal(0, 1), low = 9)[100])
 print(min(t) >= 9, max(t) < 10)'''
 
 
-def check(name, ok, why=''):
-    global passed, failed
-    passed, failed = passed + bool(ok), failed + (not ok)
-    if not ok:
-        print(f'FAIL {name}: {why}')
-
-
 def run(text, *args, **env):
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, 'p.ppl')
@@ -135,10 +127,6 @@ def run(text, *args, **env):
                               env={**os.environ, **env})
     lines = [json.loads(l) for l in done.stdout.splitlines() if l.strip()]
     return [l['fit'] for l in lines if 'fit' in l], [l['print'] for l in lines if 'print' in l], done.stderr.strip()
-
-
-def flat(v):
-    return [x for e in v for x in flat(e)] if isinstance(v, list) else [v]
 
 
 def numbers(prints):
@@ -193,5 +181,4 @@ for name, (text, within) in PRINTS.items():
 _, prints, why = run(EDGE, '--precision', 'single')
 check('draws stay inside the support', prints == ['0 true', 'true true', 'true true'], f'{prints} {why}')
 
-print(f'{passed} passed, {failed} failed')
-sys.exit(failed > 0)
+finish()

@@ -3,18 +3,11 @@
 recursions written out in Python, and the guides that a refinement must equal."""
 import math
 
-import programs
-from programs import check, near, numbers
-
-
-def run(text, *args, walk=False):
-    """Exit code, each print, standard error."""
-    code, _, prints, err = programs.run(text, *args, walk=walk)
-    return code, prints, err
+from programs import check, finish, near, numbers, printed
 
 
 def ran(name, text, *args):
-    code, prints, err = run(text, *args)
+    code, prints, err = printed(text, *args)
     check(f'{name}: runs', code == 0, err)
     return [numbers(p) for p in prints] if code == 0 else None
 
@@ -230,7 +223,7 @@ print(fit.params.encoder, fit.trace[300])
 '''
     refines = '''lam = {loc: 0, log_scale: -50}
         refine lam for t in 1..1 { lam = encoder(error(x)) }'''
-    one, two = run(text.replace('GUIDE', refines)), run(text.replace('GUIDE', 'lam = encoder(x[i])'))
+    one, two = printed(text.replace('GUIDE', refines)), printed(text.replace('GUIDE', 'lam = encoder(x[i])'))
     check('errors: run', one[0] == two[0] == 0, one[2] + two[2])
     if one[0] == two[0] == 0:
         a, b = numbers(one[1][0]), numbers(two[1][0])
@@ -266,7 +259,7 @@ def stepped(option, eps=0, **values):
     text = FIXED.replace('EPS', str(eps)) + STEPPED.replace('OPTION', option)
     for name, value in dict(AT, **values).items():
         text = text.replace(name.upper() if name != 'a' else ' A', ' ' + str(value))
-    code, prints, err = run(text)
+    code, prints, err = printed(text)
     check(f'differences {option}: runs', code == 0, err)
     if code:
         return 0, [0] * 5
@@ -602,7 +595,7 @@ guide q(x) for lin {
              ('particles', ', method = svi(objective = ELBO(particles = 3))')]
     for name, option in cases:
         text = LINEAR + body + f'f = infer(lin(x), q(x), batch = {{i: 96}}, steps = 12{option})\nprint(f.params, f.trace)\n'
-        one, two, three = run(text), run(text, walk=True), run(text, '--threads', '4')
+        one, two, three = printed(text), printed(text, walk=True), printed(text, '--threads', '4')
         check(f'{name}: tape and tree', one[0] == 0 and one[1] == two[1], f'{one} {two}')
         check(f'{name}: threads', one[1] == three[1], f'{one} {three}')
 
@@ -630,7 +623,7 @@ def mistakes():
             ('draws without gradients', LINEAR.replace('z[i] ~ Normal(0, 1)', 'z[i] ~ Poisson(2)') +
              'guide q(x) for lin { plate i in 1..len(x) { l = 0\n refine l for t in 1..2 { l = l + gradient(l) }\n'
              ' z[i] ~ Poisson(exp(l)) } }\ninfer(lin(x), q(x))', 'no gradient flows')]:
-        code, _, err = run(text)
+        code, _, err = printed(text)
         check(f'mistake {name}', code == 1 and word in err, f'exit {code}: {err}')
 
 
@@ -638,4 +631,4 @@ if __name__ == '__main__':
     for test in [closed_forms, gradients, ascent, learned_from_gradients, reaches_and_stays, error_encoder_is_encoder,
                  parameter_gradients, mean_of_steps, gaps, library, several, elementwise, costs, tape_is_tree, mistakes]:
         test()
-    programs.finish()
+    finish()

@@ -4,19 +4,12 @@
 Each case is a program and what its fits and prints must come to; the second part runs programs twice, with the tape and
 walking the tree at every step (PPL_WALK=1), with 1, 2 and 4 threads, and with another seed.
 """
-import json, math, os, re, subprocess, sys, tempfile
+import json, math, os, re, subprocess, tempfile
 
-PPL = os.environ.get('PPL', os.path.join(os.path.dirname(__file__), '..', '..', 'ppl'))
+from programs import PPL, check, finish, near
+
 HERE = os.path.dirname(os.path.abspath(__file__))
 ACCEPTANCE = os.path.join(HERE, '..', '..', '..', 'shared', 'acceptance')
-passed = failed = 0
-
-
-def check(name, ok, why=''):
-    global passed, failed
-    passed, failed = passed + bool(ok), failed + (not ok)
-    if not ok:
-        print(f'FAIL {name}: {why}')
 
 
 def run(text, *args, walk=False, cwd=None):
@@ -32,11 +25,6 @@ def run(text, *args, walk=False, cwd=None):
     lines = [json.loads(l) for l in done.stdout.splitlines() if l.strip()]
     fits, prints = [l['fit'] for l in lines if 'fit' in l], [l['print'] for l in lines if 'print' in l]
     return done.returncode, fits, prints, done.stderr
-
-
-def near(name, value, target, within):
-    ok = value is not None and not isinstance(value, str) and abs(value - target) <= within
-    check(name, ok, f'{value} is not within {within} of {target}')
 
 
 NORMAL = '''
@@ -311,5 +299,4 @@ def twice_the_same():
 
 for part in [normal_mean, other_conjugates, discrete_guide, partly_written, forward, local_elbos, refusals, elementwise_structure, twice_the_same]:
     part()
-print(f'{passed} passed, {failed} failed')
-sys.exit(1 if failed else 0)
+finish()

@@ -3,26 +3,9 @@
 
 `factor -(a^2 + b^2) / 2` has the gradient (a, b), so that first steps can be worked out by hand.
 """
-import json, math, os, subprocess, tempfile
+import math
 
-from programs import PPL, check, finish
-
-
-def near(name, value, target, within=1e-9):
-    check(name, abs(value - target) <= within, f'{value} is not within {within} of {target}')
-
-
-def run(text, *args, walk=False, timeout=300):
-    """Exit code, the texts of each print, standard error."""
-    with tempfile.NamedTemporaryFile('w', suffix='.ppl', delete=False) as f:
-        f.write(text)
-    env = dict(os.environ, PPL_WALK='1') if walk else dict(os.environ)
-    try:
-        done = subprocess.run([PPL, 'run', '--json', *args, f.name], text=True, capture_output=True, env=env, timeout=timeout)
-    finally:
-        os.unlink(f.name)
-    return done.returncode, [json.loads(l)['print'] for l in done.stdout.splitlines() if l.startswith('{"print"')], done.stderr
-
+from programs import check, finish, near, printed
 
 EXACT = '\nfn digits(x) = str(floor(1e6 * x)) + " " + str(1e6 * x - floor(1e6 * x))\n'
 
@@ -44,7 +27,7 @@ model m { factor -(first() ^ 2 + second() ^ 2) / 2 }
 
 def steps_of(options, n=1):
     """a and b after n steps, to the last digit."""
-    code, prints, err = run(BOWL + EXACT + f'''
+    code, prints, err = printed(BOWL + EXACT + f'''
 fit = infer(m, steps = {n}, {options})
 print(digits(fit.params.first.a))
 print(digits(fit.params.second.b))''')
@@ -135,7 +118,7 @@ def kl_weights():
     loc, scale = 4 / w / (2 / w + 1), 1 / math.sqrt(2 / w + 1)
     fits = {}
     for text in ['0.5', 'linear(4, 0.5, 300)', 'linear(0, 0.5, 300)', 'linear(0.5, 0.5, 1)']:
-        code, prints, err = run(EXACT + WEIGHED.replace('WEIGHT', text))
+        code, prints, err = printed(EXACT + WEIGHED.replace('WEIGHT', text))
         check('kl: ' + text, code == 0, err)
         if code:
             continue
@@ -153,7 +136,7 @@ guide q for m { param l: positive = 2
 fit = infer(m, q, method = svi(ELBO(particles = 4, kl_weight = linear(0, 2, 20))), steps = 60, draws = 10)
 print(fit.params.q.l)
 print(fit.trace)'''
-    tape, walk = run(scored), run(scored, walk=True)
+    tape, walk = printed(scored), printed(scored, walk=True)
     check('kl schedule with scores: tape and tree agree', tape[0] == 0 and tape[1] == walk[1], tape[2])
 
 
@@ -167,10 +150,10 @@ def messages():
         ('optimizer = adam(clip = 0)', ["limit of the gradient's norm"]),
         ('optimizer = adam(schedule = 3)', ['a schedule was expected']),
     ]:
-        code, _, err = run(BOWL + f'infer(m, steps = 10, {options})')
+        code, _, err = printed(BOWL + f'infer(m, steps = 10, {options})')
         check(options, code == 1 and all(w in err for w in words), err)
     for options in ['optimizer = adam(schedule = cosine())', 'method = svi(ELBO(kl_weight = linear(0, 1, 10)))']:
-        code, _, err = run(BOWL + f'infer(m, {options})')
+        code, _, err = printed(BOWL + f'infer(m, {options})')
         check(options, code == 1 and 'say `steps` or `epochs`' in err, err)
 
 

@@ -1,6 +1,5 @@
 """torch_vae.py IMAGES.idx IMAGES_COUNT: epochs of the variational auto-encoder in PyTorch, single precision, written with
 nothing beside: one sample, the KL in closed form is not used (the estimator is that of the program of ours)."""
-import math
 import sys
 
 import numpy as np
