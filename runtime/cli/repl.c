@@ -34,7 +34,7 @@ bool repl_protect(Repl *r, void (*body)(void *), void *arg) {
 /* `_` is the last value that was shown. */
 static void keep_last(Repl *r, Value v) {
     Interp *in = r->session->interp;
-    if (r->last >= 0 && r->last < in->nglobals) in->globals[r->last] = value_keep(in, in->keep, v);
+    if (r->last >= 0 && r->last < in->nglobals) interp_bind(in, r->last, v);
 }
 
 static void show_value(Repl *r, Value v) {

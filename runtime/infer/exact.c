@@ -27,7 +27,7 @@ void exact_run(Job *job) {
     recorder_init(r, job->in, f->arena, job->seed, record, x);
     r->walk = true; /* run once: no program is made of it */
     draws_take(&f->draws, recorder_run(r, STEP_FRESH, 0), 0);
-    recorder_forget(r);
+    recorder_end(r);
     f->point = true;
     f->report.elbo = f->report.log_evidence = x->log_evidence;
     f->report.elbo_mcse = 0;

@@ -13,10 +13,10 @@
 /* -- Making one -- */
 
 Fit *fit_new(Interp *in) {
-    InferState *s = infer_state(in);
     Arena *arena = ctx_arena(in->ctx);
     Fit *f = ARENA_NEW(arena, Fit);
-    *f = (Fit){.in = in, .arena = arena, .next = s->fits, .ess = NAN};
+    *f = (Fit){.in = in, .arena = arena, .ess = NAN};
+    fit_hold(f, in->arena);
     f->report = (FitReport){.elbo = NAN,
                             .flops = NAN,
                             .elbo_mcse = NAN,
@@ -25,11 +25,30 @@ Fit *fit_new(Interp *in) {
                             .log_density = NAN,
                             .reliable = true,
                             .verdict = ""};
-    s->fits = f;
     return f;
 }
 
-Value fit_value(Interp *in, Fit *f) { return value_object(in, &fit_type, f); }
+void fit_release(void *self) {
+    Fit *f = self;
+    if (--f->references == 0) arena_free(f->arena);
+}
+
+void fit_hold(Fit *f, Arena *a) {
+    arena_defer(a, fit_release, f);
+    f->references++;
+    arena_charge(a, arena_asked(f->arena) + sizeof *f->trace * (size_t)f->trace_capacity);
+}
+
+static void *fit_keep(Interp *in, void *data, Arena *to) {
+    (void)in;
+    fit_hold(data, to);
+    return data;
+}
+
+Value fit_value(Interp *in, Fit *f) {
+    fit_hold(f, in->arena);
+    return value_object(in, &fit_type, f);
+}
 
 Fit *fit_of(Interp *in, Value v, Span at) {
     if (v.kind == VALUE_OBJECT && v.u.object->type == &fit_type) return v.u.object->data;
@@ -279,7 +298,7 @@ static void fit_show(Interp *in, void *data, Buf *out) {
     report_fit(in->arena, fit_report(fit_value(in, data)), out, report_most(in));
 }
 
-const ObjectType fit_type = {.name = "fit", .get = fit_get, .fields = fit_fields, .show = fit_show};
+const ObjectType fit_type = {.name = "fit", .get = fit_get, .fields = fit_fields, .show = fit_show, .keep = fit_keep};
 
 /* -- Draws with fresh noise, from the program of one run -- */
 
@@ -348,7 +367,7 @@ void fit_take_draws(Job *job, long ndraws) {
         for (int64_t i = 0; i < size; i++) moments_add(&d->spread[i], (double)d->u[i]);
         if (k == 0 && !whole && f->draws.n == 0 && ndraws > BATCH_RUNS) ndraws = f->draws.ndraws = BATCH_RUNS;
     }
-    recorder_forget(r);
+    recorder_end(r);
     f->report.elbo = m.mean;
     f->report.elbo_mcse = sqrt(moments_var(&m) / (double)ndraws);
     if (finite < ndraws) fit_note(f, "the log density is not finite at %ld of %ld draws", ndraws - finite, ndraws);

@@ -9,10 +9,13 @@
 #include "infer/objective.h"
 #include "infer/pair.h"
 
+/* A fit goes when nothing refers to it any more: the arenas that hold a value of it, and the session. What is borrowed from
+ * its arena (draws as arrays) goes with the arena that it is in, or is copied where value_keep carries it over. */
 typedef struct Fit {
     Interp *in;
     Arena *arena;
-    struct Fit *next; /* of the session's */
+    int references;
+    struct Fit *older; /* of the session's */
     FitReport report; /* what the method says; variables follow when they are asked for */
     bool summarised;
     Pair *pair;         /* model, guide and parameters; for functions that take the fit */
@@ -96,14 +99,17 @@ typedef struct InferState {
     Interp *in;
     InferSettings settings;
     Handler bottom; /* gives bare calls the parameters of the latest fit */
-    Fit *fits, *latest;
+    Fit *latest;    /* then `older`: those that learned parameters which none after them has; each is referred to */
     uint64_t calls; /* of simulate and the like: each has its own randomness */
 } InferState;
 static inline InferState *infer_state(Interp *in) { return in->infer; }
 
-Fit *fit_new(Interp *in);
+Fit *fit_new(Interp *in); /* in->arena refers to it */
 Fit *fit_of(Interp *in, Value v, Span at); /* raises when it is none */
 Value fit_value(Interp *in, Fit *f);
+void fit_hold(Fit *f, Arena *a); /* `a` refers to it until it is reset */
+void fit_release(void *f);
+void session_take_fit(Interp *in, Fit *f); /* it is the latest from here on: session.c */
 void fit_note(Fit *f, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void fit_trace_add(Fit *f, double objective);
 void fit_held_out_add(Fit *f, long step, double value);

@@ -87,4 +87,4 @@ double held_out_value(HeldOut *h) {
 
 bool held_out_by_element(const HeldOut *h) { return h->elements > 1; }
 
-void held_out_forget(HeldOut *h) { recorder_forget(&h->recorder); }
+void held_out_forget(HeldOut *h) { recorder_end(&h->recorder); }

@@ -140,7 +140,6 @@ static void infer_body(void *self) {
 }
 
 static Value call_infer(Interp *in, const Args *a) {
-    InferState *state = infer_state(in);
     Inference w = {
         .args = a, .job = {.in = in, .fit = fit_new(in), .span = a->span, .start_time = clock_seconds()}};
     Scope saved;
@@ -148,11 +147,9 @@ static Value call_infer(Interp *in, const Args *a) {
     scope_save(in, &saved);
     if (!ctx_protect(in->ctx, infer_body, &w, &e)) {
         scope_leave(in, &saved);
-        state->fits = w.job.fit->next;
-        arena_free(w.job.fit->arena);
         ctx_reraise(in->ctx, &e);
     }
-    state->latest = w.job.fit;
+    session_take_fit(in, w.job.fit);
     Value fit = fit_value(in, w.job.fit);
     if (in->hooks.fit_finished) in->hooks.fit_finished(in->hooks.self, fit);
     return fit;

@@ -136,8 +136,8 @@ void map_run(Job *job) {
                             ? arena_printf(f->arena, "the best of %d starts, %d of which ended at a finite density",
                                            restarts, c->finite)
                             : arena_printf(f->arena, "not converged: %s", lbfgs_status_text(c->status));
-    recorder_forget(&d->recorder);
-    recorder_forget(&c->density.recorder);
+    recorder_end(&d->recorder);
+    recorder_end(&c->density.recorder);
 }
 
 /* -- laplace -- */
@@ -202,7 +202,7 @@ void laplace_run(Job *job) {
     fit_note(f, "log evidence by Laplace's formula: %.6g", c->value + 0.5 * (double)n * log(2 * M_PI) - log_det);
     fit_judge(f, psis_khat(f->arena, log_ratios, job->ndraws, NULL), job->ndraws, sqrt(moments_var(&m)),
               "svi() fits a Gaussian to more than the curvature at the mode");
-    recorder_forget(&d->recorder);
-    recorder_forget(&c->density.recorder);
-    recorder_forget(&c->density.hessian);
+    recorder_end(&d->recorder);
+    recorder_end(&c->density.recorder);
+    recorder_end(&c->density.hessian);
 }

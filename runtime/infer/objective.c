@@ -468,6 +468,11 @@ void bound_forget(Bound *b) {
     recorder_forget(&b->value);
 }
 
+void bound_end(Bound *b) {
+    recorder_end(&b->run);
+    recorder_end(&b->value);
+}
+
 /* -- The objectives of the language -- */
 
 /* A number, or a schedule: linear(0, 1, 1000). */

@@ -52,6 +52,7 @@ struct Job;
 /* Runs once, to find out what there is; notes of the fit say what was chosen. */
 void bound_init(Bound *b, struct Job *job);
 void bound_forget(Bound *b); /* all programs */
+void bound_end(Bound *b); /* training is over: what its programs need goes */
 
 /* The KL weight from here on: that of step 1, 2, ...; at first it is the last one's. */
 void bound_schedule(Bound *b, long step);

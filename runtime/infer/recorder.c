@@ -123,6 +123,11 @@ void recorder_forget(Recorder *r) {
     r->n = 0;
 }
 
+void recorder_end(Recorder *r) {
+    recorder_forget(r);
+    arena_clear(r->arena);
+}
+
 void recorder_output(Recorder *r, Var var, real *place) {
     if (r->noutputs == r->capacity) {
         int capacity = r->capacity ? 2 * r->capacity : 16;

@@ -78,6 +78,7 @@ bool recorder_replay(Recorder *r, uint32_t step, uint32_t particle);
 double recorder_flops(const Recorder *r);
 /* Forget all programs (the vectors they write to have moved). */
 void recorder_forget(Recorder *r);
+void recorder_end(Recorder *r); /* the same, and its memory goes: it is not used again, though its `keep` lives on */
 /* The first operation of the last run whose result is not finite, with its operands; NULL: all are. `at` becomes its place
  * where that is in the program, not in the library. */
 const char *recorder_first_nonfinite(Recorder *r, Arena *a, Span *at);

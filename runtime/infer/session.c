@@ -9,13 +9,39 @@
 /* Bare calls read the parameters of the latest fit that learned them. */
 static bool latest_param(Interp *in, ParamSite *site) {
     const InferState *s = infer_state(in);
-    for (const Fit *f = s ? s->latest : NULL; f; f = f->next) {
+    for (const Fit *f = s ? s->latest : NULL; f; f = f->older) {
         int k = f == s->latest ? params_known(f->params, in, site) : params_find(f->params, site->name);
         if (k < 0) continue;
         site->value = params_value(f->params, in, k);
         return true;
     }
     return false;
+}
+
+/* Does one of the session's fits after `f` have all its parameters? */
+static bool is_superseded(const InferState *s, const Fit *f) {
+    for (int k = 0; k < f->params->n; k++) {
+        const Fit *g = s->latest;
+        while (g != f && params_find(g->params, f->params->list[k].name) < 0) g = g->older;
+        if (g == f) return false;
+    }
+    return true;
+}
+
+void session_take_fit(Interp *in, Fit *f) {
+    InferState *s = infer_state(in);
+    f->older = s->latest;
+    f->references++;
+    s->latest = f;
+    for (Fit **at = &f->older; *at;) {
+        Fit *g = *at;
+        if (is_superseded(s, g)) {
+            *at = g->older;
+            fit_release(g);
+        } else {
+            at = &g->older;
+        }
+    }
 }
 
 void infer_attach(Interp *in, const InferSettings *settings) {
@@ -32,10 +58,9 @@ void infer_attach(Interp *in, const InferSettings *settings) {
 void infer_detach(Interp *in) {
     InferState *s = infer_state(in);
     if (!s) return;
-    while (s->fits) {
-        Fit *next = s->fits->next;
-        arena_free(s->fits->arena);
-        s->fits = next;
+    for (Fit *f = s->latest, *older; f; f = older) {
+        older = f->older;
+        fit_release(f);
     }
     free(s);
     in->infer = NULL;
@@ -69,7 +94,7 @@ static bool is_used(const Module *m, int slot) {
 }
 
 Value infer_default(Interp *in, const Module *m) {
-    if (infer_state(in)->fits || tree_block_calls(m->body, "infer")) return value_none();
+    if (infer_state(in)->latest || tree_block_calls(m->body, "infer")) return value_none();
     const Stmt *found = NULL;
     for (int k = 0; k < m->body->n; k++) {
         const Stmt *s = m->body->statements[k];

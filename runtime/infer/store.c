@@ -63,7 +63,7 @@ static Value call_load(Interp *in, const Args *a) {
     if (!partial) s->file = arena_strdup(f->arena, path);
     f->report.method = "load", f->report.model = arena_strdup(f->arena, path), f->report.stop = "loaded";
     f->report.verdict = "learned parameters from a file";
-    infer_state(in)->latest = f;
+    session_take_fit(in, f);
     return fit_value(in, f);
 }
 

@@ -79,8 +79,6 @@ static Svi *svi_new(Job *job) {
     return s;
 }
 
-static void svi_forget(Svi *s) { bound_forget(&s->bound); }
-
 /* -- Centred or not: what suits few data misses much of the posterior under many. Both are tried for some steps from
  *    their own start, and the one with the higher ELBO goes on (a choice that Gorinova, Moore, Hoffman 2020 learn) --
  */
@@ -159,7 +157,7 @@ static Svi *choose_centring(Job *job) {
     int better = trials[1].elbo > trials[0].elbo;
     if (trials[better].elbo == -INFINITY && last.message) ctx_reraise(job->in->ctx, &last);
     Trial *t = &trials[better];
-    if (trials[!better].svi) svi_forget(trials[!better].svi);
+    if (trials[!better].svi) bound_end(&trials[!better].svi->bound);
     pair->latents = t->latents, pair->params = f->params = t->params, pair->start = t->start;
     fit_note(f, "location-scale latents are %s: the ELBO was higher so", better ? "centred" : "non-centred");
     return t->svi;
@@ -179,6 +177,6 @@ void svi_run(Job *job) {
     else
         svi_until_done(s);
     f->report.flops = recorder_flops(&s->bound.run);
-    svi_forget(s);
+    bound_end(&s->bound);
     fit_take_draws(job, job->ndraws);
 }

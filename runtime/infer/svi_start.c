@@ -107,7 +107,7 @@ void svi_start_automatic(Job *job) {
     double *x = ARENA_ARRAY(a, double, 2 * n + 1);
     if (good) good = !(rough_elbo(d, &found, job->seed, x, x + n) < rough_elbo(d, &plain, job->seed, x, x + n));
     if (good) set_start(job, &found);
-    recorder_forget(&d->recorder);
-    recorder_forget(&d->hessian);
+    recorder_end(&d->recorder);
+    recorder_end(&d->hessian);
     arena_free(a);
 }

@@ -120,7 +120,7 @@ static Value call_builtin(Interp *in, const Builtin *b, int n, const Value *args
 Frame *frame_new(Interp *in, const Function *fn, Frame *outer) {
     struct { Frame frame; Value slots[]; } *block = arena_alloc(in->arena, sizeof(Frame) + sizeof(Value) * (size_t)(fn->nslots + 1));
     Frame *f = &block->frame;
-    *f = (Frame){.outer = outer, .function = fn, .slots = block->slots, .nslots = fn->nslots, .result = value_nothing()};
+    *f = (Frame){.outer = outer, .function = fn, .slots = block->slots, .nslots = fn->nslots, .result = value_nothing(), .born = in->frames++};
     return f;
 }
 

@@ -419,7 +419,7 @@ Value dist_logpdf(Interp *in, const Dist *d, Value x, bool elementwise, Span at)
     if (!d->family->logpdf) ctx_raise(in->ctx, ERROR_PROGRAM, at, NULL, "the distribution %s has no logpdf", d->family->decl->name);
     if (!value_is_numeric(x)) ctx_raise(in->ctx, ERROR_PROGRAM, at, "a density is asked at a number or an array",
                   "%s has no log density at %s", d->family->decl->name, value_describe(in, x));
-    if (d->drawn.kind == VALUE_ARRAY && x.kind == VALUE_ARRAY && d->drawn.u.array == x.u.array) /* known from the draw */
+    if (d->drawn.kind == VALUE_ARRAY && d->drawn_at == in->renewals && x.kind == VALUE_ARRAY && d->drawn.u.array == x.u.array) /* known from the draw */
         return elementwise ? d->drawn_density : sum_event(in, d->drawn_density, at);
     int rank = type_rank(d->family->decl->support);
     Batch b = batch_with(in, d, 1, &x, rank, "a value", at);
@@ -569,6 +569,7 @@ Value dist_draw_site(Interp *in, Dist *d, const Site *site, bool reparameterise)
     if (nplates) v = array_expand_axes(in, v, nplates, in->plates);
     d->drawn = density.kind == VALUE_NONE || !reparameterise ? value_none() : v;
     d->drawn_density = close_batch(in, density, &b);
+    d->drawn_at = in->renewals;
     if (v.kind == VALUE_ARRAY && !(reparameterise && fam->rdraw) && var_is_taped(v.u.array->var)) {
         Array *a = arena_copy(in->arena, v.u.array, sizeof(Array));
         a->var = op_stop_gradient(in->tape, a->var);

@@ -61,19 +61,20 @@ static Flow exec_for(Interp *in, Frame *f, const Stmt *s, Value *last) {
     if (over.kind == VALUE_RANGE && loop_at_once(in, f, s, over.u.range->first, n, &at_once)) return FLOW_NEXT;
     LoopMemory memory;
     loop_memory_begin(in, f, &memory);
-    for (int64_t k = 0; k < n; k++) {
+    Flow flow = FLOW_NEXT;
+    for (int64_t k = 0; k < n && flow == FLOW_NEXT; k++) {
         Value item, index = value_number((double)(k + 1));
         if (over.kind == VALUE_RANGE) item = value_number((double)(over.u.range->first + k));
         else if (over.kind == VALUE_LIST || over.kind == VALUE_TUPLE) item = over.u.list->items[k];
         else item = array_index(in, over, 1, &index, &s->span, s->span);
         *slot_of(in, f, ref) = item;
         poll_interrupt(in);
-        if (exec_block(in, f, s->u.for_.body, last) == FLOW_RETURN) return FLOW_RETURN;
-        loop_memory_step(in, &memory, last);
+        flow = exec_block(in, f, s->u.for_.body, last);
+        if (flow == FLOW_NEXT) loop_memory_step(in, &memory, last);
     }
     loop_memory_end(in, &memory);
-    loop_done(in, &at_once);
-    return FLOW_NEXT;
+    if (flow == FLOW_NEXT) loop_done(in, &at_once);
+    return flow;
 }
 
 Value refine_target(Interp *in, Frame *f, const Target *t) { return read_slot(in, slot_of(in, f, t->ref), t->name, t->span); }
@@ -88,14 +89,17 @@ void refine_body(Interp *in, Frame *f, const Stmt *s, int64_t step) {
 
 static Flow exec_while(Interp *in, Frame *f, const Stmt *s, Value *last) {
     LoopMemory memory;
-    for (loop_memory_begin(in, f, &memory);; loop_memory_step(in, &memory, last)) {
+    Flow flow = FLOW_NEXT;
+    loop_memory_begin(in, f, &memory);
+    while (flow == FLOW_NEXT) {
         Value c = eval(in, f, s->u.while_.condition);
         if (!value_to_bool(in, c, s->u.while_.condition->span, "the condition of a `while`")) break;
         poll_interrupt(in);
-        if (exec_block(in, f, s->u.while_.body, last) == FLOW_RETURN) return FLOW_RETURN;
+        flow = exec_block(in, f, s->u.while_.body, last);
+        if (flow == FLOW_NEXT) loop_memory_step(in, &memory, last);
     }
     loop_memory_end(in, &memory);
-    return FLOW_NEXT;
+    return flow;
 }
 
 static Flow exec_if(Interp *in, Frame *f, const Stmt *s, Value *last) {

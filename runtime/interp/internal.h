@@ -28,6 +28,10 @@ void enter_call(Interp *in, const char *name, Span at); /* counts depth, refuses
 bool stack_is_used_up(const Interp *in);
 void check_stack(Interp *in, Span at); /* on the way into a value: refuses what is too deep */
 
+/* keep.c: roots carried over from what a loop's steps leave behind. Arrays that are being filled stay so, frames with numbers
+ * below `born` stay where they are. */
+void values_carry(Interp *in, Arena *to, uint64_t born, int n, Value *const *values);
+
 /* plate.c */
 Value axis_index(Interp *in, const Axis *axis); /* the index of a plate or loop, for all its elements */
 /* Everything that a body may touch when it runs for all elements at once, to start over. f: NULL at top level. */

@@ -81,9 +81,12 @@ struct Interp {
     Value *globals;        /* by slot of lang_global */
     int nglobals;
     Value *library;        /* by number of lang_library; VALUE_NONE: not used so far */
-    Arena *keep;           /* where globals live */
+    Arena *keep;           /* lives as long as the session; each global has its own within it */
     Arena *arena;          /* of the statement or step at work */
     Tape *tape;            /* the tape at work; not recording at top level. Its arena is in->arena */
+    const Tape *plain;     /* that of the statement at work, or of the loop in it that lets go of memory (loop_memory.c) */
+    uint64_t renewals;     /* how often the statement's arena has been let go of */
+    uint64_t frames;       /* made so far */
     struct Handler *handler; /* innermost; NULL: draws are drawn forward, scores are dropped */
     const Axis *plates[MAX_AXES]; /* the axes at work: particles, plates that run for all elements at once */
     int nplates;
@@ -137,6 +140,8 @@ void interp_supply_data(Interp *in, const char *name, const Tensor *value, bool 
 /* Run one top-level statement / all of a module (each statement's arena is reset behind it). Errors are raised. */
 void interp_run_statement(Interp *in, const Stmt *s, Value *result);
 void interp_run_module(Interp *in, const Module *m);
+/* Between statements: the global is a copy of v from here on. */
+void interp_bind(Interp *in, int slot, Value v);
 
 /* -- For builtins and the layers above -- */
 Value interp_call(Interp *in, Value callee, int n, const Value *args, Span at);

@@ -12,6 +12,8 @@ typedef struct Kept {
     const void **from;
     void **copy;
     size_t n, capacity; /* a power of 2, less than 3/4 full */
+    bool filling;       /* arrays that are being filled stay so */
+    uint64_t born;      /* frames before this one live longer than what is left behind */
 } Kept;
 
 static size_t kept_place(const Kept *t, const void *from) {
@@ -49,7 +51,7 @@ static Value *keep_values(Kept *t, const Value *values, int n) {
 }
 
 static Frame *keep_frame(Kept *t, Frame *f) {
-    if (!f) return NULL;
+    if (!f || f->born < t->born) return f;
     Frame *copy = kept_find(t, f);
     if (copy) return copy;
     check_stack(t->in, t->in->ctx->span);
@@ -59,6 +61,17 @@ static Frame *keep_frame(Kept *t, Frame *f) {
     copy->slots = keep_values(t, f->slots, f->nslots);
     copy->result = value_nothing();
     if (f->param_path) copy->param_path = arena_strdup(t->to, f->param_path);
+    return copy;
+}
+
+static Cells *keep_cells(Kept *t, const Cells *c) {
+    Cells *copy = arena_copy(t->to, c, sizeof *c);
+    copy->items = keep_values(t, c->items, c->n);
+    copy->capacity = c->n;
+    copy->before = keep_value(t, c->before);
+    copy->base = keep_value(t, c->base);
+    copy->steps = keep_value(t, c->steps);
+    copy->whole = value_none();
     return copy;
 }
 
@@ -124,13 +137,14 @@ static void *keep_pointed(Kept *t, Value v) {
         if (o->type->keep) o->data = o->type->keep(t->in, o->data, t->to);
         return o;
     }
+    case VALUE_CELLS: return keep_cells(t, v.u.cells);
     default: return NULL;
     }
 }
 
 static Value keep_value(Kept *t, Value v) {
     if (v.kind == VALUE_NONE || v.kind == VALUE_NOTHING || v.kind == VALUE_NUMBER || v.kind == VALUE_BUILTIN) return v;
-    if (v.kind == VALUE_CELLS) return keep_value(t, cells_whole(t->in, v.u.cells, t->in->ctx->span));
+    if (v.kind == VALUE_CELLS && !t->filling) return keep_value(t, cells_whole(t->in, v.u.cells, t->in->ctx->span));
     const void *from = v.u.record; /* whichever pointer it is */
     void *copy = kept_find(t, from);
     if (!copy) {
@@ -145,4 +159,9 @@ static Value keep_value(Kept *t, Value v) {
 Value value_keep(Interp *in, Arena *to, Value v) {
     Kept t = {.in = in, .to = to};
     return keep_value(&t, v);
+}
+
+void values_carry(Interp *in, Arena *to, uint64_t born, int n, Value *const *values) {
+    Kept t = {.in = in, .to = to, .filling = true, .born = born};
+    for (int k = 0; k < n; k++) *values[k] = keep_value(&t, *values[k]);
 }

@@ -27,6 +27,9 @@ typedef struct Supplied {
 typedef struct Touched {
     int slot;
     Value before;
+    bool changed; /* when the statement is done: */
+    Value kept;   /* its value, in `home` */
+    Arena *home;
 } Touched;
 
 struct Session {
@@ -39,7 +42,7 @@ struct Session {
     Touched *touched; /* globals that the statement at work has looked up; room for every one */
     int *touched_by;  /* per global: the latest statement that did */
     int ntouched, statement, room;
-    bool looping; /* a loop at the top level lets go of what its steps leave behind */
+    Arena **homes;    /* per global: where its value lives, within in->keep; NULL: it is a plain number, say */
 };
 
 /* -- Builtins -- */
@@ -265,6 +268,9 @@ static void grow_globals(Interp *in) {
         Value *globals = ARENA_ARRAY(in->keep, Value, session->room);
         if (in->nglobals) memcpy(globals, in->globals, sizeof(Value) * (size_t)in->nglobals);
         in->globals = globals;
+        Arena **homes = ARENA_ARRAY(in->keep, Arena *, session->room);
+        if (in->nglobals) memcpy(homes, session->homes, sizeof *homes * (size_t)in->nglobals);
+        session->homes = homes;
         session->touched = ARENA_ARRAY(in->keep, Touched, session->room);
         session->touched_by = ARENA_ARRAY(in->keep, int, session->room);
     }
@@ -275,7 +281,7 @@ Value *session_global(Interp *in, int slot) {
     struct Session *s = in->session;
     if (s->touched_by[slot] != s->statement) {
         s->touched_by[slot] = s->statement;
-        s->touched[s->ntouched++] = (Touched){slot, in->globals[slot]};
+        s->touched[s->ntouched++] = (Touched){.slot = slot, .before = in->globals[slot]};
     }
     return &in->globals[slot];
 }
@@ -298,54 +304,57 @@ typedef struct Running {
     Value last;
 } Running;
 
-static void keep_bound(Interp *in, Arena *to) {
-    for (int k = 0; k < in->session->ntouched; k++) {
-        const Touched *t = &in->session->touched[k];
-        Value *now = &in->globals[t->slot];
-        if (memcmp(&t->before, now, sizeof(Value)) != 0) *now = value_keep(in, to, *now);
+static bool has_changed(const Interp *in, const Touched *t) { return memcmp(&t->before, &in->globals[t->slot], sizeof(Value)) != 0; }
+
+int session_changed(Interp *in, Value **values) {
+    const struct Session *s = in->session;
+    int n = 0;
+    for (int k = 0; k < s->ntouched; k++)
+        if (has_changed(in, &s->touched[k])) values[n++] = &in->globals[s->touched[k].slot];
+    return n;
+}
+
+static void release_home(void *home) { arena_free(home); }
+
+/* The global lives in `home` from here on; what it was goes when the statement's arena does. */
+static void move_in(Interp *in, int slot, Value v, Arena *home) {
+    Arena **now = &in->session->homes[slot];
+    if (*now) arena_defer(in->arena, release_home, *now);
+    *now = home;
+    in->globals[slot] = v;
+}
+
+static bool is_in_place(Value v) { return v.kind == VALUE_NONE || v.kind == VALUE_NOTHING || v.kind == VALUE_NUMBER || v.kind == VALUE_BUILTIN; }
+
+void interp_bind(Interp *in, int slot, Value v) {
+    Arena *home = is_in_place(v) ? NULL : arena_child(in->keep);
+    move_in(in, slot, home ? value_keep(in, home, v) : v, home);
+}
+
+/* All are copied before the first is bound: that may raise. */
+static void keep_bound(Interp *in) {
+    struct Session *s = in->session;
+    for (int k = 0; k < s->ntouched; k++) {
+        Touched *t = &s->touched[k];
+        t->kept = in->globals[t->slot];
+        t->changed = has_changed(in, t);
+        if (!t->changed || is_in_place(t->kept)) continue;
+        t->home = arena_child(in->keep);
+        t->kept = value_keep(in, t->home, t->kept);
     }
+    for (int k = 0; k < s->ntouched; k++)
+        if (s->touched[k].changed) move_in(in, s->touched[k].slot, s->touched[k].kept, s->touched[k].home);
 }
 
-enum { LEFT_BEHIND = 64 << 20 };
-
-static void use_fresh_arena(Interp *in, Arena *outer) {
-    in->arena = arena_child(outer);
-    in->tape = tape_new(in->ctx, in->arena, false);
-}
-
-void loop_memory_begin(Interp *in, const Frame *f, LoopMemory *m) {
-    *m = (LoopMemory){.tape = in->tape, .limit = LEFT_BEHIND};
-    if (f || in->handler || in->nplates || in->round || in->session->looping) return;
-    m->outer = in->arena;
-    in->session->looping = true;
-    use_fresh_arena(in, m->outer);
-}
-
-/* Arrays that are being filled are left as they are: carried over they would be taken apart again. */
-static bool is_filling(const Interp *in) {
-    for (int k = 0; k < in->session->ntouched; k++)
-        if (in->globals[in->session->touched[k].slot].kind == VALUE_CELLS) return true;
-    return false;
-}
-
-void loop_memory_step(Interp *in, LoopMemory *m, Value *last) {
-    if (!m->outer || arena_asked(in->arena) < m->limit) return;
-    if (is_filling(in)) {
-        m->limit *= 2;
-        return;
+/* Nothing is bound to what the next statement's reset frees. */
+static void unbind(Interp *in) {
+    struct Session *s = in->session;
+    for (int k = 0; k < s->ntouched; k++) {
+        Touched *t = &s->touched[k];
+        in->globals[t->slot] = t->before;
+        arena_free(t->home);
+        t->home = NULL;
     }
-    Arena *left = in->arena;
-    use_fresh_arena(in, m->outer);
-    keep_bound(in, in->arena);
-    *last = value_keep(in, in->arena, *last);
-    arena_free(left);
-    m->limit = LEFT_BEHIND + 3 * arena_asked(in->arena);
-}
-
-void loop_memory_end(Interp *in, const LoopMemory *m) {
-    if (!m->outer) return;
-    in->arena = m->outer, in->tape = m->tape;
-    in->session->looping = false;
 }
 
 /* What the statement bound outlives its arena. */
@@ -354,7 +363,7 @@ static void run_statement(void *self) {
     Interp *in = r->in;
     if (r->statement->kind == STMT_DATA) bind_data(in, r->statement);
     else exec(in, NULL, r->statement, &r->last);
-    keep_bound(in, in->keep);
+    keep_bound(in);
 }
 
 void interp_run_statement(Interp *in, const Stmt *s, Value *result) {
@@ -367,18 +376,18 @@ void interp_run_statement(Interp *in, const Stmt *s, Value *result) {
     }
     grow_globals(in);
     arena_reset(in->arena);
-    in->tape = tape_new(in->ctx, in->arena, false);
+    in->renewals++;
+    in->plain = in->tape = tape_new(in->ctx, in->arena, false);
     in->handler = NULL, in->nplates = 0, in->round = NULL, in->address = NULL, in->draw = NULL, in->depth = 0, in->overlay = NULL, in->dist_level = 0;
     in->ctx->span = s->span;
     struct Session *session = in->session;
     session->statement++, session->ntouched = 0;
-    session->looping = false;
     Arena *arena = in->arena;
     Running r = {in, s, value_nothing()};
     Error caught;
-    if (!ctx_protect(in->ctx, run_statement, &r, &caught)) { /* nothing is bound to what the next statement's reset frees */
+    if (!ctx_protect(in->ctx, run_statement, &r, &caught)) {
         in->arena = arena;
-        for (int k = 0; k < session->ntouched; k++) in->globals[session->touched[k].slot] = session->touched[k].before;
+        unbind(in);
         if (caught.kind >= ERROR_ELEMENTWISE) caught.kind = ERROR_PROGRAM; /* nobody could do better */
         ctx_reraise(in->ctx, &caught);
     }

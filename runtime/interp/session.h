@@ -18,14 +18,23 @@ const BuiltinParams *session_builtin_params(const Interp *in, const Builtin *b);
  * that fails leaves all as it was. */
 Value *session_global(Interp *in, int slot);
 
-/* A loop at the top level, where nothing but globals lives from one step to the next: when its steps have left much behind,
- * what the globals hold is carried over and the rest let go of. Inside other loops, plates and functions it does nothing. */
+/* The globals that the statement at work has changed so far; gives how many. */
+int session_changed(Interp *in, Value **values);
+
+/* A loop at the top level or in a function, where nothing but the names there lives from one step to the next: when its
+ * steps have left much behind, what the names hold is carried over and the rest let go of. In models, plates and runs that
+ * are recorded it does nothing. loop_memory.c */
 typedef struct LoopMemory {
-    Arena *outer; /* NULL: does nothing */
+    bool can;
+    Frame *frame;         /* NULL: the top level */
+    Arena *outer;         /* NULL: nothing has been let go of yet */
+    const Tape *plain;
     Tape *tape;
     size_t limit;
+    const Value *slots;   /* of the frame, when `outer` was left */
+    uint64_t born;        /* frames from this one on were made since */
 } LoopMemory;
-void loop_memory_begin(Interp *in, const Frame *f, LoopMemory *m);
+void loop_memory_begin(Interp *in, Frame *f, LoopMemory *m);
 void loop_memory_step(Interp *in, LoopMemory *m, Value *last); /* last: also carried over */
 void loop_memory_end(Interp *in, const LoopMemory *m);
 

@@ -102,6 +102,7 @@ struct Frame {
     Value result;            /* of `return` */
     struct PlateSeen *plates; /* models and guides: the plates run so far, outside loops (plate.c) */
     int rounds;              /* plates at work element by element */
+    uint64_t born;           /* frames are numbered as they are made; a copy is the same frame */
 };
 
 typedef struct Closure {
@@ -143,6 +144,7 @@ typedef struct Dist {
     Shape repeat;       /* D[20], D[H, D]: leading axes of copies */
     Span span;          /* of the expression that made it */
     Value drawn, drawn_density; /* the latest draw with its log density, where rdraw() gave both; VALUE_NONE */
+    uint64_t drawn_at;          /* they are there while this is in->renewals */
 } Dist;
 
 /* Things of the layers above: fits, methods, optimizers. */

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Data that stay in their file: the peak of the process is far below the size of the data, whatever the format. Memory is
-constant over epochs, and over the steps of loops at the top level."""
+constant over epochs, and over the steps of loops; fits that nothing refers to any more are given back."""
 import array, gzip, json, os, random, resource, struct, subprocess, tempfile
 
 from programs import PPL, check, finish
@@ -138,5 +138,47 @@ def constant_in_loops():
         check('what the steps of a loop leave behind goes', peak < 160, peak)
 
 
-streams(), constant_memory(), constant_in_loops()
+FITS = '''data y = [1.2, 0.3, 2.2]
+net f(x) { param w: real
+    w * x }
+model line { s ~ HalfNormal(1)
+    plate i in 1..3 { y[i] ~ Normal(f(2), s) } }
+learned = infer(line, steps = 300, draws = 10)
+model m(y) { plate k in 1..40 { b[k] ~ Normal(0, 1) }
+    plate i in 1..3 { y[i] ~ Normal(b[i], 1) } }
+first = 0
+for k in 1..40 {
+    fit = infer(m(y + k), steps = 5)
+    if k == 20 { first = fit.b; third = fit }
+    means[k] = mean(fit.b)
+}
+fn repeated(n) {
+    kept = 0
+    at = 0
+    when = () -> at
+    for k in 1..n {
+        at = k
+        one = infer(m(y + k), steps = 5)
+        if k % 12 == 0 { again = predict(one, m(y)).y }
+        if k == 20 { kept = one.b }
+        if k % 2 == 0 { late = () -> mean(kept) + k }
+        out[k] = mean(one.b)
+        if k == n { return (kept, out, late() - k, when(), sum(again) == sum(again)) }
+    }
+}
+(theta, all_means, later, last, fine) = repeated(40)
+print(all(first == theta), all(third.b == theta), all(means == all_means), abs(later - mean(theta)) < 1e-9, last, fine, abs(f(1) - learned.params.f.w) == 0)
+print(predict(third, m(y)).y[1, 1] != 0, len(fit.b) == 4000, f(1) > 0.3)
+'''
+
+
+def fits_go():
+    """80 fits with 1.7 MB each, and predictions: those that nothing refers to any more are given back."""
+    with tempfile.TemporaryDirectory() as folder:
+        code, prints, err, peak = run(folder, FITS)
+        check('what is kept of fits is theirs', prints == ['true true true true 40 true true', 'true true true'], (prints, err))
+        check('fits that nothing refers to go', peak < 90, peak)
+
+
+streams(), constant_memory(), constant_in_loops(), fits_go()
 finish()
