@@ -1,65 +1,100 @@
 #include "lang/build.h"
 
-#include <stdlib.h>
+#include <math.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/strings.h"
 
-/* Each node remembers, in front of itself, how deep the tree below it is. */
-typedef struct DeepExpr { int depth; Expr node; } DeepExpr;
-typedef struct DeepStmt { int depth; Stmt node; } DeepStmt;
-typedef struct DeepBlock { int depth; Block node; } DeepBlock;
-
-#define DEPTH(Deep, pointer) \
-    ((pointer) ? ((const Deep *)(const void *)((const char *)(pointer) - offsetof(Deep, node)))->depth : 0)
-
 static int max2(int a, int b) { return a > b ? a : b; }
-static int depth_expr(const Expr *e) { return DEPTH(DeepExpr, e); }
-static int depth_block(const Block *b) { return DEPTH(DeepBlock, b); }
+static int depth_expr(const Expr *e) { return e ? e->depth : 0; }
+static int depth_block(const Block *b) { return b ? b->depth : 0; }
 static int depth2(const Expr *a, const Expr *b) { return max2(depth_expr(a), depth_expr(b)); }
 
 /* The depth above one of `inner`. Too deep: reported once; such a tree is never walked. */
-static int one_deeper(Parser *p, int inner, Span at) {
+static uint16_t one_deeper(Parser *p, int inner, Span at) {
     if (inner < PARSER_MAX_DEPTH)
-        return inner + 1;
+        return (uint16_t)(inner + 1);
     if (!p->too_deep)
         parser_error(p, at, "give parts of it names", "this is nested too deeply");
     p->too_deep = true;
     return 0;
 }
 
+#define SIZE_WITH(Node, member) (offsetof(Node, u) + sizeof((Node *)NULL)->u.member)
+static const uint8_t EXPR_SIZES[] = {
+    [EXPR_NUMBER] = SIZE_WITH(Expr, number), [EXPR_STRING] = SIZE_WITH(Expr, string),
+    [EXPR_BOOL] = SIZE_WITH(Expr, boolean), [EXPR_MISSING] = SIZE_WITH(Expr, boolean),
+    [EXPR_NAME] = SIZE_WITH(Expr, name), [EXPR_UNARY] = SIZE_WITH(Expr, unary),
+    [EXPR_BINARY] = SIZE_WITH(Expr, binary), [EXPR_RANGE] = SIZE_WITH(Expr, range),
+    [EXPR_CALL] = SIZE_WITH(Expr, call), [EXPR_INDEX] = SIZE_WITH(Expr, index),
+    [EXPR_FIELD] = SIZE_WITH(Expr, field), [EXPR_ARRAY] = SIZE_WITH(Expr, list),
+    [EXPR_NUMBERS] = SIZE_WITH(Expr, numbers), [EXPR_TUPLE] = SIZE_WITH(Expr, list),
+    [EXPR_RECORD] = SIZE_WITH(Expr, record), [EXPR_LAMBDA] = SIZE_WITH(Expr, lambda), [EXPR_IF] = SIZE_WITH(Expr, if_),
+};
+static const uint8_t STMT_SIZES[] = {
+    [STMT_EXPR] = SIZE_WITH(Stmt, expr), [STMT_ASSIGN] = SIZE_WITH(Stmt, assign), [STMT_UNPACK] = SIZE_WITH(Stmt, unpack),
+    [STMT_DATA] = SIZE_WITH(Stmt, data), [STMT_FUNCTION] = SIZE_WITH(Stmt, function),
+    [STMT_SAMPLE] = SIZE_WITH(Stmt, sample), [STMT_OBSERVE] = SIZE_WITH(Stmt, observe),
+    [STMT_RECORD] = SIZE_WITH(Stmt, assign), [STMT_FACTOR] = SIZE_WITH(Stmt, expr), [STMT_PARAM] = SIZE_WITH(Stmt, param),
+    [STMT_PLATE] = SIZE_WITH(Stmt, plate), [STMT_FOR] = SIZE_WITH(Stmt, for_), [STMT_WHILE] = SIZE_WITH(Stmt, while_),
+    [STMT_IF] = SIZE_WITH(Stmt, if_), [STMT_REFINE] = SIZE_WITH(Stmt, refine), [STMT_DIST] = SIZE_WITH(Stmt, dist),
+    [STMT_IMPORT] = SIZE_WITH(Stmt, import), [STMT_RETURN] = SIZE_WITH(Stmt, expr),
+};
+
+/* What the tree does not need after all is the next node of its kind. */
+static void give_back(Parser *p, Expr *e) { p->spare[e->kind] = e; }
+
 static Expr *new_expr(Parser *p, ExprKind kind, int inner, Span span) {
-    DeepExpr *e = ARENA_NEW(p->arena, DeepExpr);
+    Expr *e = p->spare[kind];
+    if (e)
+        memset(e, 0, EXPR_SIZES[kind]);
+    else
+        e = arena_alloc(p->arena, EXPR_SIZES[kind]);
+    p->spare[kind] = NULL;
+    e->kind = kind;
     e->depth = one_deeper(p, inner, span);
-    e->node.kind = kind;
-    e->node.span = span;
-    return &e->node;
+    e->span = span;
+    return e;
 }
 
 static Stmt *new_stmt(Parser *p, StmtKind kind, int inner, Span span) {
-    DeepStmt *s = ARENA_NEW(p->arena, DeepStmt);
+    Stmt *s = arena_alloc(p->arena, STMT_SIZES[kind]);
+    s->kind = kind;
     s->depth = one_deeper(p, inner, span);
-    s->node.kind = kind;
-    s->node.span = span;
-    return &s->node;
+    s->span = span;
+    return s;
 }
 
 /* -- Lists -- */
+
+/* Blocks that follow one another: scratch memory would keep all shorter copies of what grows in one piece. */
+typedef struct ListBlock {
+    struct ListBlock *next;
+    int n;
+    _Alignas(8) char items[];
+} ListBlock;
+
+enum { FIRST_ITEMS = 4, MOST_ITEMS = 1024 };
+
+static void add_block(Parser *p, List *list) {
+    list->room = list->n < FIRST_ITEMS ? FIRST_ITEMS : list->n < MOST_ITEMS ? list->n : MOST_ITEMS;
+    ListBlock *fresh = arena_alloc(p->scratch, sizeof *fresh + list->size * (size_t)list->room);
+    *(list->last ? &list->last->next : &list->first) = fresh;
+    list->last = fresh;
+}
+
 List *build_list(Parser *p, List *list, const void *item, size_t size) {
     if (!list) {
         list = ARENA_NEW(p->scratch, List);
         list->size = size;
     }
-    if (list->n == list->capacity) {
-        int capacity = list->capacity ? 2 * list->capacity : 4;
-        char *items = arena_alloc(p->scratch, size * (size_t)capacity);
-        if (list->n > 0)
-            memcpy(items, list->items, size * (size_t)list->n);
-        list->items = items;
-        list->capacity = capacity;
-    }
-    memcpy(list->items + size * (size_t)list->n++, item, size);
+    if (list->room == 0)
+        add_block(p, list);
+    memcpy(list->last->items + size * (size_t)list->last->n++, item, size);
+    list->room--;
+    list->n++;
     return list;
 }
 
@@ -67,31 +102,57 @@ static int list_count(const List *list) { return list ? list->n : 0; }
 
 /* The items, moved to where the tree lives; NULL for none. */
 static void *list_take(Parser *p, const List *list) {
-    return list ? arena_copy(p->arena, list->items, list->size * (size_t)list->n) : NULL;
+    if (!list)
+        return NULL;
+    char *items = arena_alloc(p->arena, list->size * (size_t)list->n), *to = items;
+    for (const ListBlock *b = list->first; b; to += list->size * (size_t)b->n, b = b->next)
+        memcpy(to, b->items, list->size * (size_t)b->n);
+    return items;
 }
 
-static int depth_list(const List *list) {
+/* The nodes of numbers that were kept as such. What is said of an array is said of the whole of it: their places are gone. */
+static List *list_of_nodes(Parser *p, const List *literals, Span at) {
+    List *list = NULL;
+    for (const ListBlock *b = literals->first; b; b = b->next)
+        for (int i = 0; i < b->n; i++) {
+            Expr *e = build_number(p, ((const double *)(const void *)b->items)[i], at);
+            list = build_list(p, list, &e, sizeof e);
+        }
+    return list;
+}
+
+List *build_items(Parser *p, List *items, Expr *item) {
+    if (item->kind == EXPR_NUMBER && (!items || items->literals)) {
+        items = build_list(p, items, &item->u.number, sizeof item->u.number);
+        items->literals = true;
+        give_back(p, item);
+        return items;
+    }
+    if (items && items->literals)
+        items = list_of_nodes(p, items, item->span);
+    return build_list(p, items, &item, sizeof item);
+}
+
+static int depth_exprs(Expr *const *list, int n) {
     int depth = 0;
-    for (int i = 0; i < list_count(list); i++)
-        depth = max2(depth, depth_expr(((Expr **)(void *)list->items)[i]));
+    for (int i = 0; i < n; i++)
+        depth = max2(depth, depth_expr(list[i]));
     return depth;
 }
 
-static int depth_arguments(const List *list) {
+static int depth_arguments(const Argument *list, int n) {
     int depth = 0;
-    for (int i = 0; i < list_count(list); i++)
-        depth = max2(depth, depth_expr(((Argument *)(void *)list->items)[i].value));
+    for (int i = 0; i < n; i++)
+        depth = max2(depth, depth_expr(list[i].value));
     return depth;
 }
 
 Block *build_block(Parser *p, List *statements, Span span) {
-    int depth = 0;
-    for (int i = 0; i < list_count(statements); i++)
-        depth = max2(depth, DEPTH(DeepStmt, ((Stmt **)(void *)statements->items)[i]));
-    DeepBlock *b = ARENA_NEW(p->arena, DeepBlock);
-    b->depth = depth;
-    b->node = (Block){list_take(p, statements), list_count(statements), span};
-    return &b->node;
+    Block *b = ARENA_NEW(p->arena, Block);
+    *b = (Block){.statements = list_take(p, statements), .n = list_count(statements), .span = span};
+    for (int i = 0; i < b->n; i++)
+        b->depth = max2(b->depth, b->statements[i]->depth);
+    return b;
 }
 
 static Block *block_of_one(Parser *p, Stmt *s) {
@@ -99,16 +160,16 @@ static Block *block_of_one(Parser *p, Stmt *s) {
 }
 
 /* -- Expressions -- */
-Expr *build_number(Parser *p, const Token *t) {
-    Expr *e = new_expr(p, EXPR_NUMBER, 0, t->span);
-    e->u.number = t->number;
+Expr *build_number(Parser *p, double number, Span span) {
+    Expr *e = new_expr(p, EXPR_NUMBER, 0, span);
+    e->u.number = number;
     return e;
 }
 
-Expr *build_string(Parser *p, const Token *t) {
-    Expr *e = new_expr(p, EXPR_STRING, 0, t->span);
-    e->u.string.text = t->string;
-    e->u.string.length = t->length;
+Expr *build_string(Parser *p, Word string) {
+    Expr *e = new_expr(p, EXPR_STRING, 0, string.span);
+    e->u.string.text = string.text;
+    e->u.string.length = strlen(string.text);
     return e;
 }
 
@@ -120,13 +181,19 @@ Expr *build_bool(Parser *p, bool value, Span span) {
 
 Expr *build_missing(Parser *p, Span span) { return new_expr(p, EXPR_MISSING, 0, span); }
 
-Expr *build_name(Parser *p, const Token *t) {
-    Expr *e = new_expr(p, EXPR_NAME, 0, t->span);
-    e->u.name.name = t->name;
+Expr *build_name(Parser *p, Word name) {
+    Expr *e = new_expr(p, EXPR_NAME, 0, name.span);
+    e->u.name.name = name.text;
     return e;
 }
 
 Expr *build_unary(Parser *p, UnaryOp op, Expr *operand, Span span) {
+    if (op == UNARY_NEG && operand->kind == EXPR_NUMBER && !signbit(operand->u.number)) {
+        operand->u.number = -operand->u.number;
+        operand->span = span;
+        operand->depth = one_deeper(p, operand->depth, span);
+        return operand;
+    }
     Expr *e = new_expr(p, EXPR_UNARY, depth_expr(operand), span);
     e->u.unary.op = op;
     e->u.unary.operand = operand;
@@ -149,10 +216,12 @@ Expr *build_range(Parser *p, Expr *first, Expr *last, Span span) {
 }
 
 Expr *build_call(Parser *p, Expr *callee, List *arguments, Span span) {
-    Expr *e = new_expr(p, EXPR_CALL, max2(depth_expr(callee), depth_arguments(arguments)), span);
+    Argument *list = list_take(p, arguments);
+    int n = list_count(arguments);
+    Expr *e = new_expr(p, EXPR_CALL, max2(depth_expr(callee), depth_arguments(list, n)), span);
     e->u.call.callee = callee;
-    e->u.call.arguments = list_take(p, arguments);
-    e->u.call.n = list_count(arguments);
+    e->u.call.arguments = list;
+    e->u.call.n = n;
     return e;
 }
 
@@ -176,35 +245,44 @@ Expr *build_pipe(Parser *p, Expr *value, Expr *function, Span span) {
 }
 
 Expr *build_index(Parser *p, Expr *base, List *indices, Span span) {
-    Expr *e = new_expr(p, EXPR_INDEX, max2(depth_expr(base), depth_list(indices)), span);
+    Expr **list = list_take(p, indices);
+    int n = list_count(indices);
+    Expr *e = new_expr(p, EXPR_INDEX, max2(depth_expr(base), depth_exprs(list, n)), span);
     e->u.index.base = base;
-    e->u.index.indices = list_take(p, indices);
-    e->u.index.n = list_count(indices);
+    e->u.index.indices = list;
+    e->u.index.n = n;
     return e;
 }
 
-Expr *build_field(Parser *p, Expr *base, const Token *name, Span span) {
+Expr *build_field(Parser *p, Expr *base, Word name, Span span) {
     Expr *e = new_expr(p, EXPR_FIELD, depth_expr(base), span);
     e->u.field.base = base;
-    e->u.field.name = name->name;
-    e->u.field.name_span = name->span;
+    e->u.field.name = name.text;
+    e->u.field.name_span = name.span;
+    return e;
+}
+
+static Expr *list_expr(Parser *p, ExprKind kind, Expr **items, int n, Span span) {
+    Expr *e = new_expr(p, kind, depth_exprs(items, n), span);
+    e->u.list.items = items;
+    e->u.list.n = n;
     return e;
 }
 
 Expr *build_array(Parser *p, List *items, Span span) {
-    Expr *e = new_expr(p, EXPR_ARRAY, depth_list(items), span);
-    e->u.list.items = list_take(p, items);
-    e->u.list.n = list_count(items);
+    if (!items || !items->literals)
+        return list_expr(p, EXPR_ARRAY, list_take(p, items), list_count(items), span);
+    Expr *e = new_expr(p, EXPR_NUMBERS, 1, span);
+    e->u.numbers.values = list_take(p, items);
+    e->u.numbers.n = items->n;
     return e;
 }
 
 Expr *build_tuple(Parser *p, Expr *first, List *rest, Span span) {
-    List *items = build_list(p, NULL, &first, sizeof first);
-    for (int i = 0; i < rest->n; i++)
-        items = build_list(p, items, &((Expr **)(void *)rest->items)[i], sizeof first);
-    Expr *e = build_array(p, items, span);
-    e->kind = EXPR_TUPLE;
-    return e;
+    List *before = build_list(p, NULL, &first, sizeof first);
+    before->last->next = rest->first;
+    before->n += rest->n;
+    return list_expr(p, EXPR_TUPLE, list_take(p, before), before->n, span);
 }
 
 static int compare_names(const void *a, const void *b) {
@@ -223,21 +301,20 @@ static const char *repeated_name(Parser *p, const char *const *names, int n) {
 }
 
 Expr *build_record(Parser *p, List *fields, Span span) {
+    const Argument *list = list_take(p, fields);
     int n = list_count(fields);
-    Expr *e = new_expr(p, EXPR_RECORD, depth_arguments(fields), span);
+    Expr *e = new_expr(p, EXPR_RECORD, depth_arguments(list, n), span);
     e->u.record.names = ARENA_ARRAY(p->arena, const char *, n);
     e->u.record.values = ARENA_ARRAY(p->arena, Expr *, n);
     e->u.record.n = n;
     for (int i = 0; i < n; i++) {
-        const Argument *f = &((Argument *)(void *)fields->items)[i];
-        e->u.record.names[i] = f->name;
-        e->u.record.values[i] = f->value;
+        e->u.record.names[i] = list[i].name;
+        e->u.record.values[i] = list[i].value;
     }
     const char *twice = repeated_name(p, e->u.record.names, n);
     for (int i = n - 1; twice && i >= 0; i--)
         if (e->u.record.names[i] == twice) {
-            const Argument *f = &((Argument *)(void *)fields->items)[i];
-            parser_error(p, f->name_span, NULL, "the record has two fields %s", twice);
+            parser_error(p, list[i].name_span, NULL, "the record has two fields %s", twice);
             break;
         }
     return e;
@@ -278,25 +355,25 @@ Expr *build_if_expression(Parser *p, Expr *condition, Block *then, Block *otherw
 Block *build_branch(Parser *p, Expr *e) { return block_of_one(p, build_statement(p, STMT_EXPR, e, e->span)); }
 
 /* -- Types -- */
-Type *build_type(Parser *p, const Token *name, Bounds bounds, List *sizes, Span span) {
+Type *build_type(Parser *p, Word name, Bounds bounds, List *sizes, Span span) {
     Type *type = ARENA_NEW(p->arena, Type);
     *type = (Type){.kind = TYPE_ANY, .span = span, .low = bounds.low, .high = bounds.high,
                    .sizes = list_take(p, sizes), .nsizes = list_count(sizes)};
     const char *names[TYPE_CORR_CHOLESKY];
     for (int k = TYPE_REAL; k <= TYPE_CORR_CHOLESKY; k++) {
         names[k - 1] = lang_type_name((TypeKind)k);
-        if (strcmp(name->name, names[k - 1]) == 0)
+        if (strcmp(name.text, names[k - 1]) == 0)
             type->kind = (TypeKind)k;
     }
     if (type->kind == TYPE_ANY) {
-        const char *near = nearest_name(name->name, names, TYPE_CORR_CHOLESKY);
-        parser_error(p, name->span,
+        const char *near = nearest_name(name.text, names, TYPE_CORR_CHOLESKY);
+        parser_error(p, name.span,
                      near ? arena_printf(p->arena, "did you mean %s?", near)
                           : "the types are real, int, bool, positive, unit, simplex, ordered, cov, corr_cholesky",
-                     "expected a type, found %s", name->name);
+                     "expected a type, found %s", name.text);
     } else if (bounds.low && type->kind != TYPE_REAL && type->kind != TYPE_INT) {
         parser_error(p, bounds.low->span, "bounds belong to real(low, high) and int(low, high)",
-                     "the type %s has no bounds", name->name);
+                     "the type %s has no bounds", name.text);
     }
     return type;
 }
@@ -304,10 +381,7 @@ Type *build_type(Parser *p, const Token *name, Bounds bounds, List *sizes, Span 
 static int depth_type(const Type *t) {
     if (!t)
         return 0;
-    int depth = depth2(t->low, t->high);
-    for (int i = 0; i < t->nsizes; i++)
-        depth = max2(depth, depth_expr(t->sizes[i]));
-    return depth;
+    return max2(depth2(t->low, t->high), depth_exprs(t->sizes, t->nsizes));
 }
 
 /* -- Statements -- */
@@ -325,8 +399,8 @@ static const char *target_hint(const Expr *e) {
     }
 }
 
-static Target target_of(Parser *p, const Expr *e) {
-    const Expr *base = e->kind == EXPR_INDEX ? e->u.index.base : e;
+static Target target_of(Parser *p, Expr *e) {
+    Expr *base = e->kind == EXPR_INDEX ? e->u.index.base : e;
     Target t = {.span = e->span};
     if (base->kind != EXPR_NAME) {
         parser_error(p, e->span, target_hint(base), "expected a name, or a name with indices, on the left");
@@ -336,7 +410,9 @@ static Target target_of(Parser *p, const Expr *e) {
     if (e->kind == EXPR_INDEX) {
         t.indices = e->u.index.indices;
         t.nindices = e->u.index.n;
+        give_back(p, e);
     }
+    give_back(p, base);
     return t;
 }
 
@@ -375,39 +451,40 @@ Stmt *build_observe(Parser *p, Expr *value, Expr *dist, Span span) {
     return s;
 }
 
-Stmt *build_data(Parser *p, const Token *name, Type *type, Expr *default_value, Span span) {
+Stmt *build_data(Parser *p, Word name, Type *type, Expr *default_value, Span span) {
     Stmt *s = new_stmt(p, STMT_DATA, max2(depth_type(type), depth_expr(default_value)), span);
-    s->u.data.name = name->name;
-    s->u.data.name_span = name->span;
+    s->u.data.name = name.text;
+    s->u.data.name_span = name.span;
     s->u.data.type = type;
     s->u.data.default_value = default_value;
     return s;
 }
 
-Stmt *build_param(Parser *p, const Token *name, Type *type, Expr *init, Span span) {
+Stmt *build_param(Parser *p, Word name, Type *type, Expr *init, Span span) {
     Stmt *s = new_stmt(p, STMT_PARAM, max2(depth_type(type), depth_expr(init)), span);
-    s->u.param.name = name->name;
-    s->u.param.name_span = name->span;
+    s->u.param.name = name.text;
+    s->u.param.name_span = name.span;
     s->u.param.type = type;
     s->u.param.init = init;
     return s;
 }
 
 Stmt *build_plate(Parser *p, List *ranges, Block *body, Span span) {
+    PlateRange *list = list_take(p, ranges);
     int depth = depth_block(body);
     for (int i = 0; i < ranges->n; i++)
-        depth = max2(depth, depth_expr(((PlateRange *)(void *)ranges->items)[i].range));
+        depth = max2(depth, depth_expr(list[i].range));
     Stmt *s = new_stmt(p, STMT_PLATE, depth, span);
-    s->u.plate.ranges = list_take(p, ranges);
+    s->u.plate.ranges = list;
     s->u.plate.n = ranges->n;
     s->u.plate.body = body;
     return s;
 }
 
-Stmt *build_for(Parser *p, const Token *name, Expr *over, Block *body, Span span) {
+Stmt *build_for(Parser *p, Word name, Expr *over, Block *body, Span span) {
     Stmt *s = new_stmt(p, STMT_FOR, max2(depth_expr(over), depth_block(body)), span);
-    s->u.for_.name = name->name;
-    s->u.for_.name_span = name->span;
+    s->u.for_.name = name.text;
+    s->u.for_.name_span = name.span;
     s->u.for_.over = over;
     s->u.for_.body = body;
     return s;
@@ -420,7 +497,7 @@ Stmt *build_while(Parser *p, Expr *condition, Block *body, Span span) {
     return s;
 }
 
-Stmt *build_refine(Parser *p, Expr *targets, const Token *name, Expr *over, Block *body, Span span) {
+Stmt *build_refine(Parser *p, Expr *targets, Word name, Expr *over, Block *body, Span span) {
     Stmt *s = new_stmt(p, STMT_REFINE, max2(depth2(targets, over), depth_block(body)), span);
     bool tuple = targets->kind == EXPR_TUPLE;
     Target one = tuple ? (Target){.name = NULL} : target_of(p, targets);
@@ -430,15 +507,15 @@ Stmt *build_refine(Parser *p, Expr *targets, const Token *name, Expr *over, Bloc
         if (s->u.refine.targets[i].nindices > 0)
             parser_error(p, s->u.refine.targets[i].span, "give the element a name of its own before `refine`",
                          "expected names behind `refine`, without indices");
-    s->u.refine.name = name->name;
+    s->u.refine.name = name.text;
     s->u.refine.over = over;
     s->u.refine.body = body;
     return s;
 }
 
-Stmt *build_import(Parser *p, const Token *path, Span span) {
+Stmt *build_import(Parser *p, Word path, Span span) {
     Stmt *s = new_stmt(p, STMT_IMPORT, 0, span);
-    s->u.import.path = path->string;
+    s->u.import.path = path.text;
     return s;
 }
 
@@ -455,9 +532,9 @@ Block *build_else_if(Parser *p, Expr *condition, Block *then, Block *otherwise, 
 }
 
 /* -- Functions -- */
-static Function *new_function(Parser *p, FunctionKind kind, const Token *name, List *params, Body body, Span head) {
+static Function *new_function(Parser *p, FunctionKind kind, Word name, List *params, Body body, Span head) {
     Function *f = ARENA_NEW(p->arena, Function);
-    *f = (Function){.kind = kind, .name = name->name, .span = head, .params = list_take(p, params),
+    *f = (Function){.kind = kind, .name = name.text, .span = head, .params = list_take(p, params),
                     .nparams = list_count(params), .expr = body.expr, .body = body.block};
     for (int i = 0; i < f->nparams; i++)
         if (f->params[i].type)
@@ -479,15 +556,15 @@ static Stmt *function_statement(Parser *p, Function *f, Span span) {
     return s;
 }
 
-Stmt *build_function(Parser *p, FunctionKind kind, const Token *name, List *params, Body body, Span head, Span span) {
+Stmt *build_function(Parser *p, FunctionKind kind, Word name, List *params, Body body, Span head, Span span) {
     return function_statement(p, new_function(p, kind, name, params, body, head), span);
 }
 
-Stmt *build_guide(Parser *p, const Token *name, List *params, const Token *model, Expr *with, Body body, Span head,
+Stmt *build_guide(Parser *p, Word name, List *params, Word model, Expr *with, Body body, Span head,
                   Span span) {
     Function *f = new_function(p, FUNCTION_GUIDE, name, params, body, head);
-    f->model_name = model->name;
-    f->model_span = model->span;
+    f->model_name = model.text;
+    f->model_span = model.span;
     f->with = with;
     if (!f->body) {
         if (!with)
@@ -498,13 +575,13 @@ Stmt *build_guide(Parser *p, const Token *name, List *params, const Token *model
     return function_statement(p, f, span);
 }
 
-Function *build_member(Parser *p, const Token *name, List *params, Body body, Span head) {
+Function *build_member(Parser *p, Word name, List *params, Body body, Span head) {
     return new_function(p, FUNCTION_MEMBER, name, params, body, head);
 }
 
-Stmt *build_dist(Parser *p, const Token *name, List *params, Type *support, List *members, Span head, Span span) {
+Stmt *build_dist(Parser *p, Word name, List *params, Type *support, List *members, Span head, Span span) {
     DistDecl *d = ARENA_NEW(p->arena, DistDecl);
-    *d = (DistDecl){.name = name->name, .span = head, .params = list_take(p, params), .nparams = list_count(params),
+    *d = (DistDecl){.name = name.text, .span = head, .params = list_take(p, params), .nparams = list_count(params),
                     .support = support, .members = list_take(p, members), .nmembers = list_count(members)};
     int depth = depth_type(support);
     for (int i = 0; i < d->nparams; i++)

@@ -1,5 +1,7 @@
 #include "lang/characters.h"
 
+#include <string.h>
+
 size_t character_length(const char *text, size_t left) {
     const unsigned char *s = (const unsigned char *)text;
     if (s[0] < 0x80)
@@ -31,6 +33,12 @@ bool character_in_name(unsigned c) {
         return c == 0xAA || c == 0xB5 || c == 0xBA;
     return c != 0xD7 && c != 0xF7 && !(c >= 0x2000 && c <= 0x206F) && !(c >= 0x2190 && c <= 0x2BFF) &&
            !(c >= 0x3000 && c <= 0x3020) && c != 0xFEFF && !(c >= 0xFF01 && c <= 0xFF0F) && c < 0xE0000;
+}
+
+char character_escaped(char letter) {
+    static const char from[] = "ntr\"\\", to[] = "\n\t\r\"\\";
+    const char *at = letter ? strchr(from, letter) : NULL;
+    return at ? to[at - from] : 0;
 }
 
 static const struct { unsigned code; const char *write; } LOOKALIKES[] = {

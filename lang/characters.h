@@ -10,6 +10,8 @@ size_t character_length(const char *s, size_t left);
 /* A character of valid UTF-8. */
 unsigned character_decode(const char *s, size_t length);
 bool character_in_name(unsigned c);
+/* What a letter means behind a backslash; 0: nothing. */
+char character_escaped(char letter);
 /* What was probably meant by a character that is no part of the language, or NULL. */
 const char *character_lookalike(unsigned c);
 

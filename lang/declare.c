@@ -20,7 +20,7 @@ static const char *line_text(Resolver *r, Span at) {
 }
 
 int declare_global(Resolver *r, const char *name, GlobalKind kind, Span span) {
-    int slot = globals_find(r->g, name);
+    int slot = globals_find(name);
     const Global *old = slot >= 0 ? lang_global(r->g, slot) : NULL;
     if (old) {
         bool data_too = old->kind == GLOBAL_DATA && kind == GLOBAL_VALUE; /* data may be transformed in place */
@@ -79,7 +79,7 @@ static void bind_data(Declarer *d, Stmt *s) {
         type->bind_slot[i] = -1;
         if (size->kind != EXPR_NAME)
             continue;
-        if (globals_find(r->g, size->u.name.name) < 0)
+        if (globals_find(size->u.name.name) < 0)
             type->bind_slot[i] = declare_global(r, size->u.name.name, GLOBAL_VALUE, size->span);
     }
 }
@@ -139,7 +139,7 @@ static void bind_sample(Declarer *d, Stmt *s) {
     if (!t->name || scope_is_top(whole))
         return;
     const Binding *own = scope_own(whole, t->name);
-    int slot = own || d->r->library ? -1 : globals_find(d->r->g, t->name);
+    int slot = own || d->r->library ? -1 : globals_find(t->name);
     s->u.sample.role = ROLE_LATENT;
     if ((own && own->how & BOUND_ARGUMENT) || (slot >= 0 && lang_global(d->r->g, slot)->kind == GLOBAL_DATA)) {
         s->u.sample.role = ROLE_OBSERVED;

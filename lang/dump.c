@@ -1,5 +1,7 @@
 #include "lang/dump.h"
 
+#include <math.h>
+
 #include "lang/lang.h"
 
 static void dump_block(const Block *b, int indent, Buf *out);
@@ -56,6 +58,15 @@ static void dump_function(const Function *f, int indent, Buf *out) {
         dump_block(f->body, indent, out);
 }
 
+/* A minus before a number is an operation. */
+static void dump_number(double x, Buf *out) {
+    if (signbit(x))
+        buf_add(out, "(neg ");
+    buf_add_double(out, fabs(x));
+    if (signbit(x))
+        buf_add_char(out, ')');
+}
+
 static void dump_call(const Expr *e, int indent, Buf *out) {
     buf_add(out, e->u.call.piped ? "(pipe " : "(call ");
     dump_expr(e->u.call.callee, indent, out);
@@ -75,7 +86,7 @@ static void dump_expr(const Expr *e, int indent, Buf *out) {
     }
     switch (e->kind) {
     case EXPR_NUMBER:
-        buf_add_double(out, e->u.number);
+        dump_number(e->u.number, out);
         return;
     case EXPR_STRING:
         buf_add_json_string(out, e->u.string.text);
@@ -117,6 +128,13 @@ static void dump_expr(const Expr *e, int indent, Buf *out) {
     case EXPR_ARRAY: case EXPR_TUPLE:
         buf_add(out, e->kind == EXPR_ARRAY ? "(array" : "(tuple");
         dump_exprs(e->u.list.items, e->u.list.n, indent, out);
+        break;
+    case EXPR_NUMBERS:
+        buf_add(out, "(array");
+        for (int i = 0; i < e->u.numbers.n; i++) {
+            buf_add_char(out, ' ');
+            dump_number(e->u.numbers.values[i], out);
+        }
         break;
     case EXPR_RECORD:
         buf_add(out, "(record");

@@ -38,33 +38,31 @@ Signature signature_of_params(Arena *a, const Param *params, int nparams) {
 Globals *lang_globals_new(Ctx *c, const BuiltinName *builtins, int nbuiltins) {
     Arena *a = c->session;
     Globals *g = ARENA_NEW(a, Globals);
-    *g = (Globals){.ctx = c, .names = names_new(a), .builtins = builtins, .nbuiltins = nbuiltins};
+    *g = (Globals){.ctx = c, .names = names_new(a), .builtins = builtins, .nbuiltins = nbuiltins,
+                   .room = arena_grown(a)};
     g->signatures = ARENA_ARRAY(a, Signature, nbuiltins);
     g->builtin_names = ARENA_ARRAY(a, const char *, nbuiltins);
     for (int i = 0; i < nbuiltins; i++) {
         g->builtin_names[i] = names_intern(g->names, builtins[i].name, strlen(builtins[i].name));
         g->signatures[i] = parse_signature(a, g->names, builtins[i].signature);
-        names_find(g->names, builtins[i].name)->builtin = i;
+        name_info(g->builtin_names[i])->builtin = i;
     }
     return g;
 }
 
 int lang_globals_count(const Globals *g) { return g->n; }
 const Global *lang_global(const Globals *g, int slot) { return &g->list[slot].global; }
-int lang_global_find(const Globals *g, const char *name) { return globals_find(g, name); }
 
-int globals_find(const Globals *g, const char *name) {
+int lang_global_find(const Globals *g, const char *name) {
     const NameInfo *info = names_find(g->names, name);
     return info ? info->global : -1;
 }
 
-int globals_find_builtin(const Globals *g, const char *name) {
-    const NameInfo *info = names_find(g->names, name);
-    return info ? info->builtin : -1;
-}
+int globals_find(const char *name) { return name_info(name)->global; }
+int globals_find_builtin(const char *name) { return name_info(name)->builtin; }
 
 int globals_find_function(const Globals *g, const char *name) {
-    for (int i = globals_find(g, name); i >= 0; i--) {
+    for (int i = globals_find(name); i >= 0; i--) {
         const GlobalEntry *e = &g->list[i];
         if (e->global.name == name && !e->hidden &&
             (e->global.kind == GLOBAL_FUNCTION || e->global.kind == GLOBAL_DIST))
@@ -75,26 +73,22 @@ int globals_find_function(const Globals *g, const char *name) {
 
 static int add_entry(Globals *g, GlobalEntry e) {
     if (g->n == g->capacity) {
-        int capacity = g->capacity ? 2 * g->capacity : 64;
-        GlobalEntry *list = ARENA_ARRAY(g->ctx->session, GlobalEntry, capacity);
-        if (g->n > 0)
-            memcpy(list, g->list, sizeof(GlobalEntry) * (size_t)g->n);
-        g->list = list;
-        g->capacity = capacity;
+        g->capacity = g->capacity ? 2 * g->capacity : 64;
+        g->list = grown_resize(g->room, sizeof(GlobalEntry) * (size_t)g->capacity);
     }
     g->list[g->n] = e;
     return g->n++;
 }
 
 int globals_bind(Globals *g, const char *name, GlobalKind kind, Span span) {
-    int slot = globals_find(g, name);
+    int slot = globals_find(name);
     Global global = {.name = name, .kind = kind, .span = span};
     if (slot >= 0) {
         g->list[slot].global = global;
         return slot;
     }
     slot = add_entry(g, (GlobalEntry){.global = global});
-    names_find(g->names, name)->global = slot;
+    name_info(name)->global = slot;
     return slot;
 }
 
@@ -109,11 +103,11 @@ GlobalsState globals_keep(const Globals *g) {
 
 void globals_restore(Globals *g, GlobalsState state) {
     for (int i = 0; i < g->n; i++)
-        names_find(g->names, g->list[i].global.name)->global = -1;
+        name_info(g->list[i].global.name)->global = -1;
     for (int i = 0; i < state.n; i++) {
         g->list[i] = state.list[i];
         if (!state.list[i].hidden)
-            names_find(g->names, state.list[i].global.name)->global = i;
+            name_info(state.list[i].global.name)->global = i;
     }
     g->n = state.n;
 }

@@ -43,14 +43,16 @@ struct Globals {
     const char **builtin_names; /* interned */
     Signature *signatures; /* of the builtins */
     int nbuiltins;
+    Grown *room; /* for: */
     GlobalEntry *list;
     int n, capacity;
     Library library;
 };
 
-/* The slot of the newest global of an interned name, or -1. */
-int globals_find(const Globals *g, const char *name);
-int globals_find_builtin(const Globals *g, const char *name);
+/* Names are interned ones from here on.
+ * The slot of the newest global of that name, or -1. */
+int globals_find(const char *name);
+int globals_find_builtin(const char *name);
 /* The newest global of that name which is a function or a distribution, or -1. */
 int globals_find_function(const Globals *g, const char *name);
 /* Bind the name, anew or in its place. Gives the slot. */
@@ -58,7 +60,7 @@ int globals_bind(Globals *g, const char *name, GlobalKind kind, Span span);
 /* A place of its own for a name that lookups do not see. */
 int globals_add_hidden(Globals *g, const char *name, Span span);
 
-/* library.c: the number of the definition of an interned name, or -1. */
+/* library.c: the number of the definition of that name, or -1. */
 int library_find(Globals *g, const char *name);
 /* The definition, parsed; library_resolve completes all that were parsed. What is wrong in the library is raised. */
 const Global *library_get(Globals *g, int k);

@@ -28,7 +28,8 @@ static Span span_after(Span before) {
 }
 
 %union {
-    const Token *token;
+    Word word;
+    double number;
     Expr *expr;
     Stmt *stmt;
     Block *block;
@@ -44,7 +45,8 @@ static Span span_after(Span before) {
 
 %token END 0 "the end of the file"
 %token SEPARATOR "the end of the line"
-%token <token> NAME "a name" NUMBER "a number" STRING "a string"
+%token <word> NAME "a name" STRING "a string"
+%token <number> NUMBER "a number"
 %token IF "if" IF_STATEMENT "if at the beginning of a statement" ELSE "else" FOR "for" WHILE "while" IN "in"
 %token AND "and" OR "or" NOT "not" RETURN "return" TRUE_ "true" FALSE_ "false" MISSING "missing"
 %token DATA "data" FN "fn" NET "net" MODEL "model" GUIDE "guide" DIST "dist" PARAM "param" PLATE "plate"
@@ -66,7 +68,7 @@ static Span span_after(Span before) {
 %type <expr> expr operation postfix primary if_expression with default condition
 %type <stmt> statement simple if_statement
 %type <block> block branch
-%type <list> lines expressions items indices arguments argument_list parameters parameter_list fields field_list
+%type <list> lines expressions items item_list indices arguments argument_list parameters parameter_list fields field_list
 %type <list> plates members sizes
 %type <argument> argument field
 %type <param> parameter
@@ -148,7 +150,7 @@ parameters: '(' ')'                     { $$ = NULL; }
 parameter_list: parameter               { $$ = build_list(p, NULL, &$1, sizeof $1); }
   | parameter_list ',' parameter        { $$ = build_list(p, $1, &$3, sizeof $3); }
   ;
-parameter: NAME type_mark default       { $$ = (Param){.name = $1->name, .span = @1, .type = $2, .default_value = $3}; }
+parameter: NAME type_mark default       { $$ = (Param){.name = $1.text, .span = @1, .type = $2, .default_value = $3}; }
   ;
 type_mark: %empty                       { $$ = NULL; }
   | ':' type                            { $$ = $2; }
@@ -164,7 +166,7 @@ sizes: %empty                           { $$ = NULL; }
 plates: plate                           { $$ = build_list(p, NULL, &$1, sizeof $1); }
   | plates ',' plate                    { $$ = build_list(p, $1, &$3, sizeof $3); }
   ;
-plate: NAME IN expr                     { $$ = (PlateRange){.name = $1->name, .span = @1, .range = $3}; }
+plate: NAME IN expr                     { $$ = (PlateRange){.name = $1.text, .span = @1, .range = $3}; }
   ;
 members: %empty                         { $$ = NULL; }
   | member                              { $$ = build_list(p, NULL, &$1, sizeof $1); }
@@ -207,7 +209,7 @@ postfix: primary
   | postfix '[' indices ']'             { $$ = build_index(p, $1, $3, @$); }
   | postfix '.' NAME                    { $$ = build_field(p, $1, $3, @$); }
   ;
-primary: NUMBER                         { $$ = build_number(p, $1); }
+primary: NUMBER                         { $$ = build_number(p, $1, @$); }
   | STRING                              { $$ = build_string(p, $1); }
   | "true"                              { $$ = build_bool(p, true, @$); }
   | "false"                             { $$ = build_bool(p, false, @$); }
@@ -223,8 +225,11 @@ if_expression: IF condition block ELSE block    { $$ = build_if_expression(p, $2
   | IF condition block ELSE if_expression       { $$ = build_if_expression(p, $2, $3, build_branch(p, $5), @$); }
   ;
 items: %empty                           { $$ = NULL; }
-  | expressions
-  | expressions ','
+  | item_list
+  | item_list ','
+  ;
+item_list: expr                         { $$ = build_items(p, NULL, $1); }
+  | item_list ',' expr                  { $$ = build_items(p, $1, $3); }
   ;
 expressions: expr                       { $$ = build_list(p, NULL, &$1, sizeof $1); }
   | expressions ',' expr                { $$ = build_list(p, $1, &$3, sizeof $3); }
@@ -243,7 +248,7 @@ argument_list: argument                 { $$ = build_list(p, NULL, &$1, sizeof $
   | argument_list ',' argument          { $$ = build_list(p, $1, &$3, sizeof $3); }
   ;
 argument: expr                          { $$ = (Argument){.value = $1}; }
-  | NAME '=' expr                       { $$ = (Argument){.name = $1->name, .name_span = @1, .value = $3}; }
+  | NAME '=' expr                       { $$ = (Argument){.name = $1.text, .name_span = @1, .value = $3}; }
   ;
 fields: %empty                          { $$ = NULL; }
   | field_list
@@ -252,16 +257,19 @@ fields: %empty                          { $$ = NULL; }
 field_list: field                       { $$ = build_list(p, NULL, &$1, sizeof $1); }
   | field_list ',' field                { $$ = build_list(p, $1, &$3, sizeof $3); }
   ;
-field: NAME ':' expr                    { $$ = (Argument){.name = $1->name, .name_span = @1, .value = $3}; }
-  | STRING ':' expr                     { $$ = (Argument){.name = $1->string, .name_span = @1, .value = $3}; }
+field: NAME ':' expr                    { $$ = (Argument){.name = $1.text, .name_span = @1, .value = $3}; }
+  | STRING ':' expr                     { $$ = (Argument){.name = $1.text, .name_span = @1, .value = $3}; }
   ;
 
 %%
 
 static int lang_yylex(LANG_YYSTYPE *value, Span *at, Parser *p) {
-    const Token *t = &p->tokens[p->next < p->ntokens ? p->next++ : p->ntokens - 1];
-    value->token = t;
-    *at = t->span;
+    const Token *t = parser_next_token(p);
+    if (t->kind == NAME || t->kind == STRING)
+        value->word = parser_word(p, t);
+    else if (t->kind == NUMBER)
+        value->number = parser_number(p, t);
+    *at = p->span;
     return t->kind;
 }
 

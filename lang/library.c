@@ -34,10 +34,10 @@ int lang_library_find(const Globals *g, const char *name) {
 }
 
 int library_find(Globals *g, const char *name) {
-    NameInfo *info = names_find(g->names, name);
-    if (info && info->library == NAME_UNSEARCHED)
+    NameInfo *info = name_info(name);
+    if (info->library == NAME_UNSEARCHED)
         info->library = lang_library_find(g, name);
-    return info ? info->library : -1;
+    return info->library;
 }
 
 /* What the statement defines, the number of which is k; no kind of definition: its name is NULL. */

@@ -1,5 +1,8 @@
 #include "lang/parser.h"
 
+#include <stdlib.h>
+#include <string.h>
+
 #include "lang/characters.h"
 #include "lang/diagnostics.h"
 #include "lang/grammar.h"
@@ -7,8 +10,11 @@
 enum { MAX_TEXT = 1 << 27 };
 
 Parser parser_begin(Ctx *c, Names *names, const char *text, size_t length, int file, Diagnostics *out) {
-    return (Parser){.ctx = c, .arena = c->session, .scratch = arena_new(), .names = names, .out = out, .text = text,
-                    .length = length, .file = file, .line = 1, .error_token = -1};
+    Arena *scratch = arena_child(c->session);
+    bool marked = length >= 3 && memcmp(text, "\xEF\xBB\xBF", 3) == 0; /* a byte order mark */
+    return (Parser){.ctx = c, .arena = c->session, .scratch = scratch, .names = names, .out = out, .text = text,
+                    .length = length, .file = file, .room = arena_grown(scratch), .at = marked ? 3 : 0, .line = 1,
+                    .column = 1, .brackets = ARENA_NEW(scratch, Brackets), .error_token = -1};
 }
 
 void parser_end(Parser *p) { arena_free(p->scratch); }
@@ -45,6 +51,60 @@ Block *parser_run(Parser *p) {
     parser_arrange(p);
     bool parsed = lang_yyparse(p) == 0;
     return parsed && !p->failed ? p->result : NULL;
+}
+
+/* -- Tokens, one after the other -- */
+
+static void pass_text(Parser *p, uint32_t end) {
+    for (; p->at < end; p->at++) {
+        unsigned char c = (unsigned char)p->text[p->at];
+        if (c == '\n')
+            p->line++, p->column = 1;
+        else
+            p->column += (c & 0xC0) != 0x80;
+    }
+}
+
+int parser_pass_token(Parser *p) {
+    brackets_pass(p, p->brackets, p->passed++);
+    return p->passed;
+}
+
+const Token *parser_next_token(Parser *p) {
+    while (p->passed < p->next)
+        parser_pass_token(p);
+    if (p->next < p->ntokens)
+        p->next++;
+    const Token *t = &p->tokens[p->next - 1];
+    pass_text(p, t->start);
+    p->span = (Span){p->file, p->line, p->column, p->line, p->column + 1};
+    pass_text(p, t->end);
+    if (p->line == p->span.line && t->kind != END)
+        p->span.end_column = p->column;
+    return t;
+}
+
+double parser_number(Parser *p, const Token *t) {
+    size_t n = 0;
+    char *digits = arena_alloc(p->scratch, t->end - t->start + 1);
+    for (uint32_t k = t->start; k < t->end; k++)
+        if (p->text[k] != '_')
+            digits[n++] = p->text[k];
+    digits[n] = 0;
+    return strtod(digits, NULL);
+}
+
+static const char *unescaped(Parser *p, const char *text, size_t n) {
+    char *out = arena_alloc(p->arena, n + 1), *end = out;
+    for (size_t i = 0; i < n; i++)
+        *end++ = text[i] == '\\' ? character_escaped(text[++i]) : text[i];
+    return out;
+}
+
+Word parser_word(Parser *p, const Token *t) {
+    const char *text = p->text + t->start;
+    size_t n = t->end - t->start;
+    return (Word){t->kind == STRING ? unescaped(p, text + 1, n - 2) : names_intern(p->names, text, n), p->span};
 }
 
 void parser_error(Parser *p, Span at, const char *hint, const char *format, ...) {

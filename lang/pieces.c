@@ -26,16 +26,18 @@ typedef struct Gatherer {
     const Parser *p;
     Pieces ps;
     size_t at;      /* the byte up to which the text is gathered */
+    size_t counted; /* ... and columns are counted, */
+    int column;     /* which is this one */
     bool separated; /* a statement has ended since the last token */
     int lines;      /* line ends since the last piece */
     int previous;   /* kind of the last piece that is no comment */
 } Gatherer;
 
-static int column_at(const Gatherer *g, size_t at) {
-    size_t start = at;
-    while (start > 0 && g->p->text[start - 1] != '\n')
-        start--;
-    return 1 + count_characters(g->p->text + start, (int)(at - start));
+/* Asked from left to right. */
+static int column_at(Gatherer *g, size_t at) {
+    for (; g->counted < at; g->counted++)
+        g->column = g->p->text[g->counted] == '\n' ? 1 : g->column + (((unsigned char)g->p->text[g->counted] & 0xC0) != 0x80);
+    return g->column;
 }
 
 static Piece *add_piece(Gatherer *g, int kind, size_t start, size_t end) {
@@ -77,7 +79,7 @@ static void gather_token(Gatherer *g, const Token *t) {
     if (t->kind == 0)
         return;
     Piece *q = add_piece(g, t->kind, t->start, t->end);
-    q->column = t->span.column;
+    q->column = column_at(g, t->start);
     q->begins = g->separated || g->previous == BLOCK_OPEN || g->previous == SEPARATOR;
     q->unary = t->kind == '-' && (q->begins || !ends_operand(g->previous));
     q->block = t->kind == BLOCK_OPEN || t->closes_block;
@@ -284,8 +286,8 @@ Pieces pieces_of(const Parser *p) {
     int capacity = p->ntokens + 1;
     for (size_t i = 0; i < p->length; i++)
         capacity += p->text[i] == '#';
-    Gatherer g = {.p = p, .ps.list = ARENA_ARRAY(p->scratch, Piece, capacity), .previous = SEPARATOR};
-    g.at = p->length >= 3 && memcmp(p->text, "\xEF\xBB\xBF", 3) == 0 ? 3 : 0;
+    Gatherer g = {.p = p, .ps.list = ARENA_ARRAY(p->scratch, Piece, capacity), .previous = SEPARATOR, .column = 1};
+    g.at = g.counted = p->length >= 3 && memcmp(p->text, "\xEF\xBB\xBF", 3) == 0 ? 3 : 0;
     for (int k = 0; k < p->ntokens; k++)
         gather_token(&g, &p->tokens[k]);
     match_brackets(&g.ps);

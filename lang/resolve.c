@@ -1,6 +1,7 @@
 /* Every name gets its slot, every call its place; what is wrong on the way is reported and passed over. */
 #include "lang/resolve.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "lang/diagnostics.h"
@@ -70,7 +71,9 @@ static void resolve_name(Resolver *r, Expr *e) {
 /* `x <- 3` and `x == 3` as statements, x bound nowhere: `=` was meant. */
 static void resolve_expression_statement(Resolver *r, Expr *e) {
     const Expr *left = e->kind == EXPR_BINARY ? e->u.binary.left : NULL;
-    bool arrow = left && e->u.binary.op == BINARY_LT && e->u.binary.right->kind == EXPR_UNARY;
+    const Expr *right = left ? e->u.binary.right : NULL;
+    bool minus = right && (right->kind == EXPR_UNARY || (right->kind == EXPR_NUMBER && signbit(right->u.number)));
+    bool arrow = minus && e->u.binary.op == BINARY_LT;
     if (left && left->kind == EXPR_NAME && (arrow || e->u.binary.op == BINARY_EQ) &&
         !scope_lookup(r, left->u.name.name).found)
         report_unknown(r, left->u.name.name, left->span,
@@ -144,7 +147,7 @@ void resolve_expr(Resolver *r, Expr *e) {
     if (!e)
         return;
     switch (e->kind) {
-    case EXPR_NUMBER: case EXPR_STRING: case EXPR_BOOL: case EXPR_MISSING:
+    case EXPR_NUMBER: case EXPR_NUMBERS: case EXPR_STRING: case EXPR_BOOL: case EXPR_MISSING:
         break;
     case EXPR_NAME:
         resolve_name(r, e);
@@ -331,7 +334,7 @@ static void resolve_record(Resolver *r, Target *t) {
 }
 
 static int own_slot(Resolver *r, const char *name) {
-    return scope_is_top(r->scope) ? globals_find(r->g, name) : scope_ref(r->scope, name).slot;
+    return scope_is_top(r->scope) ? globals_find(name) : scope_ref(r->scope, name).slot;
 }
 
 static void resolve_loop(Resolver *r, const Stmt *s, Block *body) {

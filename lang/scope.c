@@ -123,7 +123,7 @@ static Found lookup_library(Resolver *r, const char *name) {
 }
 
 Found scope_lookup_global(Resolver *r, const char *name) {
-    int slot = r->library ? -1 : globals_find(r->g, name);
+    int slot = r->library ? -1 : globals_find(name);
     return slot >= 0 ? found_outside(REF_GLOBAL, slot) : lookup_library(r, name);
 }
 
@@ -139,18 +139,18 @@ Found scope_lookup_function(Resolver *r, const char *name) {
     Found f = lookup_library(r, name);
     if (f.found && library_global(r->g, f.ref)->kind != GLOBAL_VALUE)
         return f;
-    return found_outside(REF_BUILTIN, globals_find_builtin(r->g, name));
+    return found_outside(REF_BUILTIN, globals_find_builtin(name));
 }
 
 Found scope_lookup(Resolver *r, const char *name) {
     Found f = lookup_in_scopes(r, name, false);
     if (!f.found)
         f = scope_lookup_global(r, name);
-    return f.found ? f : found_outside(REF_BUILTIN, globals_find_builtin(r->g, name));
+    return f.found ? f : found_outside(REF_BUILTIN, globals_find_builtin(name));
 }
 
 const Global *scope_protected_global(Resolver *r, const char *name) {
-    int slot = r->library ? -1 : globals_find(r->g, name);
+    int slot = r->library ? -1 : globals_find(name);
     const Global *g = slot >= 0 ? lang_global(r->g, slot) : NULL;
     bool earlier_line = g && r->options->interactive && g->span.file != r->file;
     return earlier_line ? NULL : g;

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/strings.h"
+#include "lang/diagnostics.h"
 #include "lang/parser.h"
 
 #include "lang/grammar.h"
@@ -66,18 +67,18 @@ static const char *describe_expected(Parser *p, const char **expected, int n) {
 static const char *describe_found(Parser *p, const Token *t) {
     if (t->kind == 0)
         return "the end of the file";
-    if (t->kind == SEPARATOR && !t->name)
+    if (token_is_line_end(p, t))
         return "the end of the line";
     int n = t->end - t->start > 40 ? 40 : (int)(t->end - t->start);
     return arena_printf(p->arena, t->kind == NUMBER ? "the number %.*s" : t->kind == STRING ? "the string %.*s" : "`%.*s`",
                         n, p->text + t->start);
 }
 
-static bool is_name(const Token *t, const char *name) { return t->name && strcmp(t->name, name) == 0; }
+static bool is_name(const Parser *p, const Token *t, const char *name) { return t->kind == NAME && token_is(p, t, name); }
 
-/* The first token of the statement in which token k stands. */
+/* The first token of the statement in which token k stands, the one at work. */
 static int statement_start(const Parser *p, int k) {
-    int block = p->tokens[k].block;
+    int block = brackets_block(p, p->brackets);
     while (k > 0 && p->tokens[k - 1].kind != SEPARATOR && k - 1 != block)
         k--;
     return k;
@@ -103,36 +104,40 @@ static const struct { const char *word, *hint; } FOREIGN[] = {
 };
 
 static const char *hint_on_brackets(Parser *p, int k) {
-    const Token *t = &p->tokens[k];
-    if (t->bracket < 0)
+    int bracket = brackets_innermost(p->brackets);
+    if (bracket < 0)
         return NULL;
-    const Token *open = &p->tokens[t->bracket];
-    if (t->kind == 0)
-        return arena_printf(p->arena, "the `%.1s` on line %d is never closed", p->text + open->start, open->span.line);
-    if (open->kind != BLOCK_OPEN && open->span.line < t->span.line)
-        return arena_printf(p->arena, "the `%.1s` on line %d is still open here", p->text + open->start, open->span.line);
+    const Token *open = &p->tokens[bracket];
+    int line = p->span.line;
+    for (uint32_t i = open->start; i < p->tokens[k].start; i++)
+        line -= p->text[i] == '\n';
+    if (p->tokens[k].kind == END)
+        return arena_printf(p->arena, "the `%.1s` on line %d is never closed", p->text + open->start, line);
+    if (open->kind != BLOCK_OPEN && line < p->span.line)
+        return arena_printf(p->arena, "the `%.1s` on line %d is still open here", p->text + open->start, line);
     return NULL;
 }
 
 static const char *hint_for(Parser *p, int k) {
     const Token *t = &p->tokens[k], *before = k > 0 ? t - 1 : NULL, *after = k + 1 < p->ntokens ? t + 1 : NULL;
-    const Token *first = &p->tokens[statement_start(p, k)];
+    int start = statement_start(p, k);
+    const Token *first = &p->tokens[start];
+    int bracket = brackets_innermost(p->brackets), around = bracket < 0 ? END : p->tokens[bracket].kind;
     for (size_t i = 0; i < sizeof FOREIGN / sizeof *FOREIGN; i++)
-        if (first->kind == NAME && is_name(first, FOREIGN[i].word) && t != first)
+        if (is_name(p, first, FOREIGN[i].word) && t != first)
             return FOREIGN[i].hint;
     for (size_t i = 0; i < sizeof FOREIGN / sizeof *FOREIGN; i++)
-        if (t->kind == NAME && is_name(t, FOREIGN[i].word) && before && before->kind == '}')
+        if (is_name(p, t, FOREIGN[i].word) && before && before->kind == '}')
             return FOREIGN[i].hint;
     bool condition = first->kind == IF_STATEMENT || first->kind == WHILE || first->kind == IF;
     if (t->kind == '=' && condition)
         return "`==` compares, `=` binds";
-    if (t->kind == '=' && t->bracket > 0 && p->tokens[t->bracket].kind == RECORD_OPEN &&
-        p->tokens[t->bracket - 1].kind == ARROW)
+    if (t->kind == '=' && bracket > 0 && around == RECORD_OPEN && p->tokens[bracket - 1].kind == ARROW)
         return "behind -> stands one expression ({ opens a record); a function of several lines is fn f(x) { ... }";
     if (t->kind == ':' && (condition || first->kind == FOR || first->kind == FN || first->kind == MODEL ||
                            first->kind == NET || first->kind == GUIDE || first->kind == PLATE))
         return "a block is written { ... }";
-    if (t->kind == ':' && t->bracket >= 0 && p->tokens[t->bracket].kind == '[')
+    if (t->kind == ':' && around == '[')
         return "a range is written 1..3";
     if (t->kind == SEPARATOR && after && after->kind == RECORD_OPEN)
         return "the { of a block stands on the line of its head";
@@ -140,17 +145,17 @@ static const char *hint_for(Parser *p, int k) {
         return "the body of x -> ... is one expression; fn f(x) { ... } has a block";
     if (t->kind == BLOCK_OPEN && before && before->kind == ')')
         return "a { behind an expression opens a block; a record stands behind an operator, a comma or a bracket";
-    if (before && before->kind == SEPARATOR && !before->name &&
+    if (before && token_is_line_end(p, before) &&
         (t->kind == '+' || t->kind == '*' || t->kind == '/' || t->kind == '^' || t->kind == '%' || t->kind == '@' ||
          t->kind == AND || t->kind == OR || t->kind == DOTS || t->kind == EQ || t->kind == '='))
         return "a statement goes on in the next line when its line ends with an operator";
     if ((t->kind == EQ || t->kind == NE || t->kind == '<' || t->kind == LE || t->kind == '>' || t->kind == GE))
         return "comparisons are not chained: write a < b and b < c";
-    if (t->kind == '=' && t->bracket == first->bracket)
+    if (t->kind == '=' && bracket < start && first->kind != '}')
         return "a name, or a name with indices, stands left of `=`; `==` compares";
-    if (t->kind == '}' && t->bracket < 0)
+    if (t->kind == '}' && bracket < 0)
         return "no { is open here";
-    if ((t->kind == ')' || t->kind == ']') && (t->bracket < 0 || p->tokens[t->bracket].kind == BLOCK_OPEN))
+    if ((t->kind == ')' || t->kind == ']') && (bracket < 0 || around == BLOCK_OPEN))
         return t->kind == ')' ? "no ( is open here" : "no [ is open here";
     return hint_on_brackets(p, k);
 }
@@ -159,17 +164,26 @@ static const char *hint_for(Parser *p, int k) {
  * the block of the head above it. */
 static void skip_statement(Parser *p, int k) {
     const Token *at = &p->tokens[k];
-    bool block_below = at->kind == SEPARATOR && !at->name && p->tokens[k + 1].kind == RECORD_OPEN;
+    bool block_below = token_is_line_end(p, at) && p->tokens[k + 1].kind == RECORD_OPEN;
     if ((at->kind == SEPARATOR && !block_below) || at->closes_block)
         return;
-    int i = k + 1;
+    int last = p->ntokens - 1, bracket = brackets_innermost(p->brackets), block = brackets_block(p, p->brackets);
+    int i = parser_pass_token(p);
     if (block_below)
-        for (i = k + 2; i < p->ntokens - 1 && p->tokens[i].bracket != at->bracket;)
-            i++;
-    while (i < p->ntokens - 1 && !(p->tokens[i].block == at->block &&
-                                   (p->tokens[i].kind == SEPARATOR || p->tokens[i].closes_block)))
-        i++;
+        do
+            i = parser_pass_token(p);
+        while (i < last && brackets_innermost(p->brackets) != bracket);
+    while (i < last && !(brackets_block(p, p->brackets) == block &&
+                         (p->tokens[i].kind == SEPARATOR || p->tokens[i].closes_block)))
+        i = parser_pass_token(p);
     p->next = i;
+}
+
+static const Misfit *misfit_at(const Parser *p, const Token *t) {
+    const Misfit *m = t->kind == LANG_YYUNDEF ? p->misfits : NULL;
+    while (m && m->start != t->start)
+        m = m->next;
+    return m;
 }
 
 void syntax_report(Parser *p, const char **expected, int n) {
@@ -177,10 +191,13 @@ void syntax_report(Parser *p, const char **expected, int n) {
     const Token *t = &p->tokens[k];
     if (p->error_token < 0)
         p->error_token = k;
-    if (t->message)
-        parser_error(p, t->span, t->hint, "%s", t->message);
+    const Misfit *misfit = misfit_at(p, t);
+    if (misfit)
+        parser_error(p, p->span, misfit->hint, "%s", misfit->message);
+    else if (diagnostics_full(p->out))
+        p->out->nerrors++, p->failed = true; /* nobody reads what it would say */
     else
-        parser_error(p, t->span, hint_for(p, k), "expected %s, found %s", describe_expected(p, expected, n),
+        parser_error(p, p->span, hint_for(p, k), "expected %s, found %s", describe_expected(p, expected, n),
                      describe_found(p, t));
     skip_statement(p, k);
 }

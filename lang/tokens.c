@@ -8,17 +8,26 @@
 
 Token *parser_add_token(Parser *p) {
     if (p->ntokens == p->capacity) {
-        int capacity = p->capacity ? 2 * p->capacity : 256;
-        Token *tokens = ARENA_ARRAY(p->scratch, Token, capacity);
-        if (p->ntokens > 0)
-            memcpy(tokens, p->tokens, sizeof(Token) * (size_t)p->ntokens);
-        p->tokens = tokens;
-        p->capacity = capacity;
+        p->capacity = p->capacity ? 2 * p->capacity : 256;
+        p->tokens = grown_resize(p->room, sizeof(Token) * (size_t)p->capacity);
     }
     Token *t = &p->tokens[p->ntokens++];
-    *t = (Token){.block = -1, .bracket = -1};
+    *t = (Token){.kind = 0};
     return t;
 }
+
+void parser_add_misfit(Parser *p, uint32_t start, const char *message, const char *hint) {
+    Misfit *m = ARENA_NEW(p->scratch, Misfit);
+    *m = (Misfit){p->misfits, start, message, hint};
+    p->misfits = m;
+}
+
+bool token_is(const Parser *p, const Token *t, const char *text) {
+    size_t n = t->end - t->start;
+    return strncmp(p->text + t->start, text, n) == 0 && text[n] == 0;
+}
+
+bool token_is_line_end(const Parser *p, const Token *t) { return t->kind == SEPARATOR && p->text[t->start] != ';'; }
 
 static bool ends_expression(int kind) {
     switch (kind) {
@@ -71,72 +80,82 @@ static bool is_reserved(int kind) {
     }
 }
 
-static int keyword_at_start(const Token *t, int next) {
+static int keyword_at_start(const Parser *p, const Token *t, int next) {
     for (size_t i = 0; i < sizeof DECLARATIONS / sizeof *DECLARATIONS; i++)
-        if (strcmp(t->name, DECLARATIONS[i].name) == 0) {
+        if (token_is(p, t, DECLARATIONS[i].name)) {
             int kind = DECLARATIONS[i].kind;
             return kind == IMPORT ? (next == STRING ? kind : NAME) : next == NAME || is_reserved(next) ? kind : NAME;
         }
     for (size_t i = 0; i < sizeof EFFECTS / sizeof *EFFECTS; i++)
-        if (strcmp(t->name, EFFECTS[i].name) == 0)
+        if (token_is(p, t, EFFECTS[i].name))
             return begins_expression(next) ? EFFECTS[i].kind : NAME;
     return NAME;
 }
 
-typedef struct Arranger {
-    Parser *p;
-    int open[PARSER_MAX_DEPTH]; /* the brackets that are open, as tokens of the result */
-    int nopen;
-    int n;        /* tokens of the result so far */
-    int previous; /* kind of the last one; SEPARATOR before the first */
-} Arranger;
+/* -- Brackets -- */
 
-static int innermost(const Arranger *a) {
-    return a->nopen > 0 ? a->open[a->nopen - 1] : -1;
-}
+int brackets_innermost(const Brackets *b) { return b->n > 0 ? b->open[b->n - 1] : -1; }
 
-static int innermost_block(const Arranger *a) {
-    for (int i = a->nopen - 1; i >= 0; i--)
-        if (a->p->tokens[a->open[i]].kind == BLOCK_OPEN)
-            return a->open[i];
+int brackets_block(const Parser *p, const Brackets *b) {
+    for (int i = b->n - 1; i >= 0; i--)
+        if (p->tokens[b->open[i]].kind == BLOCK_OPEN)
+            return b->open[i];
     return -1;
 }
 
-static bool is_line_based(const Arranger *a) {
-    int bracket = innermost(a);
-    return bracket < 0 || a->p->tokens[bracket].kind == BLOCK_OPEN;
-}
-
-/* A closing bracket closes the nearest of its kind; `)` and `]` do not look beyond a block. */
-static int close_bracket(Arranger *a, int kind) {
-    for (int i = a->nopen - 1; i >= 0; i--) {
-        int open = a->p->tokens[a->open[i]].kind;
+/* A closing bracket closes the nearest of its kind; `)` and `]` do not look beyond a block. Gives the kind of what it closes. */
+static int close_bracket(const Parser *p, Brackets *b, int kind) {
+    for (int i = b->n - 1; i >= 0; i--) {
+        int open = p->tokens[b->open[i]].kind;
         bool brace = open == BLOCK_OPEN || open == RECORD_OPEN;
         if (kind == '}' ? brace : open == (kind == ')' ? '(' : '[')) {
-            a->nopen = i;
+            b->n = i;
             return open;
         }
         if (brace)
             return 0;
     }
     if (kind == '}') /* none is open: whatever it was meant for, it ends what is */
-        a->nopen = 0;
+        b->n = 0;
     return 0;
+}
+
+static bool opens_bracket(int kind) {
+    return kind == '(' || kind == '[' || kind == BLOCK_OPEN || kind == RECORD_OPEN;
+}
+
+bool brackets_pass(const Parser *p, Brackets *b, int k) {
+    int kind = p->tokens[k].kind;
+    if (opens_bracket(kind))
+        b->open[b->n++] = k;
+    return (kind == ')' || kind == ']' || kind == '}') && close_bracket(p, b, kind) == BLOCK_OPEN;
+}
+
+/* -- Arranging -- */
+
+typedef struct Arranger {
+    Parser *p;
+    Brackets brackets;
+    int n;        /* tokens of the result so far */
+    int previous; /* kind of the last one; SEPARATOR before the first */
+} Arranger;
+
+static bool is_line_based(const Arranger *a) {
+    int bracket = brackets_innermost(&a->brackets);
+    return bracket < 0 || a->p->tokens[bracket].kind == BLOCK_OPEN;
 }
 
 static int name_kind(const Arranger *a, const Token *t, int next) {
     if (a->previous == SEPARATOR || a->previous == BLOCK_OPEN)
-        return keyword_at_start(t, next);
-    if (strcmp(t->name, "with") == 0 && (a->previous == NAME || a->previous == ')'))
-        return WITH;
-    if (strcmp(t->name, "on") == 0 && (a->previous == NAME || a->previous == ')'))
-        return ON;
-    return NAME;
+        return keyword_at_start(a->p, t, next);
+    if (a->previous != NAME && a->previous != ')')
+        return NAME;
+    return token_is(a->p, t, "with") ? WITH : token_is(a->p, t, "on") ? ON : NAME;
 }
 
 /* Drop, or keep, the separator; the next token that is none has the kind `next`. */
 static bool keeps_separator(const Arranger *a, const Token *t, int next) {
-    if (t->name) /* a semicolon */
+    if (!token_is_line_end(a->p, t))
         return true;
     return is_line_based(a) && a->previous != SEPARATOR && !continues(a->previous) && next != ELSE && next != PIPE;
 }
@@ -149,7 +168,7 @@ static void arrange_token(Arranger *a, Token t, int next, bool same_line) {
             return;
         break;
     case NAME:
-        t.kind = name_kind(a, &t, next);
+        t.kind = (int16_t)name_kind(a, &t, next);
         break;
     case IF:
         if (a->previous == SEPARATOR || a->previous == BLOCK_OPEN)
@@ -159,21 +178,15 @@ static void arrange_token(Arranger *a, Token t, int next, bool same_line) {
         t.kind = same_line && (ends_expression(a->previous) || a->previous == ELSE) ? BLOCK_OPEN : RECORD_OPEN;
         break;
     }
-    t.block = innermost_block(a);
-    t.bracket = innermost(a);
-    if (t.kind == ')' || t.kind == ']' || t.kind == '}')
-        t.closes_block = close_bracket(a, t.kind) == BLOCK_OPEN;
-    if (t.kind == '(' || t.kind == '[' || t.kind == BLOCK_OPEN || t.kind == RECORD_OPEN) {
-        if (a->nopen == PARSER_MAX_DEPTH) {
-            t.message = "the brackets are nested too deeply";
-            t.hint = arena_printf(p->arena, "at most %d may be open; give parts of it names", PARSER_MAX_DEPTH);
-            t.kind = LANG_YYUNDEF;
-        } else {
-            a->open[a->nopen++] = a->n;
-        }
+    if (opens_bracket(t.kind) && a->brackets.n == PARSER_MAX_DEPTH) {
+        parser_add_misfit(p, t.start, "the brackets are nested too deeply",
+                          arena_printf(p->arena, "at most %d may be open; give parts of it names", PARSER_MAX_DEPTH));
+        t.kind = LANG_YYUNDEF;
     }
     a->previous = t.kind;
-    p->tokens[a->n++] = t;
+    p->tokens[a->n] = t;
+    p->tokens[a->n].closes_block = brackets_pass(p, &a->brackets, a->n);
+    a->n++;
 }
 
 /* In place: the result is never longer than what was read. */
@@ -184,11 +197,11 @@ void parser_arrange(Parser *p) {
     bool same_line = true;
     for (int i = 0; i < p->ntokens; i++) {
         Token t = p->tokens[i];
-        bool line_end = t.kind == SEPARATOR && !t.name;
+        bool line_end = token_is_line_end(p, &t);
         int next = i + 1 < p->ntokens ? p->tokens[i + 1].kind : 0;
         if (line_end) {
             if (significant <= i)
-                for (significant = i + 1; p->tokens[significant].kind == SEPARATOR && !p->tokens[significant].name;)
+                for (significant = i + 1; token_is_line_end(p, &p->tokens[significant]);)
                     significant++;
             next = p->tokens[significant].kind;
         }
@@ -201,6 +214,5 @@ void parser_arrange(Parser *p) {
 bool parser_is_unfinished(const Parser *p) {
     if (p->ntokens < 2)
         return false;
-    const Token *end = &p->tokens[p->ntokens - 1];
-    return end->bracket >= 0 || continues(p->tokens[p->ntokens - 2].kind) || p->tokens[p->ntokens - 2].kind == ELSE;
+    return p->brackets->n > 0 || continues(p->tokens[p->ntokens - 2].kind) || p->tokens[p->ntokens - 2].kind == ELSE;
 }

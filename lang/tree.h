@@ -13,7 +13,7 @@ typedef struct Stmt Stmt;
 typedef struct Function Function;
 
 /* Where a name is found. `depth` counts function frames outwards (0: this call's), for lambdas and local functions. */
-typedef enum RefKind {
+typedef enum __attribute__((packed)) RefKind { /* packed: a tree is as large as its program is long */
     REF_LOCAL,   /* slot `slot` of the frame `depth` levels out */
     REF_GLOBAL,  /* slot `slot` of the top level */
     REF_LIBRARY, /* the slot-th definition of the library (lang.h) */
@@ -21,7 +21,8 @@ typedef enum RefKind {
 } RefKind;
 typedef struct Ref {
     RefKind kind;
-    int depth, slot;
+    uint16_t depth;
+    int slot;
 } Ref;
 
 typedef enum UnaryOp { UNARY_NEG, UNARY_NOT } UnaryOp;
@@ -32,13 +33,15 @@ typedef enum BinaryOp {
 } BinaryOp;
 
 /* -- Expressions -- */
-typedef enum ExprKind {
+typedef enum __attribute__((packed)) ExprKind {
     EXPR_NUMBER, EXPR_STRING, EXPR_BOOL, EXPR_MISSING, EXPR_NAME,
     EXPR_UNARY, EXPR_BINARY, EXPR_RANGE,
     EXPR_CALL, EXPR_INDEX, EXPR_FIELD,
-    EXPR_ARRAY, EXPR_TUPLE, EXPR_RECORD,
+    EXPR_ARRAY, EXPR_NUMBERS /* an array of nothing but numbers as they are written, with a minus or without */,
+    EXPR_TUPLE, EXPR_RECORD,
     EXPR_LAMBDA, EXPR_IF
 } ExprKind;
+enum { EXPR_KINDS = EXPR_IF + 1 };
 
 typedef struct Argument {
     const char *name; /* NULL: by position */
@@ -50,13 +53,16 @@ typedef struct Block {
     Stmt **statements;
     int n;
     Span span;
+    int depth;
 } Block;
 
+/* Of an expression and of a statement there is as much as its kind has: none is copied as a whole. */
 struct Expr {
     ExprKind kind;
+    uint16_t depth; /* of the tree below */
     Span span;
     union {
-        double number;
+        double number; /* negative, where a minus stands before it */
         struct { const char *text; size_t length; } string; /* escapes undone */
         bool boolean;
         struct { const char *name; Ref ref; /* (r) slot -1: the argument of `error` names a site of the model alone */ } name;
@@ -70,6 +76,7 @@ struct Expr {
         struct { Expr *base; Expr **indices; int n; } index;     /* NULL among the indices: a bare `:` */
         struct { Expr *base; const char *name; Span name_span; } field;
         struct { Expr **items; int n; } list;                    /* EXPR_ARRAY, EXPR_TUPLE */
+        struct { const double *values; int n; } numbers;
         struct { const char **names; Expr **values; int n; } record;
         Function *lambda;
         struct { Expr *condition; Block *then, *otherwise; } if_; /* as an expression both branches are there; its value is
@@ -152,13 +159,14 @@ typedef struct DistDecl {
                             Type.bind_slot is then a slot of this frame, not a global one) */
 } DistDecl;
 
-typedef enum StmtKind {
+typedef enum __attribute__((packed)) StmtKind {
     STMT_EXPR, STMT_ASSIGN, STMT_UNPACK, STMT_DATA, STMT_FUNCTION, STMT_SAMPLE, STMT_OBSERVE, STMT_RECORD, STMT_FACTOR,
     STMT_PARAM, STMT_PLATE, STMT_FOR, STMT_WHILE, STMT_IF, STMT_REFINE, STMT_DIST, STMT_IMPORT, STMT_RETURN
 } StmtKind;
 
 struct Stmt {
     StmtKind kind;
+    uint16_t depth;
     Span span;
     union {
         Expr *expr;                                              /* STMT_EXPR, STMT_FACTOR; STMT_RETURN (NULL: nothing) */

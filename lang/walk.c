@@ -43,7 +43,7 @@ void walk_expr(const Walk *w, Expr *e) {
     if (!e || (w->expr && !w->expr(w->self, e)))
         return;
     switch (e->kind) {
-    case EXPR_NUMBER: case EXPR_STRING: case EXPR_BOOL: case EXPR_MISSING: case EXPR_NAME:
+    case EXPR_NUMBER: case EXPR_NUMBERS: case EXPR_STRING: case EXPR_BOOL: case EXPR_MISSING: case EXPR_NAME:
         break;
     case EXPR_UNARY:
         walk_expr(w, e->u.unary.operand);

@@ -177,6 +177,29 @@ void arena_defer(Arena *a, void (*release)(void *), void *object) {
     a->deferred[a->ndeferred++] = (Deferred){release, object};
 }
 
+struct Grown {
+    Arena *arena;
+    void *block;
+};
+
+static void grown_release(void *self) { free(((Grown *)self)->block); }
+
+Grown *arena_grown(Arena *a) {
+    Grown *g = ARENA_NEW(a, Grown);
+    g->arena = a;
+    arena_defer(a, grown_release, g);
+    return g;
+}
+
+void *grown_resize(Grown *g, size_t size) {
+    void *block = NULL;
+    if (size == 0)
+        free(g->block);
+    else if (!(block = realloc(g->block, size)))
+        arena_exhausted(g->arena, size);
+    return g->block = block;
+}
+
 ArenaMark arena_mark(Arena *a) {
     return (ArenaMark){.chunk = a->current, .used = a->current ? a->current->used : 0, .deferred = a->ndeferred};
 }

@@ -35,6 +35,13 @@ char *arena_printf(Arena *a, const char *format, ...) __attribute__((format(prin
 /* Run `release(object)` when the arena is reset, rewound past this point or freed. */
 void arena_defer(Arena *a, void (*release)(void *), void *object);
 
+/* A block that changes its size: memory of its own, where what an arena holds would keep each smaller copy. It belongs to
+ * the arena all the same. */
+typedef struct Grown Grown;
+Grown *arena_grown(Arena *a); /* of size 0 */
+/* Gives the block, which may have moved; what it held is kept, as far as it goes, the rest is not set. 0: NULL. */
+void *grown_resize(Grown *g, size_t size);
+
 /* Give back what was allocated since the mark. */
 ArenaMark arena_mark(Arena *a);
 void arena_rewind(Arena *a, ArenaMark mark);

@@ -27,6 +27,7 @@ static void in_expr(Search *s, const Expr *e) {
     if (!e || s->found) return;
     switch (e->kind) {
     case EXPR_NUMBER:
+    case EXPR_NUMBERS:
     case EXPR_STRING:
     case EXPR_BOOL:
     case EXPR_MISSING: return;

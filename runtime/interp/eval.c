@@ -226,6 +226,12 @@ static Value eval_list(Interp *in, Frame *f, const Expr *e) {
     return e->kind == EXPR_TUPLE ? value_list(in, VALUE_TUPLE, n, items) : array_from_items(in, n, items, e->span);
 }
 
+static Value eval_numbers(Interp *in, const Expr *e) {
+    Tensor *t = tensor_new(in->ctx, in->arena, shape1(e->u.numbers.n));
+    for (int k = 0; k < e->u.numbers.n; k++) t->data[k] = (real)e->u.numbers.values[k];
+    return value_tensor(in, t);
+}
+
 Value eval(Interp *in, Frame *f, const Expr *e) {
     switch (e->kind) {
     case EXPR_NUMBER: return value_number(e->u.number);
@@ -246,6 +252,7 @@ Value eval(Interp *in, Frame *f, const Expr *e) {
     case EXPR_FIELD: return eval_field(in, f, e);
     case EXPR_ARRAY:
     case EXPR_TUPLE: return eval_list(in, f, e);
+    case EXPR_NUMBERS: return eval_numbers(in, e);
     case EXPR_RECORD: {
         int n = e->u.record.n;
         Value *values = ARENA_ARRAY(in->arena, Value, n > 0 ? n : 1);
