@@ -73,7 +73,7 @@ void latents_forget(Latents *l, int n) {
     if (kept == l->n) return;
     l->size = l->list[kept].offset;
     l->n = kept;
-    while (l->nloops > 0 && l->loops[l->nloops - 1].to > kept) l->nloops--;
+    latents_forget_loops(l, kept);
     latents_reindex(l);
 }
 
@@ -248,6 +248,8 @@ void latents_discover(Latents *l, Trace *t, Interp *in, Site *s, Entry *e) {
     }
     l->list[l->n++] = site;
     place_last(l);
+    for (int i = 0; i < s->nindex; i++)
+        if (s->index[i].axis && s->index[i].axis->kind == AXIS_LOOP) latents_found_at_once(l, s->index[i].axis);
     l->size += site.size;
     if (!site.local) {
         append_drawn(l, in, l->n - 1, s->dist, s->value);

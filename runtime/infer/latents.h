@@ -87,6 +87,10 @@ void point_run_finish(const PointRun *p, Interp *in);
 void latents_loop(Latents *l, Interp *in, int from, const Axis *axis);
 /* The same for all loops that are not joined yet, in a copy of a layout whose sites have changed. */
 void latents_join_all(Latents *l, Interp *in);
+/* The last site was found with all steps of this loop at once; at a point it may run step by step all the same. */
+void latents_found_at_once(Latents *l, const Axis *axis);
+/* The sites from n on are no more. */
+void latents_forget_loops(Latents *l, int n);
 /* A step of a loop reads the one before: the values of the site for all steps. */
 bool latents_peek(PointRun *p, Interp *in, Peek *peek);
 /* An address in one step of a joined loop: its site, the step from 0; -1: there is none. `place`: of the loop's dimension. */

@@ -91,7 +91,11 @@ static bool join(Latents *l, Interp *in, LatentLoop *loop) {
     }
     memmove(l->list + loop->from + apart, l->list + loop->to, sizeof *l->list * (size_t)(l->n - loop->to));
     l->n -= n - apart;
-    for (LatentLoop *later = loop + 1; later < l->loops + l->nloops; later++) later->from -= n - apart, later->to -= n - apart;
+    for (LatentLoop *other = l->loops; other < l->loops + l->nloops; other++)
+        if (other->from >= loop->to)
+            other->from -= n - apart, other->to -= n - apart;
+        else if (other != loop && other->from >= loop->from)
+            other->from = loop->from, other->to = loop->from + apart;
     loop->to = loop->from + apart;
     if (drawn) l->drawn = drawn;
     latents_reindex(l);
@@ -109,6 +113,28 @@ void latents_loop(Latents *l, Interp *in, int from, const Axis *axis) {
     loops[kept] = (LatentLoop){.axis = axis, .from = from, .to = l->n};
     l->loops = loops, l->nloops = kept + 1;
     join(l, in, &l->loops[kept]);
+}
+
+void latents_found_at_once(Latents *l, const Axis *axis) {
+    LatentLoop *loops = ARENA_ARRAY(l->arena, LatentLoop, l->nloops + 1);
+    if (l->nloops) memcpy(loops, l->loops, sizeof *loops * (size_t)l->nloops);
+    int k = 0;
+    while (k < l->nloops && (loops[k].axis != axis || !loops[k].joined)) k++;
+    if (k == l->nloops) loops[l->nloops++] = (LatentLoop){.axis = axis, .from = l->n - 1, .joined = true};
+    loops[k].to = l->n;
+    l->loops = loops;
+}
+
+void latents_forget_loops(Latents *l, int n) {
+    LatentLoop *loops = ARENA_ARRAY(l->arena, LatentLoop, l->nloops + 1);
+    int kept = 0;
+    for (int k = 0; k < l->nloops; k++) {
+        if (l->loops[k].from >= n) continue;
+        loops[kept] = l->loops[k];
+        if (loops[kept].to > n) loops[kept].to = n;
+        kept++;
+    }
+    l->loops = loops, l->nloops = kept;
 }
 
 void latents_join_all(Latents *l, Interp *in) {

@@ -12,7 +12,8 @@ PAIRS = 40
 
 
 def run(text, setting=None):
-    """What the program writes into out.json (None: it failed), standard error, peak memory in bytes."""
+    """What the program writes into out.json (None: it failed), standard error, peak memory in bytes, which is that of this
+    script (some 17 MB) at least: a process begins as a copy of the one that starts it."""
     with tempfile.TemporaryDirectory() as folder:
         out, errors, _, peak = measured(text, folder, setting)
     return out, errors, peak
@@ -86,7 +87,7 @@ def pairs():
         b, why_b, _ = run(written(seed, "steps"))
         check(f"model {seed}", a and b, why + why_b)
         for key in b or {}:
-            same(f"model {seed}: {key}", (a or {}).get(key), b[key])
+            same(f"model {seed}: {key}", (a or {}).get(key), b[key], 1e-9)
 
 
 # -- What is drawn when a body starts over element by element is no latent --
@@ -148,6 +149,9 @@ CARRIED = {
     "two steps back": "p = 0.1;  q = a;  for t in {steps} { f = p;  p = b * p + c * q;  q = f;  y[t] ~ Normal(p, 1) }",
     "data of the step before": "p = c;  q = 0;  for t in {steps} { y[t] ~ Normal(a * p + b * q, 1);  q = p;  p = y[t] }",
     "latents of the step before": "x[1] ~ Normal(0, 1);  p = c;  l = 0;  for t in {steps} { x[t] ~ Normal(p + b * l, 1);  l = x[t] - p;  p = a * x[t];  y[t] ~ Normal(x[t], 1) }",
+    "latents of seven steps before": "x[1] ~ Normal(0, 1);  plate d in 1..2 { k[1, d] ~ LogNormal(a, b) };  " + "".join(f"p{k} = c;  " for k in range(1, 8)) +
+        "for t in {steps} { x[t] ~ Normal(p1 + b * p7, 1);  plate d in 1..2 { k[t, d] ~ LogNormal(a, b);  e[t, d] ~ Normal(k[t, d], p2^2 + 1) };  " +
+        "".join(f"p{k} = p{k - 1};  " for k in range(7, 1, -1)) + "p1 = a * x[t];  y[t] ~ Normal(x[t], 1) }",
     "a sum": "n = 0;  for t in {steps} { v = a + b * y[t - 1]^2;  n = n + v;  y[t] ~ Normal(0, v) };  factor(-n)",
     "a choice": "s = a;  for t in {steps} { if s > 1 { s = 0.5 * s } else { s = s + b };  y[t] ~ Normal(c, s) }",
     "in a plate": """plate d in 1..3 { k[d] ~ Normal(0, 1);  l = b
@@ -180,28 +184,46 @@ write("out.json", {u: unconstrain(m, {a: 0.3, x: exp([1, 2, 3, 4]), w: [5, 6, 7,
     same("the point of given values", (out or {"u": why})["u"], [0.3, 1, 2, 3, 4, 5, 6, 7, 8])
 
 
-def carried():
-    r, T = random.Random(5), 20
+# Of those, the ones that run step by step as well: what steps leave is no number, too much, or only in some of them.
+STEP_BY_STEP = {"an array", "latents of seven steps before", "elements of some steps", "rows", "a summed number", "a summed number, first known"}
+
+
+def carrying(name, T, loop, results):
+    """One of CARRIED with T steps; `loop`: over "a range", or step by step over "a list". `results`: of the model m at the point u."""
+    r, point = random.Random(5), random.Random(name)
     rows = [[r.gauss(0, 1) for _ in range(T)] for _ in range(4)]
     data = {"y": rows[0], "w": rows[1:], "e": [[r.gauss(0, 1) for _ in range(3)] for _ in range(T)]}
-    head = "\n".join(f"data {name} = {json.dumps(value)}" for name, value in data.items()) + f"\nsteps = map(i -> i, 2..{T})\nlater = map(i -> i, 3..{T})\n"
-    for name, body in CARRIED.items():
-        def model(over):
-            return head + f"""model m {{ {PRIORS}
-                {body.replace("{steps}", over).replace("{later}", over.replace("2..", "3..").replace("steps", "later"))} }}
-u = {json.dumps([round(r.gauss(0, 0.5), 2) for _ in range(3 + {"in a plate": 3, "latents of the step before": T}.get(name, 0))])}
-fit = infer(m, steps = 20)
-write("out.json", {{at: unconstrained_logpdf(m, u), gradient: sort(unconstrained_gradient(m, u)), elbo: fit.elbo}})"""
-        state = r.getstate()
-        at_once, why, _ = run(model(f"2..{T}"))
+    u = [round(point.gauss(0, 0.5), 2) for _ in range(3 + {"in a plate": 3, "latents of the step before": T, "latents of seven steps before": 3 * T}.get(name, 0))]
+    if len(u) > T + 3:
+        u = [0.3] * len(u)  # in another order, step by step
+    steps, later = (f"2..{T}", f"3..{T}") if loop == "a range" else ("steps", "later")
+    body = CARRIED[name].replace("{steps}", steps).replace("{later}", later)
+    return "\n".join(f"data {name} = {json.dumps(value)}" for name, value in data.items()) + f"""
+steps = map(i -> i, 2..{T})
+later = map(i -> i, 3..{T})
+model m {{ {PRIORS} {body} }}
+u = {json.dumps(u)}
+write("out.json", {{{results}}})"""
+
+
+def carried():
+    at = "at: unconstrained_logpdf(m, u), gradient: sort(unconstrained_gradient(m, u))"
+    for name in CARRIED:
+        text = carrying(name, 20, "a range", at + ", elbo: infer(m, steps = 20).elbo")
+        at_once, why, _ = run(text)
         for how in ("PPL_WALK=1", "PPL_OPTIMISE=0"):
-            r.setstate(state)
-            again, why_again, _ = run(model(f"2..{T}"), how)
+            again, why_again, _ = run(text, how)
             check(f"{name}: the same bits with {how}", at_once and at_once == again, f"{at_once} and {again}; {why}{why_again}")
-        r.setstate(state)
-        b, why_b, _ = run(model("steps"))
+        steps, why, _ = run(carrying(name, 20, "a list", at))
         for key in ("at", "gradient"):
-            same(f"{name}: {key}", (at_once or {}).get(key), (b or {key: why_b})[key])
+            same(f"{name}: {key}", (at_once or {}).get(key), (steps or {key: why})[key], 1e-9)
+
+
+def at_once():
+    """Which of them run at once: step by step 2000 steps take more than 30 MB."""
+    for name in CARRIED:
+        out, why, peak = run(carrying(name, 2000, "a range", "at: unconstrained_logpdf(m, u)"))
+        check(f"{name}: at once, or not", out and (peak > 28e6) == (name in STEP_BY_STEP), f"{peak / 1e6:.1f} MB; {why}")
 
 
 # -- Memory --
@@ -264,5 +286,6 @@ if __name__ == "__main__":
     sequential()
     inverted()
     carried()
+    at_once()
     memory()
     finish()
