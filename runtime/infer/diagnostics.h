@@ -12,9 +12,10 @@
 
 /* Pareto-smoothed importance sampling (Vehtari et al. 2024). log_ratios[n] = log p - log q of the n draws, up to a
  * constant. Gives the shape k-hat of the tail: below 0.5 good, below 0.7 usable, above 0.7 unreliable; -inf when the
- * largest ratios are all equal (nothing to smooth), NaN when there are too few (fewer than 25) or not all are less
+ * largest ratios are all equal (nothing to smooth), NaN when there are fewer than PSIS_FEWEST or not all are less
  * than inf (-inf is a weight of 0). `smoothed`: n smoothed log weights, normalised so that their exponentials sum to 1,
  * in the order given; or NULL. It may be log_ratios itself. */
+enum { PSIS_FEWEST = 21 };
 double psis_khat(Arena *a, const double *log_ratios, int64_t n, double *smoothed);
 
 /* Reading k-hat by sample size: the limit min(1 - 1 / log10 n, 0.7). */

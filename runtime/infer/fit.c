@@ -114,6 +114,9 @@ void fit_judge(Fit *f, double khat, long n, double sd, const char *remedy) {
     if (sd < NEGLIGIBLE && !(khat < 0.5))
         f->report.verdict =
             arena_printf(f->arena, "good: log p - log q varies by %.2g only, whatever the shape of its tail", sd);
+    else if (n < PSIS_FEWEST)
+        f->report.verdict = arena_printf(f->arena, "not to be trusted: %ld draw%s too few to judge by, k-hat takes %d", n,
+                                         n == 1 ? " is" : "s are", PSIS_FEWEST);
     else if (isnan(khat))
         f->report.verdict = "not to be trusted: the log density is not finite at some draws";
     else if (khat > limit)

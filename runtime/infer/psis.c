@@ -59,7 +59,7 @@ static double pareto_quantile(int64_t i, int64_t n, double shape, double scale) 
 /* Fits the tail of lw[n] (largest 0) and, when `smoothed`, replaces it in lw. */
 static double smooth_tail(Arena *a, double *lw, int64_t n, int smoothed) {
     int64_t m = (int64_t)ceil(fmin(0.2 * (double)n, 3 * sqrt((double)n)));
-    if (m < 5) return NAN;
+    if (n < PSIS_FEWEST) return NAN; /* m < 5 */
     Tail *all = ARENA_ARRAY(a, Tail, n);
     for (int64_t i = 0; i < n; i++) all[i] = (Tail){lw[i], i};
     qsort(all, (size_t)n, sizeof *all, compare_tail);

@@ -491,13 +491,15 @@ static void check_shape(Interp *in, const Site *s, Value x) {
               s->dist->family->decl->name, shape_words(in, draws));
 }
 
-/* Missing elements: something finite in their place, so that no NaN reaches the derivative. False: all are missing. */
-static bool fill_missing(Interp *in, Value data, Value *filled, Value *mask, Span at) {
+bool fill_missing(Interp *in, Value data, Value *filled, Value *mask, Span at) {
     const Tensor *t = data.u.array->var.value;
     int64_t n = shape_size(t->shape), i = 0;
     while (i < n && isnan(tensor_item(t, i))) i++;
-    if (i == n) return false;
     *mask = array_apply(in, OP_ISNAN, 1, &data, at);
+    if (i == n) { /* of a subset: the next one may have some */
+        if (mask->kind == VALUE_ARRAY && var_is_taped(mask->u.array->var)) tape_guard(in->tape, mask->u.array->var);
+        return false;
+    }
     Value args[3] = {*mask, value_number(tensor_item(t, i)), data};
     *filled = array_apply(in, OP_WHERE, 3, args, at);
     return true;

@@ -34,24 +34,14 @@ static Array spread(Interp *in, const Dist *d, int which, Value x, Span at) {
     return value_array(in, array_expand_axes(in, whole, naxes, axes), at, "a parameter");
 }
 
-/* Missing elements: something finite in their place. */
-static Value filled(Interp *in, Value x, Value mask, Span at) {
-    const Tensor *t = x.u.array->var.value;
-    int64_t n = shape_size(t->shape), i = 0;
-    while (i < n && isnan(tensor_item(t, i))) i++;
-    Value args[3] = {mask, value_number(i < n ? tensor_item(t, i) : 0), x};
-    Value v = array_apply(in, OP_WHERE, 3, args, at);
-    if (v.kind == VALUE_ARRAY) v.u.array->missing = false;
-    return v;
-}
-
 Value dist_location_error(Interp *in, const Dist *d, Value x, Span at) {
     int which = location_of(d);
     if (which < 0) return value_none();
     bool missing = x.kind == VALUE_ARRAY && x.u.array->missing;
-    Value mask = missing ? array_apply(in, OP_ISNAN, 1, &x, at) : value_none();
-    if (missing) x = filled(in, x, mask, at);
-    x = value_detached(in, x);
+    Value mask = value_none(), known = x;
+    if (missing && !fill_missing(in, x, &known, &mask, at)) known = array_apply(in, OP_WHERE, 3, (Value[]){mask, value_number(0), x}, at);
+    if (missing && known.kind == VALUE_ARRAY) known.u.array->missing = false;
+    x = value_detached(in, known);
     Dist *open = dist_detach(in, d);
     open->repeat = SHAPE_SCALAR;
     open->drawn = open->drawn_density = value_none();

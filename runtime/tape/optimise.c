@@ -113,9 +113,26 @@ static Tensor *layout_of(Arena *a, const Tensor *t) {
     return layout;
 }
 
-/* Numbers that are the same in every run: constants, and what is made of them. */
-static bool is_settled(const Node *node, const bool *settled) {
+bool tensor_is_uniform(const Tensor *t, real *x) {
+    int64_t size = shape_size(t->shape);
+    if (size == 0) return false;
+    *x = t->data[0];
+    bool repeated = true;
+    for (int d = 0; d < t->shape.rank; d++) repeated = repeated && (t->shape.dim[d] == 1 || t->stride[d] == 0);
+    for (int64_t i = 1; !repeated && i < size; i++) {
+        real y = tensor_item(t, i);
+        if (memcmp(&y, x, sizeof y) != 0) return false;
+    }
+    return true;
+}
+
+/* Numbers that are the same in every run: constants, and what is made of them; of a choice that is always the same one, what is
+ * chosen (simplifying leaves the other out, and what reads it is then made of constants). */
+static bool is_settled(const Tape *t, const Node *node, const bool *settled) {
     bool all = node->op != OP_INPUT && op_class(node->op) != CLASS_RANDOM;
+    real c;
+    if (node->op == OP_WHERE && settled[node->inputs[0]] && tensor_is_uniform(t->nodes[node->inputs[0]].value, &c))
+        return settled[node->inputs[c != 0 ? 1 : 2]];
     for (int k = 0; k < node->ninputs && all; k++) all = settled[node->inputs[k]];
     return all;
 }
@@ -133,7 +150,7 @@ static void graph_settle(Graph *g) {
     for (NodeId id = 0; id < old.nnodes; id++) {
         const Node *node = &old.nodes[id];
         if (!live[id]) continue;
-        settled[id] = is_settled(node, settled);
+        settled[id] = is_settled(&old, node, settled);
         bool numbers = settled[id] || node->op == OP_GUARD;
         const Tensor *value = numbers ? constant_keep(old.ctx, a, node->value) : layout_of(a, node->value);
         NodeId *in = ARENA_ARRAY(work, NodeId, node->ninputs + 1);

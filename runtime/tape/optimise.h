@@ -52,6 +52,8 @@ Tape graph_restart(Graph *g);
 void graph_reserve(Graph *g, int n);
 /* By node: an output or a guard needs it. */
 bool *graph_live(const Graph *g, Arena *a);
+/* All elements are this very number (and there is one). */
+bool tensor_is_uniform(const Tensor *t, real *x);
 bool attr_equal(const OpAttr *a, const OpAttr *b);
 uint64_t hash_mix(uint64_t h, uint64_t x);
 

@@ -25,19 +25,9 @@ static uint64_t bits_of(real x) {
     return bits;
 }
 
-/* All elements are this very number. */
 static bool is_uniform(const Simplify *s, NodeId id, real *x) {
     const Node *node = node_at(s, id);
-    if (node->op != OP_CONSTANT) return false;
-    const Tensor *t = node->value;
-    int64_t size = shape_size(t->shape);
-    if (size == 0) return false;
-    *x = t->data[0];
-    bool repeated = true;
-    for (int d = 0; d < t->shape.rank; d++) repeated = repeated && (t->shape.dim[d] == 1 || t->stride[d] == 0);
-    for (int64_t i = 1; !repeated && i < size; i++)
-        if (bits_of(tensor_item(t, i)) != bits_of(*x)) return false;
-    return true;
+    return node->op == OP_CONSTANT && tensor_is_uniform(node->value, x);
 }
 
 static bool is_number(const Simplify *s, NodeId id, real x) {

@@ -140,6 +140,22 @@ static void constants_grow(Tape *t) {
     m->room = room;
 }
 
+/* Places in the table depend on whether nodes are shared: where that changes, what lies there must not be met by chance (what is
+ * shared would differ from run to run). It begins anew with the constants from `from` on. */
+static void constants_restart(Tape *t, NodeId from) {
+    struct TapePrivate *m = t->more;
+    for (int k = 0; k < m->room; k++) m->constants[k] = NODE_NONE;
+    m->used = 0;
+    for (NodeId id = from; id < t->nnodes; id++) {
+        if (t->nodes[id].op != OP_CONSTANT) continue;
+        if (2 * m->used >= m->room) constants_grow(t);
+        size_t at = constant_hash(t, t->nodes[id].value) & (size_t)(m->room - 1);
+        while (m->constants[at] != NODE_NONE) at = (at + 1) & (size_t)(m->room - 1);
+        m->constants[at] = id;
+        m->used++;
+    }
+}
+
 static NodeId constant_node(Tape *t, const Tensor *v) {
     struct TapePrivate *m = t->more;
     if (2 * m->used >= m->room) constants_grow(t);
@@ -213,6 +229,7 @@ static void shared_add(Tape *t, NodeId *place, NodeId id) {
 bool tape_share(Tape *t, NodeId from) {
     if (!t->recording || t->more->shared) return false;
     shared_grow(t);
+    constants_restart(t, from);
     for (NodeId id = from; id < t->nnodes; id++) {
         const Node *node = &t->nodes[id];
         if (!is_shared(t, node->op, node->ninputs) && node->op != OP_INPUT) continue;
@@ -227,6 +244,7 @@ void tape_unshare(Tape *t) {
     free(t->more->shared);
     t->more->shared = NULL;
     t->more->shared_room = t->more->shared_used = t->more->nknown = 0;
+    constants_restart(t, t->nnodes);
 }
 
 void tape_know(Tape *t, Op op, int n, const Var *inputs, Var result) {
