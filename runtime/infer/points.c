@@ -95,12 +95,16 @@ static void invert_latent(Trace *t, Interp *in, Site *s, Entry *e) {
     Value record = *(Value *)self[0];
     Latents *l = self[1];
     real *to = self[2];
-    (void)e;
     Value whole = record_read(record, s->name);
+    bool summed = s->dist->family->discrete; /* has no place in the point; a value that is given counts for what depends on it */
+    if (whole.kind == VALUE_NONE && summed) {
+        trace_draw_forward(t, in, s, e);
+        return;
+    }
     if (whole.kind == VALUE_NONE)
         ctx_raise(in->ctx, ERROR_PROGRAM, in->ctx->span, NULL, "the record has no value for the latent `%s`", s->name);
     s->value = address_read(in, whole, s->index, s->nindex, s->span);
-    if (!latents_invert(l, in, s, s->value, to))
+    if (!latents_invert(l, in, s, s->value, to) && !summed)
         ctx_raise(in->ctx, ERROR_PROGRAM, s->span, "logpdf(m, record) works for models whose structure is random",
                   "`%s` is not drawn in every run: unconstrain needs a fixed structure", s->name);
 }

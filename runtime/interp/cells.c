@@ -171,8 +171,10 @@ void cells_set(Interp *in, Value *slot, const char *name, int n, const Index *in
         *place = element;
         return;
     }
-    if (place->kind == VALUE_NONE && c->base.kind != VALUE_NONE)
-        *place = (Value){VALUE_CELLS, .u.cells = cells_new(in, NULL, element_at(in, c->base, index[0], at))};
+    if (place->kind == VALUE_NONE && c->base.kind != VALUE_NONE) {
+        const Axis *next = index[1].axis && index[1].axis->kind == AXIS_PLATE ? index[1].axis : NULL; /* it begins anew, too */
+        *place = (Value){VALUE_CELLS, .u.cells = cells_new(in, next, element_at(in, c->base, index[0], at))};
+    }
     cells_set(in, place, name, n - 1, index + 1, element, at);
 }
 
