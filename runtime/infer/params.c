@@ -42,6 +42,13 @@ int params_known(const ParamStore *s, Interp *in, const ParamSite *site) {
               "%s has no parameter `%s`", s->file, site->name);
 }
 
+/* Of the plates that the parameter stands in. */
+static int64_t elements_of(const ParamInfo *p) {
+    int64_t n = 1;
+    for (int k = 0; k < p->naxes; k++) n *= p->shape.dim[k];
+    return n;
+}
+
 ParamStore *params_copy(const ParamStore *s, Arena *arena) {
     ParamStore *copy = ARENA_NEW(arena, ParamStore);
     *copy = *s;
@@ -51,7 +58,11 @@ ParamStore *params_copy(const ParamStore *s, Arena *arena) {
     copy->read = NULL;
     copy->list = ARENA_ARRAY(arena, ParamInfo, s->n + 1);
     if (s->n) memcpy(copy->list, s->list, sizeof *s->list * (size_t)s->n);
-    for (int k = 0; k < s->n; k++) copy->list[k].name = arena_strdup(arena, s->list[k].name);
+    for (int k = 0; k < s->n; k++) {
+        ParamInfo *p = &copy->list[k];
+        p->name = arena_strdup(arena, p->name);
+        if (p->started) p->started = arena_copy(arena, p->started, (size_t)elements_of(p));
+    }
     copy->values = ARENA_ARRAY(arena, real, s->size + 1);
     if (s->size) memcpy(copy->values, s->values, sizeof(real) * (size_t)s->size);
     copy->capacity = s->n;
@@ -115,23 +126,25 @@ static void start_at(Interp *in, const ParamInfo *p, Var x, real *to) {
     tensor_copy_out(constraint_inverse(in->tape, &k, x).value, to);
 }
 
-/* The initial value in unconstrained space. */
-static void initialise(const ParamStore *s, Interp *in, const ParamInfo *p, ParamSite *site, real *to) {
+/* What the fit has that it starts from; false: nothing. */
+static bool start_from(const ParamStore *s, Interp *in, const ParamInfo *p, const ParamSite *site, real *to) {
     int known = s->from ? params_known(s->from, in, site) : -1;
-    if (known >= 0) {
-        const ParamInfo *q = &s->from->list[known];
-        if (q->kind == CONSTRAINT_REAL && p->kind != CONSTRAINT_REAL && shape_equal(q->shape, p->shape)) { /* loaded */
-            start_at(in, p, var_constant(tensor_borrow(in->arena, q->shape, s->from->values + q->offset)), to);
-            return;
-        }
-        if (!shape_equal(q->free, p->free) || q->kind != p->kind)
-            ctx_raise(in->ctx, ERROR_PROGRAM, p->span, NULL,
-                      "the parameter `%s` has shape %s here, %s in the fit it starts from", p->name,
-                      shape_text(in->arena, p->shape), shape_text(in->arena, q->shape));
-        memcpy(to, s->from->values + q->offset, sizeof(real) * (size_t)p->size);
-        return;
+    if (known < 0) return false;
+    const ParamInfo *q = &s->from->list[known];
+    if (q->kind == CONSTRAINT_REAL && p->kind != CONSTRAINT_REAL && shape_equal(q->shape, p->shape)) { /* loaded */
+        start_at(in, p, var_constant(tensor_borrow(in->arena, q->shape, s->from->values + q->offset)), to);
+        return true;
     }
-    memset(to, 0, sizeof(real) * (size_t)p->size);
+    if (!shape_equal(q->free, p->free) || q->kind != p->kind)
+        ctx_raise(in->ctx, ERROR_PROGRAM, p->span, NULL,
+                  "the parameter `%s` has shape %s here, %s in the fit it starts from", p->name,
+                  shape_text(in->arena, p->shape), shape_text(in->arena, q->shape));
+    memcpy(to, s->from->values + q->offset, sizeof(real) * (size_t)p->size);
+    return true;
+}
+
+/* The declared initial value in unconstrained space; p's axes are those of the plates that run at once. */
+static void start_declared(Interp *in, const ParamInfo *p, ParamSite *site, real *to) {
     Value init = param_initial_value(in, site);
     if (init.kind == VALUE_NONE) return;
     Value v = first_particle(in, init, p->span);
@@ -152,6 +165,42 @@ static void initialise(const ParamStore *s, Interp *in, const ParamInfo *p, Para
     assert(fits); /* param_initial_value has seen to it */
     (void)fits;
     start_at(in, p, op_expand(in->tape, array_expand_event(in, &a, p->event), p->shape), to);
+}
+
+static bool runs_by_element(const ParamSite *site) {
+    bool one = false;
+    for (int k = 0; k < site->naxes; k++) one |= site->element[k] > 0;
+    return one;
+}
+
+/* Is element `k` of all, row by row, among those that the site stands for? */
+static bool is_met(const ParamInfo *p, const ParamSite *site, int64_t k) {
+    for (int d = p->naxes - 1; d >= 0; k /= p->shape.dim[d--])
+        if (site->element[d] && site->element[d] != k % p->shape.dim[d] + 1) return false;
+    return true;
+}
+
+/* Elements that are met for the first time get their initial values; `seen` is where this run reads them. */
+static void start_elements(ParamStore *s, Interp *in, ParamInfo p, ParamSite *site, real *seen) {
+    int64_t n = elements_of(&p), tail = n ? p.size / n : 0, at = 0;
+    bool fresh = false;
+    for (int64_t k = 0; k < n && !fresh; k++) fresh = !p.started[k] && is_met(&p, site, k);
+    if (!fresh) return;
+    ParamInfo part = p;
+    part.naxes = param_axes(site, part.axes);
+    part.shape = full_shape(part.naxes, part.axes, p.event);
+    params_measure(in, &part);
+    real *values = ARENA_ARRAY(in->arena, real, part.size + 1);
+    start_declared(in, &part, site, values);
+    for (int64_t k = 0; k < n; k++) {
+        if (!is_met(&p, site, k)) continue;
+        const real *from = values + at++ * tail;
+        if (p.started[k]) continue;
+        memcpy(s->values + p.offset + k * tail, from, sizeof *from * (size_t)tail);
+        if (seen) memcpy(seen + k * tail, from, sizeof *from * (size_t)tail);
+        p.started[k] = true;
+    }
+    s->read = NULL; /* they are not there */
 }
 
 void params_measure(Interp *in, ParamInfo *p) {
@@ -191,7 +240,11 @@ static int add_param(ParamStore *s, Interp *in, ParamSite *site) {
     p.shape = full_shape(p.naxes, p.axes, p.event);
     params_measure(in, &p);
     real *values = ARENA_ARRAY(in->arena, real, p.size + 1);
-    initialise(s, in, &p, site, values); /* which may meet other parameters */
+    bool known = start_from(s, in, &p, site, values);
+    if (!known && runs_by_element(site))
+        p.started = ARENA_ARRAY(s->arena, bool, elements_of(&p) + 1);
+    else if (!known)
+        start_declared(in, &p, site, values); /* which may meet other parameters */
     params_append(s, p, values);
     return s->n - 1;
 }
@@ -229,11 +282,28 @@ static Var batch_rows(Interp *in, Var u, const ParamSite *site) {
     return u;
 }
 
-static Value read_param(const ParamStore *s, Interp *in, int k, const ParamSite *site, Var *input) {
-    const ParamInfo *p = &s->list[k];
-    *input = tape_input(in->tape, SLOT_PARAMS, p->offset, p->free);
-    Constraint c = info_constraint(in->tape, p);
-    return value_var(in, constraint_forward(in->tape, &c, batch_rows(in, *input, site), NULL), site->naxes, site->axes);
+/* The elements at work, of all. */
+static Var elements_at_work(Interp *in, Var u, const ParamSite *site) {
+    Tape *t = in->tape;
+    u = batch_rows(in, u, site);
+    for (int d = site->naxes - 1; d >= 0; d--) {
+        if (!site->element[d]) continue;
+        Shape rest = u.value->shape;
+        memmove(rest.dim + d, rest.dim + d + 1, sizeof *rest.dim * (size_t)(--rest.rank - d));
+        u = op_reshape(t, op_slice(t, u, d, site->element[d] - 1, 1, 1), rest);
+    }
+    return u;
+}
+
+static Value with_axes(Interp *in, Var v, const ParamSite *site) {
+    const Axis *axes[MAX_AXES];
+    int naxes = param_axes(site, axes);
+    return value_var(in, v, naxes, axes);
+}
+
+static Value read_param(const ParamStore *s, Interp *in, int k, const ParamSite *site, Var input) {
+    Constraint c = info_constraint(in->tape, &s->list[k]);
+    return with_axes(in, constraint_forward(in->tape, &c, elements_at_work(in, input, site), NULL), site);
 }
 
 static const real *params_read(const ParamStore *s) { return s->read ? s->read : s->values; }
@@ -250,15 +320,26 @@ static Var without_axes(Interp *in, Value v, Span at) {
     return a.var;
 }
 
-static void add_follow(ParamReader *r, Interp *in, int k, Value now, Span at) {
+static void add_follow(ParamReader *r, Interp *in, int k, const ParamSite *site, Value value) {
     if (r->nfollows == r->follows_capacity) {
         r->follows_capacity = 2 * r->follows_capacity + 4;
         Follow *more = ARENA_ARRAY(in->arena, Follow, r->follows_capacity);
         if (r->nfollows) memcpy(more, r->follows, sizeof *more * (size_t)r->nfollows);
         r->follows = more;
     }
-    Var way = without_axes(in, array_binary(in, BINARY_SUB, now, r->values[k], at), at);
+    Var way = without_axes(in, array_binary(in, BINARY_SUB, site->now, value, site->span), site->span);
     r->follows[r->nfollows++] = (Follow){k, op_stop_gradient(in->tape, way)};
+}
+
+static void check_shape(const ParamInfo *p, Interp *in, const ParamSite *site) {
+    Shape shape = full_shape(site->naxes, site->axes, site->shape);
+    if (shape_equal(shape, p->shape)) return;
+    ctx_raise(in->ctx, ERROR_PROGRAM, site->span,
+              site->naxes > 1 ? "it has one value per element of the plates around it: one inside another must have as "
+                                "many elements in each; or declare it outside, one for all"
+                              : "one parameter has one shape: for another one, write it in another place",
+              "the parameter `%s` has shape %s here, elsewhere it has %s", p->name, shape_text(in->arena, shape),
+              shape_text(in->arena, p->shape));
 }
 
 static void reader_param(Handler *h, Interp *in, ParamSite *site) {
@@ -269,20 +350,24 @@ static void reader_param(Handler *h, Interp *in, ParamSite *site) {
         return;
     }
     if (k < 0) k = add_param(r->store, in, site);
-    const ParamInfo *p = &r->store->list[k];
-    Shape shape = full_shape(site->naxes, site->axes, site->shape);
-    if (!shape_equal(shape, p->shape))
-        ctx_raise(in->ctx, ERROR_PROGRAM, site->span,
-                  "one parameter has one shape: for another one, write it in another place",
-                  "the parameter `%s` has shape %s here, elsewhere it has %s", p->name, shape_text(in->arena, shape),
-                  shape_text(in->arena, p->shape));
+    check_shape(&r->store->list[k], in, site);
+    Var seen = {.node = NODE_NONE};
+    params_input(r, k, &seen);
+    if (r->store->list[k].started)
+        start_elements(r->store, in, r->store->list[k], site, seen.value ? seen.value->data : NULL);
     reserve_cache(r, in);
     in->tape->inputs[SLOT_PARAMS] = params_read(r->store);
-    if (r->values[k].kind == VALUE_NONE) r->values[k] = read_param(r->store, in, k, site, &r->inputs[k]);
+    const ParamInfo *p = &r->store->list[k];
+    Value value = r->values[k];
+    Var *input = &r->inputs[k];
+    bool whole = !runs_by_element(site);
+    if (!input->value) *input = tape_input(in->tape, SLOT_PARAMS, p->offset, p->free);
+    if (value.kind == VALUE_NONE || !whole) value = read_param(r->store, in, k, site, *input);
+    if (whole) r->values[k] = value;
     r->of_model[k] |= r->in_model;
     bool average = site->share > 0;
-    if (average && site->now.kind != VALUE_NONE && !r->constant) add_follow(r, in, k, site->now, site->span);
-    site->value = r->constant || average ? value_detached(in, r->values[k]) : r->values[k];
+    if (average && site->now.kind != VALUE_NONE && !r->constant) add_follow(r, in, k, site, value);
+    site->value = r->constant || average ? value_detached(in, value) : value;
 }
 
 bool params_way(const ParamReader *r, int k, Var *way) {
@@ -300,7 +385,7 @@ static int reader_mark(Handler *h) { return ((ParamReader *)h)->store->in->tape-
 static void reader_rollback(Handler *h, int mark) {
     ParamReader *r = (ParamReader *)h;
     for (int k = 0; k < r->capacity; k++)
-        if (r->inputs[k].node >= mark) r->values[k] = value_none();
+        if (r->inputs[k].node >= mark) r->inputs[k].value = NULL, r->values[k] = value_none();
     while (r->nfollows && r->follows[r->nfollows - 1].way.node >= mark) r->nfollows--;
 }
 
@@ -318,7 +403,7 @@ void params_share(ParamReader *r, const ParamReader *other) {
 }
 
 bool params_input(const ParamReader *r, int k, Var *input) {
-    if (k >= r->capacity || r->values[k].kind == VALUE_NONE) return false;
+    if (k >= r->capacity || !r->inputs[k].value) return false;
     *input = r->inputs[k];
     return true;
 }
@@ -330,6 +415,19 @@ Value params_value(const ParamStore *s, Interp *in, int k) {
     Var u = var_constant(tensor_borrow(in->arena, p->free, s->values + p->offset));
     Constraint c = info_constraint(in->tape, p);
     return value_tensor(in, constraint_forward(in->tape, &c, u, NULL).value);
+}
+
+Value params_site_value(const ParamStore *s, Interp *in, int k, const ParamSite *site) {
+    Value v = params_value(s, in, k);
+    if (site->naxes == 0) return v; /* exec_param compares shapes */
+    Shape shape = full_shape(site->naxes, site->axes, site->shape);
+    if (!shape_equal(shape, s->list[k].shape))
+        ctx_raise(in->ctx, ERROR_PROGRAM, site->span,
+                  "a parameter of each element is for the elements that it was learned with; a net takes new ones",
+                  "the parameter `%s` must have shape %s here, learned was %s", site->name, shape_text(in->arena, shape),
+                  shape_text(in->arena, s->list[k].shape));
+    Array a = value_array(in, v, site->span, "a parameter");
+    return with_axes(in, elements_at_work(in, a.var, site), site);
 }
 
 Value params_record(const ParamStore *s, Interp *in) {

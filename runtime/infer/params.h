@@ -16,6 +16,7 @@ typedef struct ParamInfo {
     int naxes;
     const Axis *axes[MAX_AXES];
     Shape event, shape, free; /* shape: axes, then event; free: of the unconstrained values */
+    bool *started;            /* by element of the axes, row by row: has it met its initial value? NULL: all have */
     int64_t offset, size;     /* in the vector */
     double share;             /* above 0: a running average, moved by descent_follow */
     Span span;
@@ -45,6 +46,8 @@ void params_measure(Interp *in, ParamInfo *p);
 void params_append(ParamStore *s, ParamInfo p, const real *values);
 /* The constrained value now, plain, in in->arena. */
 Value params_value(const ParamStore *s, Interp *in, int k);
+/* The same where a program asks for it: of the elements at work. Raises where it was learned with another shape. */
+Value params_site_value(const ParamStore *s, Interp *in, int k, const ParamSite *site);
 /* All as nested records. */
 Value params_record(const ParamStore *s, Interp *in);
 
@@ -62,8 +65,8 @@ typedef struct ParamReader {
     bool constant; /* what is read from now on is a constant to derivatives */
     bool in_model; /* what is read from now on belongs to the model */
     bool *of_model; /* by parameter: read by the model */
-    Var *inputs;   /* by parameter: its stretch of the vector, once read */
-    Value *values; /* VALUE_NONE: not read yet */
+    Var *inputs;   /* by parameter: its stretch of the vector; without a value: not read yet */
+    Value *values; /* the same constrained, for all elements; VALUE_NONE: not read so */
     int capacity;
     Follow *follows; /* in the order of the run; a layer that is applied twice follows twice */
     int nfollows, follows_capacity;

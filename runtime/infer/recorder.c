@@ -27,6 +27,7 @@ void scope_save(Interp *in, Scope *s) {
                  .at_once = in->at_once,
                  .refining = in->refining,
                  .given = in->given,
+                 .selecting = in->selecting,
                  .round = in->round,
                  .draw_count = in->draw_count,
                  .seed = in->ctx->seed,
@@ -47,6 +48,7 @@ void scope_enter(Interp *in, Scope *s, Arena *arena, Tape *tape, uint64_t seed) 
     in->training = TRAINING_NONE;
     in->at_once = false;
     in->given = value_none();
+    in->selecting = NULL;
     in->round = NULL;
     in->draw_count = 0;
     in->ctx->seed = seed;
@@ -69,6 +71,7 @@ void scope_leave(Interp *in, const Scope *s) {
     in->at_once = s->at_once;
     in->refining = s->refining;
     in->given = s->given;
+    in->selecting = s->selecting;
     in->round = s->round;
     in->draw_count = s->draw_count;
     in->ctx->seed = s->seed;

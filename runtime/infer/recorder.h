@@ -32,6 +32,7 @@ typedef struct Scope {
     bool at_once;
     struct RefineStep *refining;
     Value given;
+    const Axis *selecting;
     const PlateRound *round;
     uint64_t draw_count, seed;
     Span span;

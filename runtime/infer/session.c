@@ -12,7 +12,7 @@ static bool latest_param(Interp *in, ParamSite *site) {
     for (const Fit *f = s ? s->latest : NULL; f; f = f->older) {
         int k = f == s->latest ? params_known(f->params, in, site) : params_find(f->params, site->name);
         if (k < 0) continue;
-        site->value = params_value(f->params, in, k);
+        site->value = params_site_value(f->params, in, k, site);
         return true;
     }
     return false;

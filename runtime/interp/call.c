@@ -18,6 +18,10 @@ void check_stack(Interp *in, Span at) {
 void enter_call(Interp *in, const char *name, Span at) {
     poll_interrupt(in);
     if (++in->depth > in->ctx->max_depth || stack_is_used_up(in)) {
+        if (in->selecting) { /* what ends it may differ between elements */
+            in->split = in->selecting;
+            ctx_raise(in->ctx, ERROR_ELEMENTWISE, at, NULL, "the depth of the recursion differs between the elements of %s", in->split->name);
+        }
         in->depth = 0;
         ctx_raise(in->ctx, ERROR_PROGRAM, at, "does the recursion end?", "`%s` calls itself too deeply: more than %d calls inside one another", name,
                   in->ctx->max_depth);
@@ -224,7 +228,7 @@ static void set_param_path(Interp *in, Frame *f, const Closure *c, const Frame *
     bool net = fn->kind == FUNCTION_NET, library = is_library(fn->span);
     const char *outer = caller ? caller->param_path : c->param_path;
     bool inside = caller ? caller->in_net : c->in_net;
-    f->nplates = in->nplates;
+    f->nplates = in->nplates, f->round = in->round;
     f->in_net = net || inside;
     if (fn->kind == FUNCTION_LAMBDA) {
         f->param_path = c->param_path, f->in_net = c->in_net;

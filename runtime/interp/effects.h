@@ -50,14 +50,17 @@ typedef struct ParamSite {
     const Stmt *stmt;   /* the statement, in its frame ... */
     struct Frame *frame;
     bool sized;         /* ... which says the shape */
-    const Axis *axes[MAX_AXES]; /* plates it stands in: one per element */
+    const Axis *axes[MAX_AXES]; /* plates it stands in: one per element ... */
+    int64_t element[MAX_AXES];  /* ... of those that run element by element the one at work, from 1; 0: all at once */
     int naxes;
     double share;       /* above 0: a running average, which moves by this share of the way to `now` in a step; it has no
                            gradient, no optimizer, and no prior where a net is lifted */
     Value now;          /* VALUE_NONE: it does not move here */
-    Value value;        /* the answer: the constrained value now, with those axes */
+    Value value;        /* the answer: the constrained value now, with the axes of those that run at once */
     Span span;
 } ParamSite;
+/* The plates that run at once; gives how many. */
+int param_axes(const ParamSite *p, const Axis **axes);
 
 /* A step of a loop that runs at once reads what an earlier step draws: what is known of it before it is drawn? */
 typedef struct Peek {

@@ -44,6 +44,7 @@ typedef struct BodyMark {
     struct DrawSite *draw;
     uint64_t draw_count;
     Value given;
+    const Axis *selecting;
     const PlateRound *round;
     Value *slots;
 } BodyMark;

@@ -71,6 +71,9 @@ typedef enum TrainingMode {
 /* A plate that runs element by element. */
 typedef struct PlateRound {
     const struct PlateRound *outer;
+    const Axis *axis;   /* as if it ran for all at once */
+    int64_t at;         /* the element at work: its index */
+    int nplates;        /* of those at work at once, these are around it */
     const Value *index; /* the slot of its index */
     int64_t first, last;
 } PlateRound;
@@ -94,6 +97,7 @@ struct Interp {
     struct DrawSite *draw;   /* the variable being drawn: effects.h */
     const Axis *split;       /* with ERROR_ELEMENTWISE: what must be run element by element; with ERROR_COSTLY: drawn */
     Value given;             /* both branches of an `if` run: the elements for which the one at work counts; else VALUE_NONE */
+    const Axis *selecting;   /* both branches of an `if` run, whose condition differs between its elements; NULL: none does */
     const struct PlateRound *round; /* the innermost plate that runs element by element */
     uint64_t draw_count;     /* of bare draws in this statement */
     int depth;               /* of calls */

@@ -217,16 +217,42 @@ static Shape declared_shape(Interp *in, Frame *f, const Type *t) {
     return shape;
 }
 
+/* The plates around the statement within the call that it belongs to, from outer to inner. */
+static void find_plates(Interp *in, const Frame *f, ParamSite *p) {
+    const PlateRound *rounds[MAX_AXES];
+    int n = 0;
+    for (const PlateRound *r = in->round; r != f->round; r = r->outer) {
+        if (n + in->nplates - f->nplates >= MAX_AXES) axes_refuse(in, n + in->nplates - f->nplates + 1, p->span);
+        rounds[n++] = r;
+    }
+    for (int k = f->nplates; k <= in->nplates; k++) {
+        for (; n > 0 && rounds[n - 1]->nplates <= k; n--) {
+            const PlateRound *r = rounds[n - 1];
+            p->element[p->naxes] = r->at - r->axis->first + 1;
+            p->axes[p->naxes++] = r->axis;
+        }
+        if (k < in->nplates && in->plates[k]->kind == AXIS_PLATE) p->axes[p->naxes++] = in->plates[k];
+    }
+}
+
+int param_axes(const ParamSite *p, const Axis **axes) {
+    int n = 0;
+    for (int k = 0; k < p->naxes; k++)
+        if (!p->element[k]) axes[n++] = p->axes[k];
+    return n;
+}
+
 /* An initial value may be a function of the shape: glorot(). Its noise belongs to the parameter's address. */
 static Value initial_value(Interp *in, const ParamSite *p) {
     const Expr *init = p->stmt->u.param.init;
-    DrawSite draw = {.key = key_fold(in->ctx->seed, hash_string(p->name))}, *outer = in->draw;
+    DrawSite draw = {.key = key_fold(in->ctx->seed, hash_string(p->name)), .nindex = p->naxes}, *outer = in->draw;
+    for (int k = 0; k < p->naxes; k++)
+        draw.index[k] = p->element[k] ? (Index){.at = p->axes[k]->first + p->element[k] - 1} : (Index){.axis = p->axes[k]};
     const Axis *plates[MAX_AXES];
     int nplates = in->nplates;
     bool recording = in->tape->recording;
     memcpy(plates, in->plates, sizeof plates);
-    memcpy(in->plates, p->axes, sizeof *plates * (size_t)p->naxes);
-    in->nplates = p->naxes;
+    in->nplates = param_axes(p, in->plates);
     in->draw = &draw;
     in->tape->recording = false;
     Value v = eval(in, p->frame, init);
@@ -264,8 +290,7 @@ void exec_param(Interp *in, Frame *f, const Stmt *s) {
     if (t) p.low = bound(in, f, t->low, -INFINITY), p.high = bound(in, f, t->high, INFINITY);
     p.name = f->param_path && *f->param_path ? arena_printf(in->arena, "%s.%s", f->param_path, s->u.param.name) : s->u.param.name;
     if (in->nplates > f->nplates) loop_refuse(in, s->span, "a parameter is the same in all steps");
-    for (int k = f->nplates; k < in->nplates; k++)
-        if (in->plates[k]->kind == AXIS_PLATE) p.axes[p.naxes++] = in->plates[k];
+    find_plates(in, f, &p);
     p.shape = declared_shape(in, f, t);
     p.sized = p.shape.rank > 0;
     if (!p.sized && s->u.param.init) { /* the initial value tells */

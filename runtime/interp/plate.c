@@ -71,7 +71,7 @@ Value axis_index(Interp *in, const Axis *axis) {
 
 BodyMark body_mark(Interp *in, Frame *f) {
     BodyMark m = {.nodes = in->tape->nnodes, .nplates = in->nplates, .depth = in->depth, .dist_level = in->dist_level, .handler = in->handler,
-              .address = in->address, .draw = in->draw, .draw_count = in->draw_count, .given = in->given, .round = in->round};
+              .address = in->address, .draw = in->draw, .draw_count = in->draw_count, .given = in->given, .selecting = in->selecting, .round = in->round};
     int k = 0;
     for (Handler *h = in->handler; h && k < BODY_HANDLERS; h = h->outer) m.handlers[k++] = h->mark ? h->mark(h) : 0;
     if (f) m.slots = arena_copy(in->arena, f->slots, sizeof(Value) * (size_t)(f->nslots + 1));
@@ -81,7 +81,7 @@ BodyMark body_mark(Interp *in, Frame *f) {
 void body_undo(Interp *in, Frame *f, const BodyMark *m, const Axis *axis) {
     in->nplates = m->nplates, in->depth = m->depth, in->dist_level = m->dist_level;
     in->handler = m->handler, in->address = m->address, in->draw = m->draw, in->draw_count = m->draw_count, in->given = m->given;
-    in->round = m->round;
+    in->selecting = m->selecting, in->round = m->round;
     tape_truncate(in->tape, m->nodes);
     int k = 0;
     for (Handler *h = in->handler; h && k < BODY_HANDLERS; h = h->outer, k++)
@@ -130,17 +130,17 @@ static void leave_axis(PlateRun *r, const Axis *axis) {
         for (int k = 0; k < in->nglobals; k++) cells_leave_axis(in, &in->overlay[k], axis, r->s->span);
 }
 
-static void run_one_by_one(PlateRun *r, int64_t first, int64_t last) {
+static void run_one_by_one(PlateRun *r, const Axis *axis) {
     const PlateRange *p = &r->s->u.plate.ranges[r->range];
-    int64_t i = first;
     Interp *in = r->in;
-    CtxPlace here = {in->ctx->place, "plate", p->name, NULL, &i, false, p->span};
+    int64_t last = axis->first + axis->size - 1;
+    PlateRound round = {in->round, axis, axis->first, in->nplates, index_slot(r), axis->first, last};
+    CtxPlace here = {in->ctx->place, "plate", p->name, NULL, &round.at, false, p->span};
     in->ctx->place = &here;
-    PlateRound round = {in->round, index_slot(r), first, last};
     in->round = &round;
     if (r->f) r->f->rounds++;
-    for (; i <= last; i++) {
-        *index_slot(r) = value_number((double)i);
+    for (; round.at <= last; round.at++) {
+        *index_slot(r) = value_number((double)round.at);
         run_inside(r);
     }
     if (r->f) r->f->rounds--;
@@ -230,7 +230,7 @@ static void run_range(PlateRun *r) {
     for (int k = 0; k < in->nelementwise; k++)
         if (strcmp(in->elementwise[k], name) == 0) {
             if (axis_is_subset(axis)) refuse_elements(r, axis, NULL);
-            run_one_by_one(r, first, last);
+            run_one_by_one(r, axis);
             *index_slot(r) = value_none();
             return;
         }
@@ -251,7 +251,7 @@ static void run_range(PlateRun *r) {
     } else if (e.kind == ERROR_ELEMENTWISE && in->split == axis) {
         body_undo(in, r->f, &m, axis);
         if (r->f) r->f->rounds = rounds;
-        run_one_by_one(r, first, last);
+        run_one_by_one(r, axis);
     } else {
         ctx_reraise(in->ctx, &e);
     }
@@ -305,6 +305,8 @@ Flow exec_if_elementwise(Interp *in, Frame *f, const Block *then, const Block *o
     if (!can_select(then, scores) || !can_select(otherwise, scores))
         value_to_bool(in, condition, at, "the condition of an `if`"); /* raises */
     Value given = in->given;
+    const Axis *selecting = in->selecting;
+    if (!scores) in->selecting = condition.u.array->axes[condition.u.array->naxes - 1];
     Value *slots = f ? f->slots : in->globals;
     size_t bytes = sizeof(Value) * (size_t)(f ? f->nslots : in->nglobals);
     Value *before = arena_copy(in->arena, slots, bytes + 1);
@@ -318,7 +320,7 @@ Flow exec_if_elementwise(Interp *in, Frame *f, const Block *then, const Block *o
         in->given = given.kind == VALUE_NONE ? not : array_binary(in, BINARY_AND, given, not, at);
     }
     if (otherwise) exec_block(in, f, otherwise, &no);
-    in->given = given;
+    in->given = given, in->selecting = selecting;
     for (size_t k = 0; k < bytes / sizeof(Value); k++) slots[k] = select_value(in, condition, after[k], slots[k], at);
     *last = select_value(in, condition, yes, no, at);
     if (last->kind == VALUE_NONE) *last = value_nothing();

@@ -378,7 +378,7 @@ void interp_run_statement(Interp *in, const Stmt *s, Value *result) {
     arena_reset(in->arena);
     in->renewals++;
     in->plain = in->tape = tape_new(in->ctx, in->arena, false);
-    in->handler = NULL, in->nplates = 0, in->round = NULL, in->address = NULL, in->draw = NULL, in->depth = 0, in->overlay = NULL, in->dist_level = 0;
+    in->handler = NULL, in->nplates = 0, in->round = NULL, in->selecting = NULL, in->address = NULL, in->draw = NULL, in->depth = 0, in->overlay = NULL, in->dist_level = 0;
     in->ctx->span = s->span;
     struct Session *session = in->session;
     session->statement++, session->ntouched = 0;

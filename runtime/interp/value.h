@@ -98,7 +98,8 @@ struct Frame {
     int nslots;
     const char *param_path;  /* the path of calls so far, for the addresses of parameters; NULL where it begins */
     bool in_net;             /* a net is on that path: nets called here have parameters of their own */
-    int nplates;             /* nets: plates at work around the call; its parameters are the same for their elements */
+    int nplates;             /* nets: plates at work around the call; its parameters are the same for their elements ... */
+    const struct PlateRound *round; /* ... and for those of the ones that run element by element, from this one outwards */
     Value result;            /* of `return` */
     struct PlateSeen *plates; /* models and guides: the plates run so far, outside loops (plate.c) */
     int rounds;              /* plates at work element by element */

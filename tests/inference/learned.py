@@ -172,6 +172,53 @@ print(h.params.new.w, max(abs(h.params.old.dense_1.w - fit.params.old.dense_1.w)
         check('a part of a file', code == 0 and prints == ['7', '[3, 4] 0 0'], f'{prints} {err}')
 
 
+BY_ELEMENT = '''
+data y = [[0.5, 1.5], [-0.3, 2.2], [1, -1]]
+model m { plate i in 1..3, j in 1..2 { z[i, j] ~ Normal(0, 1); y[i, j] ~ Normal(z[i, j], 1) } }
+fn up(x, k) = if k <= 0 { x } else { up(x + 1, k - 1) }
+guide q for m { plate i in 1..3 { BEFORE
+    param c: real = 0.1 * INDEX + draw(Normal(0, 0.1))
+    plate j in 1..2 { INSIDE
+        param a: real = 2 * y[i, j]
+        param s: positive[2] = [0.1, 0.2]
+        z[i, j] ~ Normal(a + c, s[1]) } } }
+first = infer(m, q, steps = 1, optimizer = sgd(0))
+fit = infer(m, q, steps = 300)
+again = infer(m, q, steps = 1, optimizer = sgd(0), from = fit)
+print(first.params.q)
+print(fit.params.q, fit.elbo)
+print(max(abs(again.params.q.a - fit.params.q.a)), max(abs(again.params.q.c - fit.params.q.c)))
+print(simulate(q).z, posterior(fit, q(), m()).z)
+'''
+
+
+def parameters_by_element():
+    """A plate whose body cannot run for all elements at once has a parameter for each all the same."""
+    whole = BY_ELEMENT.replace('BEFORE', '').replace('INSIDE', '').replace('INDEX', 'i')
+    code, want, err = printed(whole)
+    check('parameters of elements, at once', code == 0 and want[2] == '0 0', err)
+    for name, before, inside, index in [
+            ('the outer one by one', 'n = 0; while n < i { n = n + 1 }', '', 'n'),
+            ('the inner one by one', '', 'n = 0; while n < j { n = n + 1 }', 'i'),
+            ('both one by one', 'n = 0; while n < i { n = n + 1 }', 'k = 0; while k < j { k = k + 1 }', 'n'),
+            ('a recursion', 'n = up(0, i)', '', 'n'),
+            ('found out behind the parameter', '', 'n = up(y[i, j], j) + a', 'i')]:
+        inside, late = ('', inside) if 'a' in inside.split() else (inside, '')
+        text = BY_ELEMENT.replace('BEFORE', before).replace('INSIDE', inside).replace('INDEX', index)
+        text = text.replace('        z[i, j] ~', f'        {late}\n        z[i, j] ~')
+        code, prints, err = printed(text)
+        check(f'parameters of elements, {name}', code == 0 and len(prints) == 4, err)
+        for line in range(4):
+            same = len(prints) == 4 and all(abs(a - b) < 1e-7 for a, b in zip(numbers(prints[line]), numbers(want[line])))
+            check(f'parameters of elements, {name}: {line}', same, (prints, want))
+    text = BY_ELEMENT.replace('BEFORE', 'n = 0; while n < i { n = n + 1 }').replace('INSIDE', '').replace('INDEX', 'n')
+    check('parameters of elements, tape and tree', printed(text) == printed(text, walk=True))
+    text = text.replace('plate j in 1..2 {', 'plate j in 1..n {').replace('plate i in 1..3, j in 1..2', 'plate i in 1..3 { plate j in 1..i') \
+        .replace('z[i, j], 1) } }\nfn', 'z[i, j], 1) } } }\nfn').replace('[[0.5, 1.5], [-0.3, 2.2], [1, -1]]', '[[1, 1, 1], [1, 1, 1], [1, 1, 1]]')
+    code, _, err = printed(text)
+    check('parameters of elements, ragged', code == 1 and 'many elements in each' in err, err)
+
+
 def tape_is_tree():
     for name, text in [('network', NETWORK + 'print(infer(lin(x), q(x), batch = {i: 96}, steps = 30).params)\n')]:
         one, two = printed(text), printed(text, walk=True)
@@ -187,6 +234,6 @@ def mistakes():
         check(f'mistake {name}', code == 1 and word in err, f'exit {code}: {err}')
 
 
-for test in [inference_network, batches_keep_the_posterior, parameters_of_elements, files, values_of_nets, values_after_another_fit, parts_of_files, tape_is_tree, mistakes]:
+for test in [inference_network, batches_keep_the_posterior, parameters_of_elements, parameters_by_element, files, values_of_nets, values_after_another_fit, parts_of_files, tape_is_tree, mistakes]:
     test()
 finish()
