@@ -110,23 +110,23 @@ static Value tiny(Interp *in, const Args *a) {
 
 /* -- What distributions that are made of a distribution ask of it -- */
 
-static Support univariate_support(Interp *in, const Args *a) {
-    Dist *d = dist_argument(in, a, "a distribution made of another one");
-    Support s = dist_support(in, d, a->span);
-    if (s.event_rank > 0)
-        ctx_raise(in->ctx, ERROR_PROGRAM, a->span, NULL, "a univariate distribution is needed here; draws of %s have %d dimension%s", d->family->decl->name, s.event_rank,
-                  s.event_rank == 1 ? "" : "s");
-    return s;
+static const Dist *univariate(Interp *in, const Args *a) {
+    const Dist *d = dist_argument(in, a, "a distribution made of another one");
+    int rank = type_rank(d->family->decl->support);
+    if (rank > 0)
+        ctx_raise(in->ctx, ERROR_PROGRAM, a->span, NULL, "a univariate distribution is needed here; draws of %s have %d dimension%s",
+                  d->family->decl->name, rank, rank == 1 ? "" : "s");
+    return d;
 }
 
 static Value support_low(Interp *in, const Args *a) {
-    Support s = univariate_support(in, a);
-    return s.low.kind == VALUE_NONE ? value_number(-INFINITY) : s.low;
+    Value low = dist_bound(in, univariate(in, a), false);
+    return low.kind == VALUE_NONE ? value_number(-INFINITY) : low;
 }
 
 static Value support_high(Interp *in, const Args *a) {
-    Support s = univariate_support(in, a);
-    return s.high.kind == VALUE_NONE ? value_number(INFINITY) : s.high;
+    Value high = dist_bound(in, univariate(in, a), true);
+    return high.kind == VALUE_NONE ? value_number(INFINITY) : high;
 }
 
 /* Plain and infinite throughout: no bound. (A taped bound is one even where it is infinite now.) */
@@ -138,7 +138,27 @@ static Value is_unbounded(Interp *in, const Args *a) {
     return value_bool(true);
 }
 
-static Value is_discrete(Interp *in, const Args *a) { return value_bool(univariate_support(in, a).discrete); }
+static Value is_discrete(Interp *in, const Args *a) { return value_bool(univariate(in, a)->family->discrete); }
+
+static bool is_same_dist(Value a, Value b) { return a.kind == VALUE_DIST && b.kind == VALUE_DIST && a.u.dist == b.u.dist; }
+
+/* Components that are the same value are asked once: mixtures that share theirs may nest deeply. Of draws one is taken for each
+ * element, so that the same ones may stand in more than one place. */
+static Value each_component(Interp *in, const Args *a) {
+    Value list = a->values[0];
+    if (list.kind != VALUE_LIST && list.kind != VALUE_TUPLE)
+        ctx_raise(in->ctx, ERROR_PROGRAM, a->span, "write [Normal(0, 1), Exponential(1)]", "a list of distributions is needed here; this is %s",
+                  value_describe(in, list));
+    int n = list.u.list->n;
+    const Value *items = list.u.list->items;
+    Value *out = ARENA_ARRAY(in->arena, Value, n + 1);
+    for (int k = 0; k < n; k++) {
+        int same = 0;
+        while (same < k && !is_same_dist(items[same], items[k])) same++;
+        out[k] = same < k ? out[same] : interp_call(in, a->values[1], 1, &items[k], a->span);
+    }
+    return array_from_items(in, n, out, a->span);
+}
 
 /* -- Noise: with every axis at work, from the stream of the variable being drawn -- */
 
@@ -208,6 +228,7 @@ const Builtin builtins_dist[] = {
     {"variance", "(d)", dist_variance, "the variance of a distribution", 0},
     {"entropy", "(d)", dist_entropy, "the (differential) entropy of a distribution, in nats", 0},
     {"kl", "(p, q)", dist_kl, "the Kullback-Leibler divergence of q from p, in nats, where it has a closed form", 0},
+    {"_each", "(components, f)", each_component, "f of each distribution of a list", 0},
     {"_is_set", "(x)", is_set, "was this parameter given?", 0},
     {"_unset", "()", unset, "the default of a parameter that may be left out", 0},
     {"_below_one", "()", below_one, "the largest number below 1", 0},

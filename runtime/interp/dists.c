@@ -349,21 +349,23 @@ Value dist_member(Interp *in, const Dist *d, const char *member, int n, const Va
 
 /* -- Support -- */
 
+Value dist_bound(Interp *in, const Dist *d, bool high) {
+    const Type *t = d->family->decl->support;
+    const Expr *e = !t ? NULL : high ? t->high : t->low;
+    if (e) {
+        Value v = eval(in, dist_frame(in, d, NULL, d->params), e);
+        return v.kind == VALUE_NUMBER && isinf(v.u.number) ? value_none() : v;
+    }
+    if (!t || t->low || t->high) return value_none();
+    bool unit = t->kind == TYPE_UNIT || t->kind == TYPE_BOOL;
+    return high ? (unit ? value_number(1) : value_none()) : unit || t->kind == TYPE_POSITIVE ? value_number(0) : value_none();
+}
+
 Support dist_support(Interp *in, const Dist *d, Span at) {
     const Type *t = d->family->decl->support;
-    Support s = {.kind = t ? t->kind : TYPE_REAL, .low = value_none(), .high = value_none(), .event_rank = type_rank(t), .discrete = d->family->discrete};
+    Support s = {.kind = t ? t->kind : TYPE_REAL, .low = dist_bound(in, d, false), .high = dist_bound(in, d, true), .event_rank = type_rank(t),
+                 .discrete = d->family->discrete};
     if (s.kind == TYPE_ANY) s.kind = TYPE_REAL;
-    if (t && (t->low || t->high)) {
-        Frame *f = dist_frame(in, d, NULL, d->params);
-        if (t->low) s.low = eval(in, f, t->low);
-        if (t->high) s.high = eval(in, f, t->high);
-        if (s.low.kind == VALUE_NUMBER && isinf(s.low.u.number)) s.low = value_none();
-        if (s.high.kind == VALUE_NUMBER && isinf(s.high.u.number)) s.high = value_none();
-    } else if (s.kind == TYPE_POSITIVE) {
-        s.low = value_number(0);
-    } else if (s.kind == TYPE_UNIT || s.kind == TYPE_BOOL) {
-        s.low = value_number(0), s.high = value_number(1);
-    }
     (void)at;
     return s;
 }

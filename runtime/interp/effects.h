@@ -152,6 +152,7 @@ typedef struct Support {
     bool discrete;
 } Support;
 Support dist_support(Interp *in, const Dist *d, Span at);
+Value dist_bound(Interp *in, const Dist *d, bool high); /* one of its bounds alone */
 /* The first element of plain x that lies outside, row by row (0 where the bounds decide it, and have more axes); -1: none. */
 int64_t dist_outside(Interp *in, const Dist *d, const Support *s, Value x, Span at);
 char *support_text(Interp *in, const Support *s); /* "positive reals", "the integers from 0", ... */
