@@ -29,18 +29,18 @@ static void run_block(const BlockLoop *loop, real *scratch, int64_t row, int64_t
 
 static int64_t blocks_in_row(const BlockLoop *loop) { return (loop->columns + BLOCK - 1) / BLOCK; }
 
+/* All rows' block at one place, then the next: what the rows share is read from memory once. */
 static void run_part(void *arg, int part) {
     const BlockLoop *loop = arg;
     const Lines *lines = lines_here();
     _Alignas(64) real scratch[BLOCK_SLOTS * ROOM];
-    int64_t in_row = blocks_in_row(loop), first = (int64_t)part * PART, last = first + PART;
-    if (last > loop->rows * in_row) last = loop->rows * in_row;
-    int64_t row = first / in_row, start = first % in_row * BLOCK;
+    int64_t first = (int64_t)part * PART, last = first + PART;
+    if (last > loop->rows * blocks_in_row(loop)) last = loop->rows * blocks_in_row(loop);
+    int64_t row = first % loop->rows, start = first / loop->rows * BLOCK;
     for (int64_t b = first; b < last; b++) {
         int64_t left = loop->columns - start;
         run_block(loop, scratch, row, start, (int)(left < BLOCK ? left : BLOCK), lines);
-        start += BLOCK;
-        if (start >= loop->columns) row++, start = 0;
+        if (++row == loop->rows) row = 0, start += BLOCK;
     }
 }
 
