@@ -72,10 +72,11 @@ typedef struct Interval {
 static double extreme(Interp *in, Value v, double otherwise, bool largest, Span at) {
     if (v.kind == VALUE_NONE) return otherwise;
     Array a = value_array(in, v, at, "a bound");
-    int64_t n = shape_size(a.var.value->shape);
+    const Tensor *t = tape_value(in->tape, a.var);
+    int64_t n = shape_size(t->shape);
     double x = largest ? -INFINITY : INFINITY;
     for (int64_t k = 0; k < n; k++) {
-        double y = tensor_item(a.var.value, k);
+        double y = tensor_item(t, k);
         if (largest ? y > x : y < x) x = y;
     }
     return n ? x : otherwise;

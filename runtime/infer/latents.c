@@ -274,7 +274,7 @@ static void invert_site(const LatentSite *site, Interp *in, const Dist *d, Value
         Constraint c = site_constraint(in, &p, site->kind, site->naxes, site->axes, site->event.rank, site->span);
         v = constraint_inverse(in->tape, &c, v);
     }
-    tensor_copy_out(v.value, to);
+    tensor_copy_out(tape_value(in->tape, v), to);
 }
 
 bool latents_invert(const Latents *l, Interp *in, const Site *s, Value x, real *point) {

@@ -120,10 +120,10 @@ static const char *info_text(Interp *in, const ParamInfo *p) {
 
 static void start_at(Interp *in, const ParamInfo *p, Var x, real *to) {
     Constraint k = info_constraint(in->tape, p);
-    if (!constraint_holds(in->ctx, &k, x.value))
+    if (!constraint_holds(in->ctx, &k, tape_value(in->tape, x)))
         ctx_raise(in->ctx, ERROR_PROGRAM, p->span, "param w: type = init starts where its type allows",
                   "the initial value of `%s` is not %s", p->name, info_text(in, p));
-    tensor_copy_out(constraint_inverse(in->tape, &k, x).value, to);
+    tensor_copy_out(tape_value(in->tape, constraint_inverse(in->tape, &k, x)), to);
 }
 
 /* What the fit has that it starts from; false: nothing. */

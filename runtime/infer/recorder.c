@@ -166,25 +166,48 @@ static Recording *keep_recording(Recorder *r, Program *p, void *data, uint64_t s
     return one;
 }
 
-static void *record_anew(Recorder *r, uint32_t step, uint32_t particle, uint64_t shape) {
+/* Walks the tree; where `lazy`, without the numbers. */
+static void *walk_tree(Recorder *r, uint32_t step, uint32_t particle, bool lazy, Tape **tape) {
     Interp *in = r->in;
     arena_reset(r->arena);
     r->noutputs = r->capacity = 0;
-    Tape *tape = tape_new(in->ctx, r->arena, true);
-    memcpy(tape->inputs, r->inputs.slots, sizeof tape->inputs);
-    tape->step = step;
-    tape->particle = particle;
+    Tape *t = *tape = tape_new(in->ctx, r->arena, true);
+    memcpy(t->inputs, r->inputs.slots, sizeof t->inputs);
+    t->lazy = lazy;
+    t->step = step;
+    t->particle = particle;
     Scope saved;
-    scope_enter(in, &saved, r->arena, tape, r->seed);
+    scope_enter(in, &saved, r->arena, t, r->seed);
     in->batches = r->batches ? &r->batches->plates : NULL;
     void *data = r->record(r, r->self);
     scope_leave(in, &saved);
-    for (int k = 0; k < r->noutputs; k++) tensor_copy_out(r->outputs[k].var.value, r->outputs[k].place);
+    memcpy(r->inputs.slots, t->inputs, sizeof t->inputs); /* some begin or move in a walk */
     r->nrecorded++;
-    if (r->walk) recorder_forget(r);
+    return data;
+}
+
+/* The outputs as computed by the walk; false: some wait for the program. */
+static bool take_outputs(const Recorder *r) {
+    for (int k = 0; k < r->noutputs; k++)
+        if (!r->outputs[k].var.value->data) return false;
+    for (int k = 0; k < r->noutputs; k++) tensor_copy_out(r->outputs[k].var.value, r->outputs[k].place);
+    return true;
+}
+
+static void *record_anew(Recorder *r, uint32_t step, uint32_t particle, uint64_t shape) {
+    Tape *tape;
+    void *data = walk_tree(r, step, particle, !r->walk, &tape);
+    bool taken = take_outputs(r);
     /* A walked tape becomes a program too, unrun: it can say what was not finite. */
-    if (r->walk) return data;
-    keep_recording(r, make_program(r, tape), data, shape);
+    if (r->walk) {
+        recorder_forget(r);
+        return data;
+    }
+    Recording *one = keep_recording(r, make_program(r, tape), data, shape);
+    if (!taken && program_run(one->program, &r->inputs) != RUN_DONE) { /* the walk says what is wrong */
+        data = walk_tree(r, step, particle, false, &tape);
+        take_outputs(r);
+    }
     memory_trim();
     r->noutputs = r->capacity = 0;
     return data;

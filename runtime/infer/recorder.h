@@ -1,7 +1,7 @@
 /* Running a computation again and again: recorded on a tape once, then as a program.
  *
- * A Recorder records what its callback computes (walking the tree under handlers), makes a program of the outputs and
- * runs that from then on. Where a guard does not hold it records again; several programs are kept and tried in turn.
+ * A Recorder records what its callback computes (walking the tree under handlers, lazily: what reads a taped value asks
+ * tape_value or leaves a guard), makes a program of the outputs and runs that, now and from then on. Where a guard does not hold it records again; several programs are kept and tried in turn.
  * With `walk` the tree is walked every time (PPL_WALK=1 in the environment, for tests): the results are the same bits.
  */
 #ifndef INFER_RECORDER_H

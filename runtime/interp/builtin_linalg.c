@@ -94,9 +94,10 @@ static Var upper_solve(Interp *in, Var r, Var b) {
 
 static void check_regular(Interp *in, Var r, Span at) {
     Var d = op_diagonal(in->tape, r);
-    int64_t n = shape_size(d.value->shape);
+    const Tensor *t = tape_value(in->tape, d);
+    int64_t n = shape_size(t->shape);
     for (int64_t k = 0; k < n; k++)
-        if (tensor_item(d.value, k) == 0)
+        if (tensor_item(t, k) == 0)
             ctx_raise(in->ctx, ERROR_NUMERIC, at, NULL, "the matrix is singular: it has no inverse");
 }
 

@@ -494,7 +494,7 @@ static void check_shape(Interp *in, const Site *s, Value x) {
 }
 
 bool fill_missing(Interp *in, Value data, Value *filled, Value *mask, Span at) {
-    const Tensor *t = data.u.array->var.value;
+    const Tensor *t = tape_value(in->tape, data.u.array->var);
     int64_t n = shape_size(t->shape), i = 0;
     while (i < n && isnan(tensor_item(t, i))) i++;
     *mask = array_apply(in, OP_ISNAN, 1, &data, at);

@@ -53,7 +53,9 @@ static void check_one(const Indexing *x, double k, int dim, const char *place, S
     raise_outside(x, k, dim, place, at);
 }
 
+/* Indices that wait for a program are checked by it. */
 static void check_all(const Indexing *x, const Array *index, int dim, Span at) {
+    if (!index->var.value->data) return;
     const Tensor *dense = tensor_dense(x->in->ctx, x->in->arena, index->var.value);
     int64_t n = shape_size(dense->shape);
     for (int64_t k = 0; k < n; k++)

@@ -39,9 +39,8 @@ static bool is_read(const Function *fn, const Target *t) {
 }
 
 void missing_find(Interp *in, const Function *fn, const Target *t, Site *s) {
-    (void)in;
     if (s->data.kind != VALUE_ARRAY || !s->data.u.array->missing || !is_read(fn, t)) return;
-    const Tensor *x = s->data.u.array->var.value;
+    const Tensor *x = tape_value(in->tape, s->data.u.array->var);
     int64_t n = shape_size(x->shape), missing = 0;
     for (int64_t i = 0; i < n; i++) missing += isnan(tensor_item(x, i));
     if (var_is_taped(s->data.u.array->var)) /* of a subset: other elements the next time */

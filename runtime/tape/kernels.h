@@ -55,6 +55,10 @@ Shape op_shape(const Operands *o); /* raises at ctx->span */
 /* A VIEW operation; a fresh dense tensor where strides cannot express it. */
 Tensor *op_view(const Operands *o, Shape shape);
 
+/* What an operation gives (compute.c), and how that will lie in memory: a tensor without numbers. */
+const Tensor *op_compute(const Tape *t, const Operands *o, Shape shape);
+const Tensor *op_layout(const Operands *o, Shape shape);
+
 /* Operand k as the kernel of o->op wants to see it; *copy is set when its numbers must be copied densely first. */
 const Tensor *kernel_operand(const Operands *o, int k, bool *copy);
 

@@ -1,4 +1,4 @@
-/* Recording: operations are computed at once and written down where they depend on inputs or noise. */
+/* Recording: operations are written down where they depend on inputs or noise. */
 #include "tape/tape.h"
 
 #include <assert.h>
@@ -15,7 +15,10 @@ enum { NUMBERS = 64 };
 struct TapePrivate {
     NodeId *constants; /* NODE_NONE: empty */
     int room, used;    /* room is a power of two, or 0 */
-    uint8_t *guarded;  /* by node: it has a guard */
+    struct Mark {
+        bool guarded; /* it has a guard */
+        bool settled; /* it depends on no input and no noise */
+    } * marks;        /* by node */
     const Tensor *numbers[NUMBERS]; /* the latest plain numbers, by their bits */
     NodeId *shared;    /* tape_share: nodes by what they compute, open addressing; NULL: nothing is shared */
     int shared_room, shared_used;
@@ -30,7 +33,7 @@ static void tape_release(void *object) {
     Tape *t = object;
     free(t->nodes);
     free(t->more->constants);
-    free(t->more->guarded);
+    free(t->more->marks);
     free(t->more->shared);
     free(t->more->known);
 }
@@ -45,7 +48,7 @@ Tape *tape_new(Ctx *c, Arena *arena, bool recording) {
 void tape_truncate(Tape *t, int nnodes) {
     assert(nnodes >= 0 && nnodes <= t->nnodes);
     for (NodeId id = nnodes; id < t->nnodes; id++)
-        if (t->nodes[id].op == OP_GUARD) t->more->guarded[t->nodes[id].inputs[0]] = false;
+        if (t->nodes[id].op == OP_GUARD) t->more->marks[t->nodes[id].inputs[0]].guarded = false;
     t->nnodes = nnodes;
     t->backward = false;
 }
@@ -65,15 +68,21 @@ OpAttr *attr_copy(Arena *a, const OpAttr *attr) {
     return copy;
 }
 
+static bool is_settled(const Tape *t, Op op, int n, const NodeId *inputs) {
+    bool all = op != OP_INPUT && op_class(op) != CLASS_RANDOM;
+    for (int k = 0; k < n && all; k++) all = t->more->marks[inputs[k]].settled;
+    return all;
+}
+
 static NodeId node_append(Tape *t, Op op, int n, const NodeId *inputs, const OpAttr *attr, const Tensor *value) {
     if (t->nnodes == t->capacity) {
         int capacity = t->capacity ? 2 * t->capacity : 64;
         t->nodes = resized(t, t->nodes, (size_t)capacity * sizeof *t->nodes);
-        t->more->guarded = resized(t, t->more->guarded, (size_t)capacity);
+        t->more->marks = resized(t, t->more->marks, (size_t)capacity * sizeof *t->more->marks);
         t->capacity = capacity;
     }
     NodeId id = t->nnodes++;
-    t->more->guarded[id] = false;
+    t->more->marks[id] = (struct Mark){.settled = is_settled(t, op, n, inputs)};
     t->nodes[id] = (Node){.op = op,
                           .span = t->ctx->span,
                           .backward = t->backward,
@@ -299,40 +308,6 @@ Var tape_variable(Tape *t, Var v) {
 
 /* -- Applying an operation -- */
 
-static Tensor *compute_elementwise(const Operands *o, Shape shape) {
-    Tensor *out = tensor_new(o->ctx, o->arena, shape);
-    static const int64_t stride[EW_MAX] = {1, 1, 1};
-    if (shape.rank == 0) {
-        const real *in[EW_MAX];
-        for (int k = 0; k < o->n; k++) in[k] = o->in[k]->data;
-        lines_here()->rows[o->op].one(1, out->data, in, stride);
-        return out;
-    }
-    EwLoop loop;
-    ew_prepare(&loop, o->op, out, o->n, o->in);
-    ew_run_shared(&loop, o->ctx->team);
-    return out;
-}
-
-static Tensor *compute_call(Tape *t, const Operands *o, Shape shape) {
-    const Tensor **in = ARENA_ARRAY(t->arena, const Tensor *, o->n);
-    for (int k = 0; k < o->n; k++) {
-        bool copy;
-        in[k] = kernel_operand(o, k, &copy);
-        if (copy) in[k] = tensor_dense(t->ctx, t->arena, in[k]);
-    }
-    char why[WHY_SIZE] = "it could not be computed";
-    Tensor *out = tensor_new(t->ctx, t->arena, shape);
-    ArenaMark mark = arena_mark(t->arena);
-    size_t room = kernel_room(o->op, in, o->attr);
-    KernelEnv env = {t->step, t->particle, t->ctx->team, room ? arena_alloc(t->arena, room) : NULL};
-    KernelCall call = {.op = o->op, .out = out, .n = o->n, .in = in, .attr = o->attr, .env = &env, .why = why};
-    bool done = op_kernel(o->op)(&call);
-    arena_rewind(t->arena, mark);
-    if (!done) ctx_raise_here(t->ctx, ERROR_PROGRAM, "%s: %s", op_info(o->op)->name, why);
-    return out;
-}
-
 /* -- Functions of their inverses: log exp x = x, (sqrt x)^2 = x. Better conditioned than what they stand for, and recorded
  * so from the start: the walk and every program compute the same. -- */
 
@@ -381,9 +356,8 @@ Var op_apply(Tape *t, Op op, int n, const Var *inputs, const OpAttr *attr) {
     if (place && *place != NODE_NONE) return shared_result(t, *place);
     Operands o = {.ctx = t->ctx, .arena = t->arena, .op = op, .n = n, .in = in, .attr = attr};
     Shape shape = op_shape(&o);
-    const Tensor *value = class == CLASS_EW     ? compute_elementwise(&o, shape)
-                          : class == CLASS_VIEW ? op_view(&o, shape)
-                                                : compute_call(t, &o, shape);
+    bool later = records && t->lazy && !is_settled(t, op, n, nodes);
+    const Tensor *value = later ? op_layout(&o, shape) : op_compute(t, &o, shape);
     if (!records) return var_constant(value);
     NodeId id = node_append(t, op, n, nodes, attr, value);
     if (place) shared_add(t, place, id);
@@ -525,9 +499,10 @@ Var op_random(Tape *t, Op op, int n, const Var *params, Shape shape, const Rando
 /* -- Plain values -- */
 
 void tape_guard(Tape *t, Var v) {
-    if (!var_is_taped(v) || !t->recording || t->more->guarded[v.node]) return;
+    tape_value(t, v);
+    if (!var_is_taped(v) || !t->recording || t->more->marks[v.node].guarded) return;
     node_append(t, OP_GUARD, 1, &v.node, NULL, v.value);
-    t->more->guarded[v.node] = true;
+    t->more->marks[v.node].guarded = true;
 }
 
 real tape_read(Tape *t, Var scalar) {

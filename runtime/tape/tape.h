@@ -1,11 +1,12 @@
 /* The tape: a program of tensor operations, written down while they are computed.
  *
- * `op_apply` computes an operation at once. When the tape is recording and an operand depends on an input or on
+ * `op_apply` computes an operation at once (a lazy tape: when its numbers are wanted). When the tape is recording and an operand depends on an input or on
  * noise, the operation is also appended as a node, so that the same computation can be differentiated (tape_grad
  * appends the derivative as further nodes), planned and run again with other inputs and fresh noise (program.h).
  * Values that depend on neither are plain constants: computed once, embedded.
  *
  * The one invariant: running the program gives the same bits as computing node by node did.
+ * For that it makes no difference which values of a lazy tape were wanted.
  *
  * Everything made here lives in tape->arena. Shapes that do not agree and indices outside are raised at ctx->span.
  */
@@ -26,7 +27,8 @@ typedef enum Op {
 typedef int32_t NodeId; /* >= 0: a node of the tape */
 #define NODE_NONE (-1)
 
-/* A value at work: the number(s) as computed now and, when it depends on inputs or noise, its node. */
+/* A value at work: the number(s) as computed now and, when it depends on inputs or noise, its node. On a lazy tape a value with
+ * a node may have no numbers (value->data NULL) until tape_value asks for them. */
 typedef struct Var {
     const Tensor *value;
     NodeId node;
@@ -94,6 +96,7 @@ typedef struct Tape {
     Ctx *ctx;
     Arena *arena;   /* of everything computed on this tape; owned by the caller */
     bool recording; /* false: compute only */
+    bool lazy;      /* what depends on inputs or noise is computed when tape_value asks for it, or by a program */
     bool backward;  /* while tape_grad appends */
     uint32_t step, particle; /* for random streams */
     const real *inputs[8];   /* the vectors INPUT reads now, by slot */
@@ -183,6 +186,9 @@ Var op_stop_gradient(Tape *t, Var a);
 /* OP_NORMAL, OP_UNIFORM: shape alone; OP_DRAW_GAMMA, ...: parameters broadcast to `shape` first. A random operation is
  * always a node on a recording tape. */
 Var op_random(Tape *t, Op op, int n, const Var *params, Shape shape, const RandomSite *site);
+
+/* v.value, with its numbers; what they need is computed now where the tape was lazy. A replay does not notice. */
+const Tensor *tape_value(Tape *t, Var v);
 
 /* -- Plain values: reading one leaves a guard, so that a replay notices when it would differ -- */
 real tape_read(Tape *t, Var scalar);

@@ -643,6 +643,37 @@ START_TEST(test_programs_give_the_same_bits) {
 }
 END_TEST
 
+/* A lazy tape has no numbers until they are read, or a program computes them. */
+START_TEST(test_lazily_recorded) {
+    static real x[2][NUMBERS];
+    for (int s = 0; s < 2; s++) fill(x[s], NUMBERS, s);
+    for (uint64_t seed = 500; seed < 560; seed++) {
+        Var now[OUTPUTS], later[OUTPUTS];
+        Bench b[2];
+        for (int run = 0; run < 2; run++) {
+            b[run] = bench_new(true);
+            b[run].t->inputs[0] = x[0], b[run].t->inputs[1] = x[1];
+            b[run].t->lazy = run;
+            random_graph(b[run].t, seed, 40, run ? later : now);
+        }
+        ck_assert(now[0].value->data && !later[0].value->data);
+        int wanted = (int)(seed % OUTPUTS);
+        ck_assert(tape_value(b[1].t, later[wanted]) == later[wanted].value && later[wanted].value->data);
+        tape_guard(b[1].t, later[wanted]);
+        Program *p = program_new(b[1].t, OUTPUTS, later, NULL);
+        ck_assert_int_eq(program_run(p, &(RunInputs){{x[0], x[1]}, 0, 0}), RUN_DONE);
+        assert_outputs(p, now, "recorded lazily", seed);
+        for (int k = 0; k < OUTPUTS; k++) {
+            ck_assert(shape_equal(now[k].value->shape, later[k].value->shape));
+            tape_value(b[1].t, later[k]);
+        }
+        assert_outputs(p, later, "read from the tape", seed);
+        program_free(p);
+        for (int run = 0; run < 2; run++) bench_free(b[run]);
+    }
+}
+END_TEST
+
 /* Few normals are made for some steps at once: the same ones, whatever steps and particles follow each other. */
 START_TEST(test_normals_of_coming_steps) {
     enum { KINDS = 4 };
@@ -913,6 +944,7 @@ int main(void) {
     tcase_add_test(programs, test_two_operations_in_one_instruction);
     tcase_add_test(programs, test_runs_allocate_nothing);
     tcase_add_test(programs, test_dead_and_equal_work_is_dropped);
+    tcase_add_test(programs, test_lazily_recorded);
     tcase_add_test(programs, test_guards);
     tcase_add_test(programs, test_what_is_not_finite_is_found);
     suite_add_tcase(s, tensors);
