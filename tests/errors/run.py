@@ -154,27 +154,46 @@ def check_interrupt(folder, arguments, begun, reached):
     return list(problems_of(subprocess.CompletedProcess(arguments, p.returncode, output, errors), 130, [], reached))
 
 
+def wait_for(seen, seconds=20):
+    """Whether it comes to be true."""
+    end = time.time() + seconds
+    while not seen() and time.time() < end:
+        time.sleep(0.02)
+    return seen()
+
+
 def check_second_interrupt(folder):
     """A step without end: the first interrupt waits for it and (on a terminal) says so, the second ends, and what was printed
     before is there."""
-    import pty
+    import pty, select
     with open(os.path.join(folder, "endless.ppl"), "w") as f:
-        f.write('print("begun")\nmodel m { mu ~ Normal(0, 1); while mu < inf { }; observe 1 ~ Normal(mu, 1) }\ninfer(m)\n')
+        f.write('print("begun")\nwrite("begun.json", 1)\n'
+                'model m { mu ~ Normal(0, 1); while mu < inf { }; observe 1 ~ Normal(mu, 1) }\ninfer(m)\n')
     master, slave = pty.openpty()
+    said = bytearray()
+
+    def says(words):
+        if select.select([master], [], [], 0)[0]:
+            said.extend(os.read(master, 4000))
+        return words in said
     p = subprocess.Popen([PPL, "run", "endless.ppl"], cwd=folder, stdout=subprocess.PIPE, stderr=slave)
-    os.close(slave)
-    time.sleep(0.5)
-    p.send_signal(signal.SIGINT)
-    time.sleep(0.5)
-    if p.poll() is not None:
-        return [f"ended at the first interrupt with {p.returncode}"]
-    said = os.read(master, 4000).decode()
-    p.send_signal(signal.SIGINT)
-    output = p.communicate(timeout=20)[0]
-    os.close(master)
-    if p.returncode != 130 or output != b"begun\n":
-        return [f"exit {p.returncode}, printed {output}"]
-    return [] if "once more ends at once" in said else [f"said only {said!r}"]
+    try:
+        if not wait_for(lambda: os.path.exists(os.path.join(folder, "begun.json"))):
+            return ["has not begun"]
+        time.sleep(0.3)  # from there to the step
+        p.send_signal(signal.SIGINT)
+        if not wait_for(lambda: says(b"once more ends at once") or p.poll() is not None) or p.poll() is not None:
+            return [f"after the first interrupt {p.poll()}, said {bytes(said)}"]
+        p.send_signal(signal.SIGINT)
+        output = p.communicate(timeout=20)[0]
+        return [] if p.returncode == 130 and output == b"begun\n" else [f"exit {p.returncode}, printed {output}"]
+    except subprocess.TimeoutExpired:
+        return ["does not end when interrupted again"]
+    finally:
+        p.kill()
+        p.communicate()
+        os.close(slave)
+        os.close(master)
 
 
 def check_colors(folder):
