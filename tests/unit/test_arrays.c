@@ -6,10 +6,10 @@
 #include <check.h>
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "interp/builtins.h"
+#include "suite.h"
 
 enum { NAXES = 4 };
 #define AXIS(k, n, f, s, o) {.kind = k, .name = n, .first = f, .size = s, .order = o, .population = s}
@@ -479,9 +479,5 @@ int main(void) {
     tcase_add_test(c, single_values_ask_for_one_element_at_a_time);
     tcase_add_test(c, gradients_agree_with_differences);
     suite_add_tcase(s, c);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? 1 : 0;
+    return suite_run(s);
 }

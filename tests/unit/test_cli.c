@@ -2,7 +2,6 @@
 #include <check.h>
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -11,6 +10,7 @@
 #include "cli/options.h"
 #include "infer/report.h"
 #include "io/data.h"
+#include "suite.h"
 
 /* -- Options -- */
 
@@ -250,9 +250,5 @@ int main(void) {
     tcase_add_test(t, draws_as_a_table);
     tcase_add_test(t, draws_as_arrays);
     suite_add_tcase(suite, t);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return suite_run(suite);
 }

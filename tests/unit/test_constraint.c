@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "dist/constraint.h"
+#include "suite.h"
 
 /* Larger tables, made with 60 digits; the test of them is skipped where they are absent. */
 static const char *const reference = "../shared/reference/distributions/transforms.json";
@@ -359,9 +360,5 @@ int main(void) {
     TCase *tcase = tcase_create("constraint");
     for (size_t i = 0; i < sizeof tests / sizeof *tests; i++) tcase_add_test(tcase, *tests[i]);
     suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite);
 }

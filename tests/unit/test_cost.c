@@ -2,12 +2,12 @@
  * A chain of T steps with K states takes T K^2 of them, a mixture N K. And what a covariance of low rank costs. */
 #include <check.h>
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "infer/builtins.h"
 #include "infer/pair.h"
 #include "lang/lang.h"
+#include "suite.h"
 
 static double counted; /* by the latest call of operations(m) in a program */
 
@@ -144,9 +144,5 @@ int main(void) {
     tcase_add_test(c, a_mixture_takes_n_k);
     tcase_add_test(c, a_covariance_of_low_rank_takes_its_rows);
     suite_add_tcase(s, c);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
+    return suite_run(s);
 }

@@ -11,6 +11,7 @@
 
 #include "tape/draws.h"
 #include "tape/special.h"
+#include "suite.h"
 
 enum { DRAWS = 20000 };
 #define FAILURE 1e-6
@@ -271,9 +272,5 @@ int main(void) {
     TCase *tcase = tcase_create("draws");
     for (size_t k = 0; k < sizeof tests / sizeof *tests; k++) tcase_add_test(tcase, *tests[k]);
     suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite);
 }

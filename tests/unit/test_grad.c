@@ -2,10 +2,10 @@
  * elementwise cases come from ops.def; the others are rows below, and no rule may be without a case. */
 #include <check.h>
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "tape/tape.h"
+#include "suite.h"
 
 enum { MAX_IN = 3, MAX_NUMBERS = 64 };
 
@@ -573,9 +573,5 @@ int main(void) {
     tcase_add_test(rest, test_a_missing_rule_is_named);
     suite_add_tcase(s, rules);
     suite_add_tcase(s, rest);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? 1 : 0;
+    return suite_run(s);
 }

@@ -9,6 +9,7 @@
 #include "infer/builtins.h"
 #include "infer/draws.h"
 #include "infer/handlers.h"
+#include "suite.h"
 
 static Ctx *ctx;
 static Interp *in;
@@ -286,9 +287,5 @@ static Suite *suite(void) {
 }
 
 int main(void) {
-    SRunner *r = srunner_create(suite());
-    srunner_run_all(r, CK_ENV);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
+    return suite_run(suite());
 }

@@ -13,6 +13,7 @@
 #include "base/strings.h"
 #include "io/data.h"
 #include "io/file.h"
+#include "suite.h"
 
 static Ctx *c;
 static Arena *a;
@@ -492,9 +493,5 @@ int main(void) {
     tcase_add_checked_fixture(tcase, setup, teardown);
     for (size_t k = 0; k < sizeof tests / sizeof *tests; k++) tcase_add_test(tcase, *tests[k]);
     suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite);
 }

@@ -10,6 +10,7 @@
 #include "base/strings.h"
 #include "lang/dump.h"
 #include "lang/lang.h"
+#include "suite.h"
 
 static const BuiltinName BUILTINS[] = {
     {"Normal", "(loc, scale)"}, {"HalfNormal", "(scale)"}, {"HalfCauchy", "(scale)"}, {"Beta", "(a, b)"},
@@ -1032,9 +1033,5 @@ int main(void) {
     suite_add_tcase(suite, grammar);
     suite_add_tcase(suite, checks);
     suite_add_tcase(suite, hostile);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed > 0;
+    return suite_run(suite);
 }

@@ -3,10 +3,10 @@
 #include <check.h>
 #include <float.h>
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "tape/lines.h"
+#include "suite.h"
 
 enum { LENGTH = 83 };
 
@@ -352,9 +352,5 @@ int main(void) {
     tcase_add_loop_test(c, test_pairs, 0, ISA_COUNT * 6);
     tcase_add_loop_test(c, test_sums_of_products, 0, ISA_COUNT);
     suite_add_tcase(s, c);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? 1 : 0;
+    return suite_run(s);
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "tape/program.h"
+#include "suite.h"
 
 enum { WIDTH = 400, MANY = 4000 };
 
@@ -19,6 +20,7 @@ typedef struct Case {
     int n;
     real out[MANY];
     int64_t used;
+    int plain; /* instructions without passes, by compare() */
 } Case;
 
 static Case *case_new(const real *x) {
@@ -61,8 +63,8 @@ static Program *case_program(Case *c, bool optimised) {
 
 static bool same_bits(real x, real y) { return memcmp(&x, &y, sizeof x) == 0 || (x != x && y != y); }
 
-/* Runs the tape with and without passes at x and at other points; gives the instructions of both. */
-static int compare(Case *c, real *x, int *plain) {
+/* Runs the tape with and without passes at x and at other points; gives the instructions with them. */
+static int compare(Case *c, real *x) {
     Program *with = case_program(c, true), *without = case_program(c, false);
     static real expected[MANY];
     RunInputs in = {.slots = {x}, .step = 3, .particle = 1};
@@ -86,7 +88,7 @@ static int compare(Case *c, real *x, int *plain) {
             ck_assert(shape_size(c->outputs[k].value->shape) == 0 || same_bits(*program_output(with, k), c->out[at]));
     }
     int length = program_length(with);
-    *plain = program_length(without);
+    c->plain = program_length(without);
     program_free(with);
     program_free(without);
     return length;
@@ -148,8 +150,8 @@ START_TEST(test_identities) {
         Var a = array ? vector(c, 0, 20) : scalar(c, 0), b = array ? vector(c, 20, 20) : scalar(c, 1);
         if (array || strstr(row->name, "reshaped") == NULL) {
             give(c, row->make(c, a, b));
-            int plain, length = compare(c, x, &plain);
-            ck_assert_msg(length == row->length, "%s: %d instructions (%d without passes)", row->name, length, plain);
+            int length = compare(c, x);
+            ck_assert_msg(length == row->length, "%s: %d instructions (%d without passes)", row->name, length, c->plain);
         }
         case_free(c);
     }
@@ -162,7 +164,7 @@ START_TEST(test_equal_constants_are_one_number) {
     Var half = op_expand(c->t, number(c, 0.5), shape1(20)), a = vector(c, 0, 20);
     give(c, MUL(half, a));
     give(c, MUL(number(c, 0.5), a));
-    int plain, length = compare(c, x, &plain);
+    int length = compare(c, x);
     ck_assert_int_eq(length, 2); /* the product and its copy for the second output */
     case_free(c);
 }
@@ -273,8 +275,8 @@ START_TEST(test_loops_become_arrays) {
     static real x[WIDTH];
     Case *c = case_new(x);
     loops[_i].make(c, loops[_i].n);
-    int plain, length = compare(c, x, &plain);
-    ck_assert_msg(length <= loops[_i].most, "%d instructions (%d without passes)", length, plain);
+    int length = compare(c, x);
+    ck_assert_msg(length <= loops[_i].most, "%d instructions (%d without passes)", length, c->plain);
     case_free(c);
 }
 END_TEST
@@ -283,8 +285,7 @@ START_TEST(test_few_steps_stay_as_they_are) {
     static real x[WIDTH];
     Case *c = case_new(x);
     random_walk(c, 4);
-    int plain;
-    ck_assert_int_ge(compare(c, x, &plain), 20);
+    ck_assert_int_ge(compare(c, x), 20);
     case_free(c);
 }
 END_TEST
@@ -335,8 +336,7 @@ START_TEST(test_random_loops_keep_their_bits) {
     for (int k = 0; k < 10; k++) {
         Case *c = case_new(x);
         random_loop(c, (uint64_t)(10 * _i + k + 1));
-        int plain;
-        compare(c, x, &plain);
+        compare(c, x);
         case_free(c);
     }
 }
@@ -366,14 +366,15 @@ START_TEST(test_short_operations_keep_their_bits) {
             give(c, op_sum_all(c->t, b));
             give(c, op2(c->t, op_info(op)->arity == 1 ? OP_SUB : op, sum, y));
             give(c, y);
-            int plain;
-            compare(c, x, &plain);
+            compare(c, x);
             case_free(c);
         }
 }
 END_TEST
 
-/* Indices that are known before: random, sorted, most of them one, of few targets; more rows than are taken at once. */
+/* -- Indices that are known before the program runs -- */
+
+/* Random, sorted, most of them one, of few targets; more rows than are taken at once. */
 static Var known_index(Case *c, int kind, int64_t rows, int K) {
     real *index = ARENA_ARRAY(c->arena, real, rows);
     for (int64_t m = 0; m < rows; m++) {
@@ -389,7 +390,7 @@ START_TEST(test_known_indices_keep_their_bits) {
     static const int targets[] = {1, 3, 85, 300};
     real x[WIDTH] = {0};
     Case *c = case_new(x);
-    int plain, K = targets[_i / 5 % 4];
+    int K = targets[_i / 5 % 4];
     int64_t M = rows[_i % 5];
     for (int k = 0; k < WIDTH; k++) x[k] = (real)k;
     Var index = known_index(c, _i / 20, M, K), again = known_index(c, 0, M, (int)M);
@@ -406,12 +407,12 @@ START_TEST(test_known_indices_keep_their_bits) {
     Var each = op_gather(c->t, op_reshape(c->t, vector(c, 0, 2 * (K / 2 + 1)), shape2(2, K / 2 + 1)),
                          op_reshape(c->t, known_index(c, 0, 2 * M, K / 2 + 1), shape2(2, M)), 1);
     give(c, op_scatter_add(c->t, each, two, 1, K));
-    compare(c, x, &plain);
+    compare(c, x);
     case_free(c);
 }
 END_TEST
 
-/* -- Parts of arrays are computed in their places -- */
+/* -- Two operations in one loop -- */
 
 /* Two exact operations after each other, by where numbers and arrays are; every other result has a second reader. */
 START_TEST(test_pairs_keep_their_bits) {
@@ -419,7 +420,6 @@ START_TEST(test_pairs_keep_their_bits) {
     static const int64_t sizes[] = {8, 9, 29, 195, 600, 3000};
     real x[WIDTH] = {0};
     Case *c = case_new(x);
-    int plain;
     int64_t n = sizes[_i];
     bool large = n > 195; /* gathered from what there is */
     Var s = scalar(c, 0), t = scalar(c, 1), v[3];
@@ -435,7 +435,7 @@ START_TEST(test_pairs_keep_their_bits) {
         give(c, op_slice(c->t, third, 0, k % 3, 6, 1));
         give(c, op_sum_all(c->t, k % 2 ? MUL(third, v[k % 3]) : op1(c->t, OP_SQUARE, third)));
     }
-    compare(c, x, &plain);
+    compare(c, x);
     case_free(c);
 }
 END_TEST
@@ -443,7 +443,6 @@ END_TEST
 START_TEST(test_pairs_of_rows) {
     real x[WIDTH] = {0};
     Case *c = case_new(x);
-    int plain;
     int64_t m = _i ? 300 : 20; /* of a row */
     Var rows = op_gather(c->t, vector(c, 0, 400), known_index(c, 0, 3 * m, 400), 0);
     Var row = op_gather(c->t, vector(c, 0, 9), known_index(c, 0, m, 9), 0);
@@ -453,10 +452,12 @@ START_TEST(test_pairs_of_rows) {
     give(c, op_sum_all(c->t, MUL(DIV(ADD(b, z), y), a)));
     give(c, op_reduce(c->t, OP_SUM, MUL(z, a), 2));
     give(c, op_sum_all(c->t, MUL(z, b))); /* a row for each of them */
-    compare(c, x, &plain);
+    compare(c, x);
     case_free(c);
 }
 END_TEST
+
+/* -- Parts of arrays are computed in their places -- */
 
 START_TEST(test_parts_are_joined) {
     static real x[WIDTH];
@@ -474,8 +475,7 @@ START_TEST(test_parts_are_joined) {
         give(c, op_pad(c->t, kinds & 1 ? b : input, 0, kinds & 2 ? 3 : 0, 8, 1));
         give(c, op_pad(c->t, NEG(whole), 1, 2, 2 * whole.value->shape.dim[1] + 4, kinds & 4 ? 1 : 2));
         give(c, ADD(a, b));
-        int plain;
-        compare(c, x, &plain);
+        compare(c, x);
         case_free(c);
     }
 }
@@ -535,8 +535,7 @@ START_TEST(test_recurrences_keep_the_bits_of_their_steps) {
     Var wrt[] = {operands[0], operands[2]}, g[2];
     tape_grad(c->t, op_sum_all(c->t, all), NULL, 2, wrt, g);
     give(c, g[0]), give(c, g[1]);
-    int plain;
-    compare(c, x, &plain);
+    compare(c, x);
     case_free(c);
 }
 END_TEST
@@ -556,9 +555,5 @@ int main(void) {
     tcase_add_loop_test(passes, test_known_indices_keep_their_bits, 0, 60);
     tcase_add_loop_test(passes, test_recurrences_keep_the_bits_of_their_steps, 0, 8 * 3 * STATES);
     suite_add_tcase(s, passes);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
+    return suite_run(s);
 }

@@ -7,6 +7,7 @@
 #include "infer/descent.h"
 #include "infer/lbfgs.h"
 #include "infer/lines_optimizer.h"
+#include "suite.h"
 
 static Ctx *ctx;
 static Arena *scratch;
@@ -401,9 +402,5 @@ int main(void) {
     tcase_add_checked_fixture(tcase, setup, teardown);
     for (size_t k = 0; k < sizeof tests / sizeof *tests; k++) tcase_add_test(tcase, *tests[k]);
     suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite);
 }

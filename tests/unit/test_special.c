@@ -5,13 +5,13 @@
 #include <math.h>
 #include <stdbool.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <jansson.h>
 
 #include "tape/special.h"
 #include "tape/tape.h"
+#include "suite.h"
 
 /* What is not a function of special.h but an expression of ops.def. */
 static double special_log1m_exp(double x) { return op_scalar(OP_LOG1M_EXP, 1, &x); }
@@ -382,9 +382,5 @@ int main(void) {
     TCase *tcase = tcase_create("special");
     for (size_t k = 0; k < sizeof tests / sizeof *tests; k++) tcase_add_test(tcase, *tests[k]);
     suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite);
 }

@@ -7,6 +7,7 @@
 
 #include "base/team.h"
 #include "tape/program.h"
+#include "suite.h"
 
 typedef struct Bench {
     Ctx *ctx;
@@ -950,9 +951,5 @@ int main(void) {
     suite_add_tcase(s, tensors);
     suite_add_tcase(s, operations);
     suite_add_tcase(s, programs);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? 1 : 0;
+    return suite_run(s);
 }
