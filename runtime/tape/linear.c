@@ -2,6 +2,8 @@
 
 #include <math.h>
 
+#include "tape/optimise.h"
+
 const Factor factor_one = {1, {0}};
 
 bool var_is_ones(Var v) {
@@ -45,10 +47,9 @@ static bool as_factor(Tape *t, Var v, Factor *f) {
         if (size == 1) *f = (Factor){1, op_reshape(t, v, SHAPE_SCALAR)};
         return size == 1;
     }
-    if (size == 0 || v.value->data[0] == 0 || !isfinite(v.value->data[0])) return false;
-    *f = (Factor){v.value->data[0], {0}};
-    for (int64_t i = 1; i < size; i++)
-        if (tensor_item(v.value, i) != f->number) return false;
+    real x;
+    if (!tensor_is_uniform(v.value, &x) || x == 0 || !isfinite(x)) return false;
+    *f = (Factor){x, {0}};
     return true;
 }
 

@@ -114,13 +114,14 @@ static Tensor *layout_of(Arena *a, const Tensor *t) {
 }
 
 bool tensor_is_uniform(const Tensor *t, real *x) {
-    int64_t size = shape_size(t->shape);
+    Tensor once = *t; /* repeated numbers once */
+    for (int d = 0; d < t->shape.rank; d++)
+        if (t->stride[d] == 0 && t->shape.dim[d] > 1) once.shape.dim[d] = 1;
+    int64_t size = shape_size(once.shape);
     if (size == 0) return false;
     *x = t->data[0];
-    bool repeated = true;
-    for (int d = 0; d < t->shape.rank; d++) repeated = repeated && (t->shape.dim[d] == 1 || t->stride[d] == 0);
-    for (int64_t i = 1; !repeated && i < size; i++) {
-        real y = tensor_item(t, i);
+    for (int64_t i = 1; i < size; i++) {
+        real y = tensor_item(&once, i);
         if (memcmp(&y, x, sizeof y) != 0) return false;
     }
     return true;
@@ -152,7 +153,8 @@ static void graph_settle(Graph *g) {
         if (!live[id]) continue;
         settled[id] = is_settled(&old, node, settled);
         bool numbers = settled[id] || node->op == OP_GUARD;
-        const Tensor *value = numbers ? constant_keep(old.ctx, a, node->value) : layout_of(a, node->value);
+        const Tensor *value = numbers ? constant_keep(old.ctx, a, tape_value(&old, (Var){node->value, id}))
+                                      : layout_of(a, node->value);
         NodeId *in = ARENA_ARRAY(work, NodeId, node->ninputs + 1);
         for (int k = 0; k < node->ninputs; k++) in[k] = fresh[node->inputs[k]];
         g->backward = node->backward;

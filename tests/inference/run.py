@@ -284,6 +284,14 @@ def same(name, text, *args, cwd=None):
 def twice_the_same():
     same('normal', NORMAL + 'infer(m, steps = 100)\ninfer(m, q, steps = 100)\nprint(simulate(m, 3))')
     same('branches', random_structure())
+    same('a choice that is always the same', '''
+data y = [1.0, 2, 3, 4]
+model m {
+    a ~ Normal(0, 1)
+    b = where([true, true, true, true], [1, 2, 3, 4], a * y)
+    plate i in 1..4 { y[i] ~ Normal(b[i] + a, 1) }
+}
+infer(m, steps = 100)''')
     if not os.path.isdir(ACCEPTANCE):
         print('skipped: the acceptance programs are not there')
         return
