@@ -365,64 +365,80 @@ typedef struct Seen {
     const struct Seen *next;
 } Seen;
 
-static const Seen *seen_find(const Seen *list, const char *key) {
-    while (list && list->key != key)
-        list = list->next;
-    return list;
+typedef struct Path {
+    Resolver *r;
+    const Seen *seen; /* what was drawn on the way here, the latest first; */
+    Table drawn;      /* the same by key */
+    bool ends;        /* in a return */
+} Path;
+
+static const Seen *seen_new(Resolver *r, const char *key, Span span, const Seen *next) {
+    Seen *s = ARENA_NEW(r->arena, Seen);
+    *s = (Seen){key, span, next};
+    return s;
 }
 
-static const Seen *seen_add(Resolver *r, const Seen *list, const char *key, Span span) {
-    Seen *s = ARENA_NEW(r->arena, Seen);
-    *s = (Seen){key, span, list};
-    return s;
+static void path_add(Path *path, const char *key, Span span) {
+    path->seen = seen_new(path->r, key, span, path->seen);
+    table_set(&path->drawn, path->r->arena, key, (void *)path->seen);
+}
+
+static void path_back(Path *path, const Seen *before) {
+    for (; path->seen != before; path->seen = path->seen->next)
+        table_set(&path->drawn, path->r->arena, path->seen->key, NULL);
 }
 
 /* The address where it is fixed: a name with indices that are numbers; else NULL. */
 static const char *fixed_address(Resolver *r, const Target *t) {
-    if (!t->name)
-        return NULL;
     for (int i = 0; i < t->nindices; i++)
         if (!t->indices[i] || t->indices[i]->kind != EXPR_NUMBER)
             return NULL;
-    const char *text = check_target_text(r, t);
-    return names_intern(r->g->names, text, strlen(text));
+    if (!t->name || t->nindices == 0)
+        return t->name;
+    Buf b = {0};
+    buf_add(&b, t->name);
+    for (int i = 0; i < t->nindices; i++) {
+        buf_add(&b, i == 0 ? "[" : ", ");
+        buf_add_double(&b, t->indices[i]->u.number);
+    }
+    buf_add_char(&b, ']');
+    const char *key = names_intern(r->g->names, b.text, b.length);
+    buf_free(&b);
+    return key;
 }
-
-typedef struct Path {
-    Resolver *r;
-    const Seen *seen;
-    bool ends; /* in a return */
-} Path;
 
 static void follow_block(Path *path, const Block *b);
 
 static void follow_draw(Path *path, const Target *t, const char *verb) {
     const char *key = fixed_address(path->r, t);
-    const Seen *before = key ? seen_find(path->seen, key) : NULL;
+    const Seen *before = key ? table_get(&path->drawn, key) : NULL;
     if (before)
         resolve_error(path->r, t->span, "every variable has a name of its own, or an index",
                       "%s is %s twice: first on line %d", key, verb, before->span.line);
     else if (key)
-        path->seen = seen_add(path->r, path->seen, key, t->span);
+        path_add(path, key, t->span);
 }
 
 /* What was drawn for certain: in both branches, or in the one that does not return. */
 static void follow_if(Path *path, const Stmt *s) {
-    Path then = *path, otherwise = *path;
-    follow_block(&then, s->u.if_.then);
+    const Seen *before = path->seen;
+    follow_block(path, s->u.if_.then);
+    const Seen *then = path->seen, *kept = NULL;
+    bool then_ends = path->ends;
+    path_back(path, before);
+    path->ends = false;
     if (s->u.if_.otherwise)
-        follow_block(&otherwise, s->u.if_.otherwise);
-    path->ends = then.ends && otherwise.ends;
-    if (then.ends) {
-        path->seen = otherwise.seen;
-    } else if (otherwise.ends) {
-        path->seen = then.seen;
-    } else {
-        const Seen *before = path->seen;
-        for (const Seen *k = then.seen; k != before; k = k->next)
-            if (seen_find(otherwise.seen, k->key))
-                path->seen = seen_add(path->r, path->seen, k->key, k->span);
-    }
+        follow_block(path, s->u.if_.otherwise);
+    bool otherwise_ends = path->ends;
+    path->ends = then_ends && otherwise_ends;
+    if (then_ends)
+        return;
+    for (const Seen *k = then; k != before; k = k->next)
+        if (otherwise_ends || table_get(&path->drawn, k->key))
+            kept = seen_new(path->r, k->key, k->span, kept);
+    path_back(path, before);
+    for (; kept; kept = kept->next)
+        path_add(path, kept->key, kept->span);
 }
 
 static void follow_block(Path *path, const Block *b) {
@@ -438,9 +454,11 @@ static void follow_block(Path *path, const Block *b) {
             path->ends = true;
         else if (s->kind == STMT_IF)
             follow_if(path, s);
-        else if (body) {
-            Path inside = *path; /* perhaps not run at all */
-            follow_block(&inside, body);
+        else if (body) { /* perhaps not run at all */
+            const Seen *before = path->seen;
+            follow_block(path, body);
+            path_back(path, before);
+            path->ends = false;
         }
     }
 }

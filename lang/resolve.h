@@ -4,6 +4,7 @@
 
 #include "lang/globals.h"
 #include "lang/lang.h"
+#include "lang/table.h"
 
 /* How a name is bound in a scope; several of them at once. */
 typedef enum How {
@@ -49,6 +50,8 @@ typedef struct Scope {
     Frame *frame;
     const Stmt *plate;
     Binding *bindings;
+    int nbindings;
+    Table table; /* of the bindings by name, where they are many */
     struct Scope *children, *sibling; /* of the plates in it */
 } Scope;
 

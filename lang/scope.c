@@ -21,7 +21,11 @@ Scope *scope_of_plate(Resolver *r, Scope *outer, const Stmt *plate) {
 
 bool scope_is_top(const Scope *s) { return !s->frame && !s->plate; }
 
+enum { MANY_BINDINGS = 8 };
+
 Binding *scope_own(const Scope *s, const char *name) {
+    if (s->nbindings > MANY_BINDINGS)
+        return table_get(&s->table, name);
     for (Binding *b = s->bindings; b; b = b->next)
         if (b->name == name)
             return b;
@@ -67,6 +71,10 @@ Binding *scope_bind(Resolver *r, Scope *s, const char *name, How how, Span span)
         int slot = s->frame ? scope_add_slot(r, s->frame, name) : globals_add_hidden(r->g, name, span);
         *b = (Binding){.name = name, .span = span, .slot = slot, .next = s->bindings};
         s->bindings = b;
+        s->nbindings++;
+        const Binding *in_table = s->nbindings > MANY_BINDINGS + 1 ? b->next : NULL;
+        for (Binding *k = b; s->nbindings > MANY_BINDINGS && k != in_table; k = k->next)
+            table_set(&s->table, r->arena, k->name, k);
     }
     b->how |= how;
     return b;

@@ -18,7 +18,7 @@
 #define UNPOISON(p, n) ((void)0)
 #endif
 
-enum { ALIGNMENT = 16, FIRST_CHUNK = 4 << 10, LARGEST_CHUNK = 256 << 10, KEPT_CHUNK = 4 << 20 };
+enum { ALIGNMENT = 16, FIRST_CHUNK = 512, LARGEST_CHUNK = 256 << 10, KEPT_CHUNK = 4 << 20 };
 
 typedef struct Chunk {
     struct Chunk *next;
@@ -39,6 +39,7 @@ struct Arena {
     void (*on_exhausted)(void *self, size_t size);
     void *exhausted_self;
     Arena *parent; /* whose deferred releases hold this one; NULL: none */
+    size_t place;  /* among them */
 };
 
 /* An arena that nobody told whom to raise to has only the assertion left. */
@@ -71,6 +72,7 @@ Arena *arena_child(Arena *parent) {
     if (!a) arena_exhausted(parent, sizeof *a);
     a->on_exhausted = parent->on_exhausted;
     a->exhausted_self = parent->exhausted_self;
+    a->place = parent->ndeferred;
     arena_defer(parent, release_child, a);
     a->parent = parent;
     return a;
@@ -78,13 +80,11 @@ Arena *arena_child(Arena *parent) {
 
 static void leave_parent(Arena *a) {
     Arena *p = a->parent;
-    size_t k = p->ndeferred;
-    while (k > 0 && p->deferred[k - 1].object != a) k--;
-    assert(k > 0);
-    if (k == p->ndeferred)
+    assert(a->place < p->ndeferred && p->deferred[a->place].object == a);
+    if (a->place + 1 == p->ndeferred)
         p->ndeferred--;
     else
-        p->deferred[k - 1].release = NULL;
+        p->deferred[a->place].release = NULL;
 }
 
 static void chunk_free(Chunk *k) {

@@ -273,6 +273,29 @@ static void fill_empty(Interp *in, int n, Value *items, Span at) {
     }
 }
 
+/* Nothing is to be read from elsewhere, assembled or missing. */
+static bool are_plain(const Cells *c) {
+    for (int k = 0; k < c->n; k++)
+        if (c->items[k].kind == VALUE_CELLS || c->items[k].kind == VALUE_NONE) return false;
+    return c->base.kind == VALUE_NONE;
+}
+
+static Value *whole_items(Interp *in, const Cells *c, int *n, Span at) {
+    if (c->base.kind != VALUE_NONE) {
+        Shape s = value_event_shape(in, c->base, at);
+        if (s.rank && s.dim[0] > *n) *n = (int)s.dim[0];
+    }
+    Value *items = ARENA_ARRAY(in->arena, Value, *n ? *n : 1);
+    for (int k = 0; k < *n; k++) {
+        Value v = k < c->n ? c->items[k] : value_none();
+        if (v.kind == VALUE_CELLS) v = cells_whole(in, v.u.cells, at);
+        if (v.kind == VALUE_NONE && c->base.kind != VALUE_NONE) v = element_at(in, c->base, (Index){.at = k + 1}, at);
+        items[k] = v;
+    }
+    fill_empty(in, *n, items, at);
+    return items;
+}
+
 Value cells_whole(Interp *in, Cells *c, Span at) {
     if (c->axis && is_summed_within(c->items[0], c->axis)) {
         in->split = c->axis;
@@ -292,18 +315,7 @@ Value cells_whole(Interp *in, Cells *c, Span at) {
     if (c->whole.kind != VALUE_NONE) return c->whole;
     if (c->rows > 0) return c->whole = columns_whole(in, c, at);
     int n = c->n;
-    if (c->base.kind != VALUE_NONE) {
-        Shape s = value_event_shape(in, c->base, at);
-        if (s.rank && s.dim[0] > n) n = (int)s.dim[0];
-    }
-    Value *items = ARENA_ARRAY(in->arena, Value, n ? n : 1);
-    for (int k = 0; k < n; k++) {
-        Value v = k < c->n ? c->items[k] : value_none();
-        if (v.kind == VALUE_CELLS) v = cells_whole(in, v.u.cells, at);
-        if (v.kind == VALUE_NONE && c->base.kind != VALUE_NONE) v = element_at(in, c->base, (Index){.at = k + 1}, at);
-        items[k] = v;
-    }
-    fill_empty(in, n, items, at);
+    Value *items = are_plain(c) ? c->items : whole_items(in, c, &n, at);
     axes_check_read(in, n, items, at);
     return c->whole = array_from_items(in, n, items, at);
 }

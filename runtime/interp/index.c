@@ -356,7 +356,36 @@ static Value index_dist(Interp *in, const Dist *d, int n, const Value *indices, 
     return (Value){VALUE_DIST, .u.dist = arena_copy(in->arena, &out, sizeof out)};
 }
 
+/* The place from 0 of a whole number 1..size; -1: it is something else. */
+static int64_t plain_place(Value index, int64_t size) {
+    if (index.kind != VALUE_NUMBER || !(index.u.number >= 1 && index.u.number <= (double)size)) return -1;
+    int64_t k = (int64_t)index.u.number;
+    return index.u.number == (double)k ? k - 1 : -1;
+}
+
+/* One number of what neither a tape nor an axis knows of: nothing is made on the way. VALUE_NONE: something else is asked for,
+ * or something is wrong. */
+static Value plain_element(Value base, int n, const Value *indices) {
+    if (base.kind == VALUE_RANGE && n == 1) {
+        int64_t k = plain_place(indices[0], base.u.range->last - base.u.range->first + 1);
+        return k < 0 ? value_none() : value_number((double)(base.u.range->first + k));
+    }
+    const Array *a = base.kind == VALUE_ARRAY ? base.u.array : NULL;
+    if (!a || a->naxes || var_is_taped(a->var) || a->var.value->shape.rank != n) return value_none();
+    const Tensor *t = a->var.value;
+    const real *x = t->data;
+    for (int i = 0; i < n; i++) {
+        int64_t k = plain_place(indices[i], t->shape.dim[i]);
+        if (k < 0) return value_none();
+        x += k * t->stride[i];
+    }
+    if (a->missing && isnan(*x)) return value_none();
+    return a->boolean ? value_bool(*x != 0) : value_number(*x);
+}
+
 Value array_index(Interp *in, Value base, int n, const Value *indices, const Span *spans, Span where) {
+    Value plain = plain_element(base, n, indices);
+    if (plain.kind != VALUE_NONE) return plain;
     Span at = span_or_here(in, where), before = in->ctx->span;
     const char *hint = NULL;
     Value out;

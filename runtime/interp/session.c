@@ -32,6 +32,12 @@ typedef struct Touched {
     Arena *home;
 } Touched;
 
+/* What is known of a global beside its value. */
+typedef struct Owned {
+    Arena *home;    /* where its value lives, within in->keep; NULL: it is a plain number, say */
+    int touched_by; /* the latest statement that has looked it up */
+} Owned;
+
 struct Session {
     Builtin *rows;         /* all builtins, copied into one array: a row's place is its number */
     BuiltinParams *params; /* by that number */
@@ -39,10 +45,10 @@ struct Session {
     int nsupplied;
     Span *warned; /* places that have been warned about */
     int nwarned;
-    Touched *touched; /* globals that the statement at work has looked up; room for every one */
-    int *touched_by;  /* per global: the latest statement that did */
-    int ntouched, statement, room;
-    Arena **homes;    /* per global: where its value lives, within in->keep; NULL: it is a plain number, say */
+    Grown *globals_room, *owned_room, *touched_room; /* for in->globals and: */
+    Owned *owned;     /* per global */
+    Touched *touched; /* globals that the statement at work has looked up */
+    int ntouched, touched_capacity, capacity, statement;
 };
 
 /* -- Builtins -- */
@@ -114,6 +120,8 @@ Interp *interp_new(Ctx *c, const Builtin *const *const *layers) {
     in->arena = ctx_arena(c);
     in->tape = tape_new(c, in->arena, false);
     in->session = ARENA_NEW(in->keep, struct Session);
+    *in->session = (struct Session){
+        .globals_room = arena_grown(in->keep), .owned_room = arena_grown(in->keep), .touched_room = arena_grown(in->keep)};
     int most = count_tables(interp_builtin_tables) + OP_COUNT;
     for (int k = 0; layers[k]; k++) most += count_tables(layers[k]);
     in->builtins = ARENA_ARRAY(in->keep, const Builtin *, most);
@@ -261,28 +269,26 @@ void session_warn_once(Interp *in, Warning which, Span at, const char *hint, con
 /* -- Statements -- */
 
 static void grow_globals(Interp *in) {
-    struct Session *session = in->session;
+    struct Session *s = in->session;
     int n = lang_globals_count(in->names);
-    if (n > session->room || !in->globals) {
-        session->room = 2 * n + 64;
-        Value *globals = ARENA_ARRAY(in->keep, Value, session->room);
-        if (in->nglobals) memcpy(globals, in->globals, sizeof(Value) * (size_t)in->nglobals);
-        in->globals = globals;
-        Arena **homes = ARENA_ARRAY(in->keep, Arena *, session->room);
-        if (in->nglobals) memcpy(homes, session->homes, sizeof *homes * (size_t)in->nglobals);
-        session->homes = homes;
-        session->touched = ARENA_ARRAY(in->keep, Touched, session->room);
-        session->touched_by = ARENA_ARRAY(in->keep, int, session->room);
+    if (n > s->capacity) {
+        s->capacity = 2 * n;
+        in->globals = grown_resize(s->globals_room, sizeof *in->globals * (size_t)s->capacity);
+        s->owned = grown_resize(s->owned_room, sizeof *s->owned * (size_t)s->capacity);
     }
+    for (int k = in->nglobals; k < n; k++) in->globals[k] = value_none(), s->owned[k] = (Owned){0};
     in->nglobals = n;
 }
 
 Value *session_global(Interp *in, int slot) {
     struct Session *s = in->session;
-    if (s->touched_by[slot] != s->statement) {
-        s->touched_by[slot] = s->statement;
-        s->touched[s->ntouched++] = (Touched){.slot = slot, .before = in->globals[slot]};
+    if (s->owned[slot].touched_by == s->statement) return &in->globals[slot];
+    s->owned[slot].touched_by = s->statement;
+    if (s->ntouched == s->touched_capacity) {
+        s->touched_capacity = s->touched_capacity ? 2 * s->touched_capacity : 16;
+        s->touched = grown_resize(s->touched_room, sizeof *s->touched * (size_t)s->touched_capacity);
     }
+    s->touched[s->ntouched++] = (Touched){.slot = slot, .before = in->globals[slot]};
     return &in->globals[slot];
 }
 
@@ -318,7 +324,7 @@ static void release_home(void *home) { arena_free(home); }
 
 /* The global lives in `home` from here on; what it was goes when the statement's arena does. */
 static void move_in(Interp *in, int slot, Value v, Arena *home) {
-    Arena **now = &in->session->homes[slot];
+    Arena **now = &in->session->owned[slot].home;
     if (*now) arena_defer(in->arena, release_home, *now);
     *now = home;
     in->globals[slot] = v;
