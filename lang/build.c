@@ -69,55 +69,20 @@ static Stmt *new_stmt(Parser *p, StmtKind kind, int inner, Span span) {
 
 /* -- Lists -- */
 
-/* Blocks that follow one another: scratch memory would keep all shorter copies of what grows in one piece. */
-typedef struct ListBlock {
-    struct ListBlock *next;
+List *build_list(Parser *p, List *list, const void *item, size_t size) { return list_add(&p->lists, list, item, size); }
+
+/* The items where the tree lives. */
+static void *take(Parser *p, List *list, int *n) { return list_take(&p->lists, list, p->arena, n); }
+
+/* Nodes of the numbers that were kept as such. What is said of an array is said of the whole of it: their places are gone. */
+static List *list_of_nodes(Parser *p, List *literals, Span at) {
     int n;
-    _Alignas(8) char items[];
-} ListBlock;
-
-enum { FIRST_ITEMS = 4, MOST_ITEMS = 1024 };
-
-static void add_block(Parser *p, List *list) {
-    list->room = list->n < FIRST_ITEMS ? FIRST_ITEMS : list->n < MOST_ITEMS ? list->n : MOST_ITEMS;
-    ListBlock *fresh = arena_alloc(p->scratch, sizeof *fresh + list->size * (size_t)list->room);
-    *(list->last ? &list->last->next : &list->first) = fresh;
-    list->last = fresh;
-}
-
-List *build_list(Parser *p, List *list, const void *item, size_t size) {
-    if (!list) {
-        list = ARENA_NEW(p->scratch, List);
-        list->size = size;
-    }
-    if (list->room == 0)
-        add_block(p, list);
-    memcpy(list->last->items + size * (size_t)list->last->n++, item, size);
-    list->room--;
-    list->n++;
-    return list;
-}
-
-static int list_count(const List *list) { return list ? list->n : 0; }
-
-/* The items, moved to where the tree lives; NULL for none. */
-static void *list_take(Parser *p, const List *list) {
-    if (!list)
-        return NULL;
-    char *items = arena_alloc(p->arena, list->size * (size_t)list->n), *to = items;
-    for (const ListBlock *b = list->first; b; to += list->size * (size_t)b->n, b = b->next)
-        memcpy(to, b->items, list->size * (size_t)b->n);
-    return items;
-}
-
-/* The nodes of numbers that were kept as such. What is said of an array is said of the whole of it: their places are gone. */
-static List *list_of_nodes(Parser *p, const List *literals, Span at) {
+    const double *numbers = list_take(&p->lists, literals, p->scratch, &n);
     List *list = NULL;
-    for (const ListBlock *b = literals->first; b; b = b->next)
-        for (int i = 0; i < b->n; i++) {
-            Expr *e = build_number(p, ((const double *)(const void *)b->items)[i], at);
-            list = build_list(p, list, &e, sizeof e);
-        }
+    for (int i = 0; i < n; i++) {
+        Expr *e = build_number(p, numbers[i], at);
+        list = build_list(p, list, &e, sizeof e);
+    }
     return list;
 }
 
@@ -149,7 +114,8 @@ static int depth_arguments(const Argument *list, int n) {
 
 Block *build_block(Parser *p, List *statements, Span span) {
     Block *b = ARENA_NEW(p->arena, Block);
-    *b = (Block){.statements = list_take(p, statements), .n = list_count(statements), .span = span};
+    b->statements = take(p, statements, &b->n);
+    b->span = span;
     for (int i = 0; i < b->n; i++)
         b->depth = max2(b->depth, b->statements[i]->depth);
     return b;
@@ -216,8 +182,8 @@ Expr *build_range(Parser *p, Expr *first, Expr *last, Span span) {
 }
 
 Expr *build_call(Parser *p, Expr *callee, List *arguments, Span span) {
-    Argument *list = list_take(p, arguments);
-    int n = list_count(arguments);
+    int n;
+    Argument *list = take(p, arguments, &n);
     Expr *e = new_expr(p, EXPR_CALL, max2(depth_expr(callee), depth_arguments(list, n)), span);
     e->u.call.callee = callee;
     e->u.call.arguments = list;
@@ -245,8 +211,8 @@ Expr *build_pipe(Parser *p, Expr *value, Expr *function, Span span) {
 }
 
 Expr *build_index(Parser *p, Expr *base, List *indices, Span span) {
-    Expr **list = list_take(p, indices);
-    int n = list_count(indices);
+    int n;
+    Expr **list = take(p, indices, &n);
     Expr *e = new_expr(p, EXPR_INDEX, max2(depth_expr(base), depth_exprs(list, n)), span);
     e->u.index.base = base;
     e->u.index.indices = list;
@@ -262,27 +228,27 @@ Expr *build_field(Parser *p, Expr *base, Word name, Span span) {
     return e;
 }
 
-static Expr *list_expr(Parser *p, ExprKind kind, Expr **items, int n, Span span) {
-    Expr *e = new_expr(p, kind, depth_exprs(items, n), span);
-    e->u.list.items = items;
+static Expr *list_expr(Parser *p, ExprKind kind, List *items, Span span) {
+    int n;
+    Expr **list = take(p, items, &n);
+    Expr *e = new_expr(p, kind, depth_exprs(list, n), span);
+    e->u.list.items = list;
     e->u.list.n = n;
     return e;
 }
 
 Expr *build_array(Parser *p, List *items, Span span) {
     if (!items || !items->literals)
-        return list_expr(p, EXPR_ARRAY, list_take(p, items), list_count(items), span);
+        return list_expr(p, EXPR_ARRAY, items, span);
     Expr *e = new_expr(p, EXPR_NUMBERS, 1, span);
-    e->u.numbers.values = list_take(p, items);
-    e->u.numbers.n = items->n;
+    e->u.numbers.values = take(p, items, &e->u.numbers.n);
     return e;
 }
 
 Expr *build_tuple(Parser *p, Expr *first, List *rest, Span span) {
-    List *before = build_list(p, NULL, &first, sizeof first);
-    before->last->next = rest->first;
-    before->n += rest->n;
-    return list_expr(p, EXPR_TUPLE, list_take(p, before), before->n, span);
+    List *items = build_list(p, NULL, &first, sizeof first);
+    list_append(&p->lists, items, rest);
+    return list_expr(p, EXPR_TUPLE, items, span);
 }
 
 static int compare_names(const void *a, const void *b) {
@@ -301,8 +267,8 @@ static const char *repeated_name(Parser *p, const char *const *names, int n) {
 }
 
 Expr *build_record(Parser *p, List *fields, Span span) {
-    const Argument *list = list_take(p, fields);
-    int n = list_count(fields);
+    int n;
+    const Argument *list = take(p, fields, &n);
     Expr *e = new_expr(p, EXPR_RECORD, depth_arguments(list, n), span);
     e->u.record.names = ARENA_ARRAY(p->arena, const char *, n);
     e->u.record.values = ARENA_ARRAY(p->arena, Expr *, n);
@@ -334,8 +300,8 @@ Expr *build_lambda(Parser *p, Expr *parameters, Expr *body, Span span) {
     }
     Expr *e = new_expr(p, EXPR_LAMBDA, depth_expr(body), span);
     Function *f = e->u.lambda = ARENA_NEW(p->arena, Function);
-    *f = (Function){.kind = FUNCTION_LAMBDA, .name = "<lambda>", .span = span, .params = list_take(p, params),
-                    .nparams = n, .expr = body};
+    *f = (Function){.kind = FUNCTION_LAMBDA, .name = "<lambda>", .span = span, .expr = body};
+    f->params = take(p, params, &f->nparams);
     return e;
 }
 
@@ -357,8 +323,8 @@ Block *build_branch(Parser *p, Expr *e) { return block_of_one(p, build_statement
 /* -- Types -- */
 Type *build_type(Parser *p, Word name, Bounds bounds, List *sizes, Span span) {
     Type *type = ARENA_NEW(p->arena, Type);
-    *type = (Type){.kind = TYPE_ANY, .span = span, .low = bounds.low, .high = bounds.high,
-                   .sizes = list_take(p, sizes), .nsizes = list_count(sizes)};
+    *type = (Type){.kind = TYPE_ANY, .span = span, .low = bounds.low, .high = bounds.high};
+    type->sizes = take(p, sizes, &type->nsizes);
     const char *names[TYPE_CORR_CHOLESKY];
     for (int k = TYPE_REAL; k <= TYPE_CORR_CHOLESKY; k++) {
         names[k - 1] = lang_type_name((TypeKind)k);
@@ -470,13 +436,13 @@ Stmt *build_param(Parser *p, Word name, Type *type, Expr *init, Span span) {
 }
 
 Stmt *build_plate(Parser *p, List *ranges, Block *body, Span span) {
-    PlateRange *list = list_take(p, ranges);
-    int depth = depth_block(body);
-    for (int i = 0; i < ranges->n; i++)
+    int n, depth = depth_block(body);
+    PlateRange *list = take(p, ranges, &n);
+    for (int i = 0; i < n; i++)
         depth = max2(depth, depth_expr(list[i].range));
     Stmt *s = new_stmt(p, STMT_PLATE, depth, span);
     s->u.plate.ranges = list;
-    s->u.plate.n = ranges->n;
+    s->u.plate.n = n;
     s->u.plate.body = body;
     return s;
 }
@@ -534,8 +500,8 @@ Block *build_else_if(Parser *p, Expr *condition, Block *then, Block *otherwise, 
 /* -- Functions -- */
 static Function *new_function(Parser *p, FunctionKind kind, Word name, List *params, Body body, Span head) {
     Function *f = ARENA_NEW(p->arena, Function);
-    *f = (Function){.kind = kind, .name = name.text, .span = head, .params = list_take(p, params),
-                    .nparams = list_count(params), .expr = body.expr, .body = body.block};
+    *f = (Function){.kind = kind, .name = name.text, .span = head, .expr = body.expr, .body = body.block};
+    f->params = take(p, params, &f->nparams);
     for (int i = 0; i < f->nparams; i++)
         if (f->params[i].type)
             parser_error(p, f->params[i].type->span, "types belong to `data`, `param` and the parameters of a `dist`",
@@ -581,8 +547,9 @@ Function *build_member(Parser *p, Word name, List *params, Body body, Span head)
 
 Stmt *build_dist(Parser *p, Word name, List *params, Type *support, List *members, Span head, Span span) {
     DistDecl *d = ARENA_NEW(p->arena, DistDecl);
-    *d = (DistDecl){.name = name.text, .span = head, .params = list_take(p, params), .nparams = list_count(params),
-                    .support = support, .members = list_take(p, members), .nmembers = list_count(members)};
+    *d = (DistDecl){.name = name.text, .span = head, .support = support};
+    d->params = take(p, params, &d->nparams);
+    d->members = take(p, members, &d->nmembers);
     int depth = depth_type(support);
     for (int i = 0; i < d->nparams; i++)
         depth = max2(depth, max2(depth_expr(d->params[i].default_value), depth_type(d->params[i].type)));

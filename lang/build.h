@@ -6,15 +6,6 @@
 #include "lang/parser.h"
 #include "lang/tree.h"
 
-/* A growing list of things of one size, in the parser's scratch memory. NULL: an empty one. */
-typedef struct List {
-    struct ListBlock *first, *last;
-    size_t size;
-    int n;
-    int room;      /* left in the last block */
-    bool literals; /* of numbers: so far the items of an array are nothing else */
-} List;
-
 typedef struct Body {
     Expr *expr;
     Block *block;

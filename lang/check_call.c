@@ -15,20 +15,14 @@ void check_params(Resolver *r, const Param *params, int n) {
     }
 }
 
-static Signature signature_of(Resolver *r, const Found *f) {
-    Arena *a = r->arena;
-    if (!f->found)
-        return (Signature){.known = false};
-    if (f->ref.kind == REF_BUILTIN)
-        return r->g->signatures[f->ref.slot];
+/* The parameters of what is called; NULL: they are not known, or those of a builtin. */
+static const Param *params_of(Resolver *r, const Found *f, int *n) {
     const Global *g = f->binding ? NULL : library_global(r->g, f->ref);
     const Function *function = f->binding ? (f->binding->how == BOUND_FUNCTION ? f->binding->function : NULL)
                                : g && g->kind == GLOBAL_FUNCTION ? g->function : NULL;
-    if (function)
-        return signature_of_params(a, function->params, function->nparams);
-    if (g && g->kind == GLOBAL_DIST && g->dist)
-        return signature_of_params(a, g->dist->params, g->dist->nparams);
-    return (Signature){.known = false};
+    const DistDecl *dist = g && g->kind == GLOBAL_DIST ? g->dist : NULL;
+    *n = function ? function->nparams : dist ? dist->nparams : -1;
+    return function ? function->params : dist ? dist->params : NULL;
 }
 
 /* "Normal(loc, scale)", as a hint. */
@@ -79,12 +73,7 @@ static bool check_order(Resolver *r, const Expr *call) {
     return true;
 }
 
-void check_call(Resolver *r, const Expr *call, const Found *callee) {
-    if (!check_order(r, call) || call->u.call.callee->kind != EXPR_NAME)
-        return;
-    Signature s = signature_of(r, callee);
-    if (!s.known)
-        return;
+static void check_arguments(Resolver *r, const Expr *call, Signature s) {
     const char *name = call->u.call.callee->u.name.name;
     bool *given = ARENA_ARRAY(r->arena, bool, s.n);
     int positional = 0;
@@ -118,4 +107,19 @@ void check_call(Resolver *r, const Expr *call, const Found *callee) {
                           "%s lacks its argument %s", name, s.formals[k].name);
             return;
         }
+}
+
+void check_call(Resolver *r, const Expr *call, const Found *callee) {
+    if (!check_order(r, call) || call->u.call.callee->kind != EXPR_NAME || !callee->found)
+        return;
+    int n = -1, said = r->out->n;
+    bool builtin = callee->ref.kind == REF_BUILTIN;
+    const Param *params = builtin ? NULL : params_of(r, callee, &n);
+    ArenaMark mark = arena_mark(r->arena);
+    Signature s = builtin ? r->g->signatures[callee->ref.slot] : n >= 0 ? signature_of_params(r->arena, params, n)
+                                                                        : (Signature){.known = false};
+    if (s.known)
+        check_arguments(r, call, s);
+    if (r->out->n == said) /* no message lives there */
+        arena_rewind(r->arena, mark);
 }

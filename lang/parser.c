@@ -14,7 +14,8 @@ Parser parser_begin(Ctx *c, Names *names, const char *text, size_t length, int f
     bool marked = length >= 3 && memcmp(text, "\xEF\xBB\xBF", 3) == 0; /* a byte order mark */
     return (Parser){.ctx = c, .arena = c->session, .scratch = scratch, .names = names, .out = out, .text = text,
                     .length = length, .file = file, .room = arena_grown(scratch), .at = marked ? 3 : 0, .line = 1,
-                    .column = 1, .brackets = ARENA_NEW(scratch, Brackets), .error_token = -1};
+                    .column = 1, .brackets = ARENA_NEW(scratch, Brackets), .lists = {.arena = scratch},
+                    .error_token = -1};
 }
 
 void parser_end(Parser *p) { arena_free(p->scratch); }

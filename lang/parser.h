@@ -3,6 +3,7 @@
 #define LANG_PARSER_H
 
 #include "lang/lang.h"
+#include "lang/list.h"
 #include "lang/names.h"
 
 /* Brackets, operators and blocks nest this deep at most, so that walking a tree cannot exhaust the stack. */
@@ -57,6 +58,7 @@ typedef struct Parser {
     int line, column; /* and where that is; at first the number of the text's first line */
     int error_token; /* where the first syntax error was found, or -1 */
     bool too_deep;
+    ListRoom lists;
     struct Expr *spare[EXPR_KINDS]; /* nodes that turned out to be no part of the tree, to be used again */
     Block *result;
 } Parser;
