@@ -236,15 +236,9 @@ static void report_bound(Resolver *r, const Target *t, const char *how) {
                       "%s is %s, so `%s ~` is neither a latent variable nor an observation", t->name, how, t->name);
 }
 
-static void report_observed_in_guide(Resolver *r, const Target *t, const char *what) {
-    resolve_error(r, t->span, "observations belong to the model",
-                  "a guide observes nothing: %s is %s of the guide %s", t->name, what, r->frame->function->name);
-}
-
-/* False: reported. */
+/* False: reported. A guide may draw the missing elements of data: whether there are any, the run knows. */
 static bool find_role(Resolver *r, Stmt *s) {
     Target *t = &s->u.sample.target;
-    bool guide = r->frame->function && r->frame->function->kind == FUNCTION_GUIDE;
     Found own = scope_lookup_in_function(r, t->name);
     Scope *whole = scope_of_function(r->scope);
     if (own.found) {
@@ -256,10 +250,6 @@ static bool find_role(Resolver *r, Stmt *s) {
         }
         if (scope_binds_below(whole, t->name, BOUND_ASSIGNED)) {
             report_bound(r, t, "bound by `=` inside a plate");
-            return false;
-        }
-        if (own.binding->how & BOUND_ARGUMENT && guide) {
-            report_observed_in_guide(r, t, "an argument");
             return false;
         }
         if (own.binding->how & BOUND_ARGUMENT)
@@ -278,9 +268,7 @@ static bool find_role(Resolver *r, Stmt *s) {
     const Global *g = lang_global(r->g, outer.ref.slot);
     if (g->kind == GLOBAL_DATA) {
         t->ref = outer.ref;
-        if (guide)
-            report_observed_in_guide(r, t, "declared by `data`, no latent variable");
-        return !guide;
+        return true;
     }
     if (g->kind == GLOBAL_VALUE) {
         report_bound(r, t, arena_printf(r->arena, "bound at the top level (line %d)", g->span.line));

@@ -22,7 +22,7 @@ static bool is_plain(Interp *in, const Dist *d, Span at) {
 }
 
 static bool is_independent(const Pass *p, Interp *in, const Entry *q, const Entry *prior) {
-    if (q->branch || q->summed || prior->branch || prior->observed || prior->summed) return false;
+    if (q->branch || q->summed || q->some || prior->some || prior->branch || prior->observed || prior->summed) return false;
     if (prior->log_density.kind == VALUE_NONE || has_summed_axis(prior->log_density)) return false;
     Dependence draw, *followed = NULL;
     if (q->value.kind == VALUE_ARRAY && var_is_taped(q->value.u.array->var)) {

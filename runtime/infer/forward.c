@@ -68,6 +68,18 @@ static bool push_refinement(Forward *f, Pass *p, Pair *pair) {
     return true;
 }
 
+/* A guide draws what is missing of observations. */
+static bool imputes(Trace *t, const Site *s) {
+    (void)t, (void)s;
+    return true;
+}
+
+static bool draw_missing(Trace *t, Interp *in, Site *s, Entry *e) {
+    trace_draw_forward(t, in, s, e);
+    s->value = missing_complete(in, s, s->value);
+    return true;
+}
+
 /* One run; the trace is in in->arena. */
 static void run_forward(Forward *f, Trace *t, ParamReader *reader) {
     Interp *in = f->in;
@@ -83,6 +95,7 @@ static void run_forward(Forward *f, Trace *t, ParamReader *reader) {
     }
     trace_init(t, in, false, f->latents ? fitted_latent : NULL, f);
     t->observed = trace_draw_anew;
+    if (f->call->closure->function->kind == FUNCTION_GUIDE) t->observed = trace_keep_data, t->imputes = imputes, t->partly = draw_missing;
     Pass pass;
     Pair pair;
     bool refines = push_refinement(f, &pass, &pair);

@@ -128,6 +128,18 @@ void guide_check_site(Interp *in, const char *guide_name, const Trace *guide, co
 
 /* -- Sites without a counterpart -- */
 
+/* Does the name stand for observations only? */
+static bool is_observation(const Trace *model, const char *name) {
+    bool observed = false;
+    for (int k = 0; k < model->n; k++) {
+        const Entry *e = &model->entries[k];
+        if (e->kind != ENTRY_SAMPLE || strcmp(e->name, name) != 0) continue;
+        if (!e->observed) return false;
+        observed = true;
+    }
+    return observed;
+}
+
 static bool model_has(const Trace *model, const Entry *e) {
     if (trace_find(model, e->name, e->index, e->nindex)) return true;
     const Entry *named = trace_find_name(model, e->name);
@@ -141,10 +153,9 @@ void guide_check_invented(Interp *in, const char *guide_name, const char *model_
         if (e->kind == ENTRY_FACTOR)
             ctx_raise(in->ctx, ERROR_PROGRAM, e->span, NULL, "the guide `%s` holds a `factor`: a guide only draws",
                       guide_name);
-        if (e->kind != ENTRY_SAMPLE) continue;
+        if (e->kind != ENTRY_SAMPLE || e->observed) continue;
         const char *text = address_text(in, e->name, e->index, e->nindex);
-        const Entry *there = trace_find_name(model, e->name);
-        if (there && there->observed)
+        if (is_observation(model, e->name))
             ctx_raise(in->ctx, ERROR_PROGRAM, e->span, NULL,
                       "the guide `%s` draws `%s`, which is an observation of the model `%s`", guide_name, text,
                       model_name);

@@ -122,6 +122,11 @@ void trace_draw_forward(Trace *t, Interp *in, Site *s, Entry *e) {
     if (t->score) e->log_density = dist_logpdf(in, s->dist, s->value, false, s->span);
 }
 
+void trace_keep_data(Trace *t, Interp *in, Site *s, Entry *e) {
+    (void)t, (void)in, (void)e;
+    s->value = s->data;
+}
+
 void trace_draw_anew(Trace *t, Interp *in, Site *s, Entry *e) {
     (void)t, (void)e;
     s->value = dist_draw_site(in, s->dist, s, false);
@@ -160,6 +165,7 @@ static void trace_sample(Handler *h, Interp *in, Site *s) {
         (t->again ? t->again : draw_again)(t, in, s, twin);
         return;
     }
+    if (s->observed && !s->partly && s->missing != MISSING_NONE && t->imputes && t->imputes(t, s)) missing_draw(s);
     Entry e = entry_of(s);
     if (s->partly) {
         if (!t->partly || !t->partly(t, in, s, &e)) return;

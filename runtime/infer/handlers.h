@@ -19,6 +19,7 @@ typedef struct Entry {
     int nindex;
     bool observed;
     bool branch;       /* in one branch of an `if` of which both ran: the other may draw it too */
+    bool some;         /* elements are known, and data (Site.partly): `log_density` is that of the others */
     bool closed;       /* `log_density` is the divergence from the prior, which has none (closed.h) */
     const Axis *summed; /* a discrete latent summed out (summing.h): `value` has this axis, or is its probabilities */
     Dist *dist;        /* ENTRY_SAMPLE */
@@ -44,6 +45,8 @@ struct Trace {
     TracePolicy again;    /* an entry in its other branch; NULL: the same value, and the density there */
     void (*rolled_back)(Trace *t); /* entries were dropped; may be NULL */
     void (*looped)(Trace *t, Interp *in, const Axis *axis, int mark); /* effects.h; may be NULL */
+    bool (*imputes)(Trace *t, const Site *site); /* is what is missing of this observation latent, though the program does not
+                                                    read it elsewhere? NULL: never */
     bool (*partly)(Trace *t, Interp *in, Site *site, Entry *e); /* a latent of which some elements are known, as a whole;
                                                                    NULL or false: element by element */
     bool (*peek)(Trace *t, Interp *in, Peek *p); /* a latent before it is drawn (effects.h); NULL: nothing is known */
@@ -73,7 +76,8 @@ Value value_given(Interp *in, Value value, Value otherwise, Span at);
 
 /* A policy: draw forward from the site's own distribution, without gradients. */
 void trace_draw_forward(Trace *t, Interp *in, Site *site, Entry *e);
-/* A policy for observations: draw them anew. */
+/* Policies for observations: they keep their values; draw them anew. */
+void trace_keep_data(Trace *t, Interp *in, Site *site, Entry *e);
 void trace_draw_anew(Trace *t, Interp *in, Site *site, Entry *e);
 
 /* What stands at the address in a whole variable, whose leading dimensions are the address's indices. */

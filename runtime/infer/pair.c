@@ -60,11 +60,43 @@ static void guide_rolled_back(Trace *t) {
     summing_forget(&p->guided, t->n);
 }
 
+/* Elements that are given are none of the guide's; those of a plate may be, where others are missing. */
 static void guide_observed(Trace *t, Interp *in, Site *s, Entry *e) {
     Pass *p = t->self;
     (void)e;
-    ctx_raise(in->ctx, ERROR_PROGRAM, s->span, "a guide only draws the latents of its model",
+    s->value = s->data;
+    if (s->gaps) return;
+    ctx_raise(in->ctx, ERROR_PROGRAM, s->span,
+              "a guide draws the latents of its model, and of observations the elements that are missing",
               "the guide `%s` observes `%s`", p->pair->guide_name, address_text(in, s->name, s->index, s->nindex));
+}
+
+static bool guide_imputes(Trace *t, const Site *s) {
+    (void)t, (void)s;
+    return true;
+}
+
+/* What belongs to the missing elements, or to the others. */
+static Value where_missing(Interp *in, const Site *s, Value missing, Value others) {
+    Value args[3] = {array_apply(in, OP_ISNAN, 1, &s->data, s->span), missing, others};
+    if (missing.kind == VALUE_NONE || others.kind == VALUE_NONE) return value_none();
+    return array_apply(in, OP_WHERE, 3, args, s->span);
+}
+
+/* One number per element of the plates at work: then densities can be told apart. */
+static bool is_separable(Pass *p, Interp *in, const Site *s) {
+    return value_event_shape(in, s->data, s->span).rank == 0 && !discrete_chosen(p->pair, s->name);
+}
+
+/* All elements are drawn, and those that are missing taken. */
+static bool guide_partly(Trace *t, Interp *in, Site *s, Entry *e) {
+    if (!is_separable(t->self, in, s)) return false;
+    guide_latent(t, in, s, e);
+    s->value = missing_complete(in, s, s->value);
+    e->log_density = where_missing(in, s, e->log_density, value_number(0));
+    e->log_score = where_missing(in, s, e->log_score, value_number(0));
+    e->some = true;
+    return true;
 }
 
 /* offset + factor * draw; adds log |det factor| to log q with a minus. */
@@ -197,9 +229,32 @@ static bool runs_at_once(const Pass *p) {
     return !scored && !p->pair->batches && !p->nested && p->refinement.n == 0 && p->mode != PASS_CLOSED;
 }
 
+static bool model_imputes(Trace *t, const Site *s) {
+    Pass *p = t->self;
+    return p->pair->guide && trace_find_name(&p->guide, s->name);
+}
+
+/* The guide has completed them: the density of its draws is the prior's, that of the others the likelihood's. */
+static bool guided_partly(Pass *p, Interp *in, Site *s, Entry *e) {
+    Value v = is_separable(p, in, s) ? trace_value(&p->guide, s->name, s->index, s->nindex, s->span) : value_none();
+    if (v.kind == VALUE_NONE) return false;
+    if (p->checking) guide_check_site(in, p->pair->guide_name, &p->guide, s);
+    site_check_data(in, s);
+    s->value = v;
+    e->some = true;
+    if (p->mode == PASS_DRAW) return true;
+    Value lp = dist_logpdf(in, s->dist, v, false, s->span);
+    e->log_density = where_missing(in, s, lp, value_number(0));
+    Value known = value_given(in, where_missing(in, s, value_number(0), lp), value_number(0), s->span);
+    trace_add(&p->model, &(Entry){.kind = ENTRY_FACTOR, .value = known, .log_density = known, .log_score = value_none(),
+                                  .span = s->span, .value_span = s->value_span});
+    return true;
+}
+
 static bool model_partly(Trace *t, Interp *in, Site *s, Entry *e) {
     Pass *p = t->self;
-    if (p->pair->prior || (p->pair->guide && trace_find_name(&p->guide, s->name))) return false;
+    if (p->pair->prior) return false;
+    if (model_imputes(t, s)) return guided_partly(p, in, s, e);
     return !discrete_chosen(p->pair, s->name) && summing_answer(&p->summing, in, s, e, t->n);
 }
 
@@ -256,6 +311,8 @@ static void run_once(Pass *p, Pair *pair, Interp *in) {
     if (p->shared) params_share(&p->reader, p->shared);
     trace_init(&p->guide, in, (p->mode != PASS_DRAW), guide_latent, p);
     p->guide.observed = guide_observed;
+    p->guide.imputes = guide_imputes;
+    p->guide.partly = guide_partly;
     p->guide.again = guide_latent_again;
     p->guide.rolled_back = guide_rolled_back;
     refinement_init(&p->refinement, p);
@@ -274,6 +331,7 @@ static void run_once(Pass *p, Pair *pair, Interp *in) {
     if (automatic) point_run_init(&p->point, pair->latents, in, drawn ? &point : NULL, p->particles);
     trace_init(&p->model, in, (p->mode != PASS_DRAW), model_latent, p);
     p->model.partly = model_partly;
+    p->model.imputes = model_imputes;
     p->model.peek = model_peek;
     p->model.looped = model_looped;
     in->at_once = runs_at_once(p);

@@ -146,9 +146,10 @@ static bool is_same_dist(Value a, Value b) { return a.kind == VALUE_DIST && b.ki
  * element, so that the same ones may stand in more than one place. */
 static Value each_component(Interp *in, const Args *a) {
     Value list = a->values[0];
-    if (list.kind != VALUE_LIST && list.kind != VALUE_TUPLE)
-        ctx_raise(in->ctx, ERROR_PROGRAM, a->span, "write [Normal(0, 1), Exponential(1)]", "a list of distributions is needed here; this is %s",
-                  value_describe(in, list));
+    if (list.kind != VALUE_LIST) { /* no distributions: f says so */
+        Value map[2] = {a->values[1], list};
+        return interp_call(in, interp_lookup(in, "map"), 2, map, a->span);
+    }
     int n = list.u.list->n;
     const Value *items = list.u.list->items;
     Value *out = ARENA_ARRAY(in->arena, Value, n + 1);

@@ -24,8 +24,7 @@ void effect_sample(Interp *in, Handler *h, Site *site) {
         Value drawn = dist_draw_site(in, site->dist, site, false);
         if (!site->observed) site->value = drawn;
         else { /* the elements that are missing are drawn, the others stay */
-            Value args[3] = {array_apply(in, OP_ISNAN, 1, &site->data, site->span), drawn, site->data};
-            site->value = array_apply(in, OP_WHERE, 3, args, site->span);
+            site->value = missing_complete(in, site, drawn);
             if (site->value.kind == VALUE_ARRAY) site->value.u.array->missing = false;
         }
     } else {

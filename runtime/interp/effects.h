@@ -25,6 +25,8 @@ typedef struct Address {
     int nindex;       /* with the outer indices */
 } Address;
 
+typedef enum Missing { MISSING_NONE, MISSING_SOME, MISSING_ALL } Missing;
+
 typedef struct Site {
     const char *name;       /* without indices: "theta", "effect.mu" */
     Index index[MAX_INDEX]; /* with those of the nested models it stands in */
@@ -32,6 +34,8 @@ typedef struct Site {
     const char *text;       /* for messages; NULL: its address (site_text) */
     Dist *dist;
     bool observed;
+    Missing missing;        /* elements of `data`; of a subset, which has others the next time: MISSING_SOME */
+    bool gaps;              /* `data` is one of several, some of which are missing */
     bool partly;            /* observed in part, and the rest is read elsewhere: a latent of which some elements are known.
                                Who answers for it clears both this and `observed` */
     Value data;             /* observed: the data at this place (may have missing elements) */
@@ -115,6 +119,10 @@ Value dist_draw_site(Interp *in, Dist *d, const Site *site, bool reparameterise)
 /* log density of x, summed over the event (and batch) dimensions of the variable: what is left are axes. With
  * `elementwise` the batch dimensions stay as event dimensions (logpdf(d, x) of the language). */
 Value dist_logpdf(Interp *in, const Dist *d, Value x, bool elementwise, Span at);
+/* What is missing of an observation is latent from here on. (missing.c) */
+void missing_draw(Site *s);
+/* The missing elements from `drawn`, the others from the data. */
+Value missing_complete(Interp *in, const Site *s, Value drawn);
 /* The site's log density at its value; elements where observed data are missing count 0. Checks that observed plain data
  * lie in the support (raises, naming site, value, family). */
 Value site_log_density(Interp *in, Site *s);

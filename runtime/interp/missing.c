@@ -1,6 +1,6 @@
 /* Missing data. Elements of an observation that nothing else depends on drop out of the density; where the model reads
- * the data elsewhere (y[t - 1]), each missing element becomes a variable like any other. A handler that can (summing)
- * answers for all elements of a plate at once; else the plate runs element by element.
+ * the data elsewhere (y[t - 1]), or a guide draws them, each missing element becomes a variable like any other. A handler
+ * that can (summing, a guide's draws) answers for all elements of a plate at once; else the plate runs element by element.
  */
 #include <math.h>
 #include <string.h>
@@ -38,17 +38,28 @@ static bool is_read(const Function *fn, const Target *t) {
     return r.found;
 }
 
-void missing_find(Interp *in, const Function *fn, const Target *t, Site *s) {
-    if (s->data.kind != VALUE_ARRAY || !s->data.u.array->missing || !is_read(fn, t)) return;
-    const Tensor *x = tape_value(in->tape, s->data.u.array->var);
+static Missing count_missing(Interp *in, const Array *a) {
+    if (var_is_taped(a->var)) return MISSING_SOME;
+    const Tensor *x = tape_value(in->tape, a->var);
     int64_t n = shape_size(x->shape), missing = 0;
     for (int64_t i = 0; i < n; i++) missing += isnan(tensor_item(x, i));
-    if (var_is_taped(s->data.u.array->var)) /* of a subset: other elements the next time */
-        s->partly = true;
-    else if (missing == n)
-        s->observed = false;
-    else
-        s->partly = missing > 0;
+    return missing == 0 ? MISSING_NONE : missing < n ? MISSING_SOME : MISSING_ALL;
+}
+
+void missing_find(Interp *in, const Function *fn, const Target *t, Site *s) {
+    if (s->data.kind != VALUE_ARRAY || !s->data.u.array->missing) return;
+    s->missing = count_missing(in, s->data.u.array);
+    if (s->missing != MISSING_NONE && is_read(fn, t)) missing_draw(s);
+}
+
+void missing_draw(Site *s) {
+    if (s->missing == MISSING_ALL) s->observed = false;
+    if (s->missing == MISSING_SOME) s->partly = true;
+}
+
+Value missing_complete(Interp *in, const Site *s, Value drawn) {
+    Value args[3] = {array_apply(in, OP_ISNAN, 1, &s->data, s->span), drawn, s->data};
+    return array_apply(in, OP_WHERE, 3, args, s->span);
 }
 
 void missing_refuse(Interp *in, const Target *t, const Site *s) {
@@ -57,6 +68,6 @@ void missing_refuse(Interp *in, const Target *t, const Site *s) {
             in->split = s->index[k].axis;
             ctx_raise(in->ctx, ERROR_ELEMENTWISE, s->span, NULL, "some elements of `%s` are missing and others depend on them", t->name);
         }
-    ctx_raise(in->ctx, ERROR_PROGRAM, s->span, "observe it element by element, in a plate or a `for`",
-              "`%s` is partly missing, and the model reads it elsewhere", t->name);
+    ctx_raise(in->ctx, ERROR_PROGRAM, s->span, "take it element by element, in a plate or a `for`",
+              "`%s` is partly missing, and the model reads it elsewhere or a guide draws it", t->name);
 }

@@ -63,10 +63,11 @@ static bool same_data(Value a, Value b) {
 }
 
 /* The data at the place of an observed target, as they were given. */
-static Value data_at(Interp *in, Frame *f, const Target *t) {
+static Value data_at(Interp *in, Frame *f, const Target *t, bool *gaps) {
     Value *slot = slot_of(in, f, t->ref);
     Value whole = slot->kind == VALUE_CELLS ? slot->u.cells->base : *slot;
     whole = read_slot(in, &whole, t->name, t->span);
+    *gaps = whole.kind == VALUE_ARRAY && whole.u.array->missing;
     if (t->nindices == 0) return whole;
     Value indices[MAX_INDEX];
     Span spans[MAX_INDEX];
@@ -159,7 +160,7 @@ void exec_sample(Interp *in, Frame *f, const Stmt *s) {
     site->nindex = full_address(in, t->name, own, t->nindices, &site->name, site->index, t->span);
     bool data = site->observed;
     if (data) {
-        site->data = data_at(in, f, t);
+        site->data = data_at(in, f, t, &site->gaps);
         if (site->data.kind == VALUE_ARRAY && site->data.u.array->missing) loop_refuse(in, s->span, "data are missing");
         warn_unobserved(in, f, t, own);
         missing_find(in, f->function, t, site);
