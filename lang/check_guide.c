@@ -48,13 +48,7 @@ static bool is_plain_distribution(Resolver *r, const Expr *dist) {
 }
 
 static void add_site(Sites *q, const Stmt *s) {
-    if (q->n == q->capacity) {
-        q->capacity = q->capacity ? 2 * q->capacity : 16;
-        Site *list = ARENA_ARRAY(q->r->arena, Site, q->capacity);
-        if (q->n > 0)
-            memcpy(list, q->list, sizeof(Site) * (size_t)q->n);
-        q->list = list;
-    }
+    ARENA_GROW(q->r->arena, q->list, q->n, q->capacity, 16);
     const Target *t = &s->u.sample.target;
     q->list[q->n++] = (Site){t->name, t->span, s->u.sample.role == ROLE_LATENT,
                              q->conditions == 0 && !q->may_have_returned && is_plain_distribution(q->r, s->u.sample.dist)};

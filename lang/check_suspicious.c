@@ -24,29 +24,18 @@ typedef struct Tracer {
     const Stmt *last; /* the statement that is the function's value */
 } Tracer;
 
-static void *grown(Arena *a, void *list, int n, int *capacity, size_t size) {
-    if (n < *capacity)
-        return list;
-    int more = *capacity ? 2 * *capacity : 16;
-    void *copy = arena_alloc(a, (size_t)more * size);
-    if (n)
-        memcpy(copy, list, (size_t)n * size);
-    *capacity = more;
-    return copy;
-}
-
 static bool add_name(void *self, Expr *e) {
     Tracer *t = self;
     if (e->kind != EXPR_NAME)
         return true;
     Flow *f = &t->flows[t->n - 1];
-    f->from = grown(t->r->arena, f->from, f->n, &f->capacity, sizeof *f->from);
+    ARENA_GROW(t->r->arena, f->from, f->n, f->capacity, 16);
     f->from[f->n++] = e->u.name.name;
     return true;
 }
 
 static void begin_flow(Tracer *t, const char *to) {
-    t->flows = grown(t->r->arena, t->flows, t->n, &t->capacity, sizeof *t->flows);
+    ARENA_GROW(t->r->arena, t->flows, t->n, t->capacity, 16);
     t->flows[t->n++] = (Flow){.to = to};
 }
 
@@ -78,7 +67,7 @@ static void trace_sample(Tracer *t, Stmt *s) {
     flow(t, latent && dist ? s->u.sample.target.name : NULL, s->u.sample.dist, &s->u.sample.target);
     if (!latent || !dist)
         return;
-    t->latents = grown(t->r->arena, t->latents, t->nlatents, &t->latents_capacity, sizeof *t->latents);
+    ARENA_GROW(t->r->arena, t->latents, t->nlatents, t->latents_capacity, 16);
     t->latents[t->nlatents++] = s;
 }
 
@@ -161,7 +150,7 @@ static int names_that_matter(Tracer *t, const char ***out) {
             for (int j = 0; j < f->n; j++) {
                 if (among(f->from[j], list, n))
                     continue;
-                list = grown(t->r->arena, list, n, &capacity, sizeof *list);
+                ARENA_GROW(t->r->arena, list, n, capacity, 16);
                 list[n++] = f->from[j];
             }
             f->n = 0;

@@ -1,31 +1,11 @@
 #include "lang/diagnostics.h"
 
-#include <stdio.h>
-#include <string.h>
-
 enum { DEFAULT_MAX_ERRORS = 20, MOST_WARNINGS = 50 };
 
-static char *format_text(Arena *a, const char *format, va_list args) {
-    va_list again;
-    va_copy(again, args);
-    int n = vsnprintf(NULL, 0, format, args);
-    char *text = arena_alloc(a, (size_t)n + 1);
-    vsnprintf(text, (size_t)n + 1, format, again);
-    va_end(again);
-    return text;
-}
-
 static void add(Diagnostics *d, Ctx *c, bool warning, Error e, const char *format, va_list args) {
-    if (d->n == d->capacity) {
-        int capacity = d->capacity ? 2 * d->capacity : 8;
-        Diagnostic *list = ARENA_ARRAY(c->session, Diagnostic, capacity);
-        if (d->n > 0)
-            memcpy(list, d->list, sizeof(Diagnostic) * (size_t)d->n);
-        d->list = list;
-        d->capacity = capacity;
-    }
+    ARENA_GROW(c->session, d->list, d->n, d->capacity, 8);
     e.kind = ERROR_PROGRAM;
-    e.message = format_text(c->session, format, args);
+    e.message = arena_vprintf(c->session, format, args);
     d->list[d->n++] = (Diagnostic){.warning = warning, .error = e};
 }
 

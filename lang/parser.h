@@ -82,6 +82,7 @@ Word parser_word(Parser *p, const Token *t);
 double parser_number(Parser *p, const Token *t);
 bool token_is(const Parser *p, const Token *t, const char *text);
 bool token_is_line_end(const Parser *p, const Token *t);
+bool token_ends_expression(int kind); /* may an expression end with such a token? */
 /* The innermost bracket; the innermost that opens a block: tokens, or -1. */
 int brackets_innermost(const Brackets *b);
 int brackets_block(const Parser *p, const Brackets *b);

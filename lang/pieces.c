@@ -13,15 +13,6 @@ static int count_characters(const char *text, int n) {
     return width;
 }
 
-static bool ends_operand(int kind) {
-    switch (kind) {
-    case NAME: case NUMBER: case STRING: case TRUE_: case FALSE_: case MISSING: case ')': case ']': case '}':
-        return true;
-    default:
-        return false;
-    }
-}
-
 typedef struct Gatherer {
     const Parser *p;
     Pieces ps;
@@ -81,7 +72,7 @@ static void gather_token(Gatherer *g, const Token *t) {
     Piece *q = add_piece(g, t->kind, t->start, t->end);
     q->column = column_at(g, t->start);
     q->begins = g->separated || g->previous == BLOCK_OPEN || g->previous == SEPARATOR;
-    q->unary = t->kind == '-' && (q->begins || !ends_operand(g->previous));
+    q->unary = t->kind == '-' && (q->begins || !token_ends_expression(g->previous));
     q->block = t->kind == BLOCK_OPEN || t->closes_block;
     if (t->closes_block)
         q->begins = false;
@@ -330,6 +321,6 @@ int pieces_gap(const Pieces *ps, int k) {
     if (a->unary)
         return 0;
     if (b->kind == '(' || b->kind == '[')
-        return !ends_operand(a->kind);
+        return !token_ends_expression(a->kind);
     return 1;
 }

@@ -48,13 +48,7 @@ static void report_unknown(Resolver *r, const char *name, Span at, const char *h
     for (int i = 0; i < r->nreported; i++)
         if (r->reported[i] == name)
             return;
-    if (r->nreported == r->reported_capacity) {
-        r->reported_capacity = r->reported_capacity ? 2 * r->reported_capacity : 8;
-        const char **list = ARENA_ARRAY(r->arena, const char *, r->reported_capacity);
-        if (r->nreported > 0)
-            memcpy(list, r->reported, sizeof *list * (size_t)r->nreported);
-        r->reported = list;
-    }
+    ARENA_GROW(r->arena, r->reported, r->nreported, r->reported_capacity, 8);
     r->reported[r->nreported++] = name;
     if (!hint && !diagnostics_full(r->out))
         hint = hint_for_unknown(r, name);

@@ -33,13 +33,7 @@ Binding *scope_own(const Scope *s, const char *name) {
 }
 
 int scope_add_slot(Resolver *r, Frame *f, const char *name) {
-    if (f->nslots == f->capacity) {
-        f->capacity = f->capacity ? 2 * f->capacity : 8;
-        const char **names = ARENA_ARRAY(r->arena, const char *, f->capacity);
-        if (f->nslots > 0)
-            memcpy(names, f->names, sizeof *names * (size_t)f->nslots);
-        f->names = names;
-    }
+    ARENA_GROW(r->arena, f->names, f->nslots, f->capacity, 8);
     f->names[f->nslots] = name;
     return f->nslots++;
 }

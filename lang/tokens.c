@@ -29,7 +29,7 @@ bool token_is(const Parser *p, const Token *t, const char *text) {
 
 bool token_is_line_end(const Parser *p, const Token *t) { return t->kind == SEPARATOR && p->text[t->start] != ';'; }
 
-static bool ends_expression(int kind) {
+bool token_ends_expression(int kind) {
     switch (kind) {
     case NAME: case NUMBER: case STRING: case TRUE_: case FALSE_: case MISSING: case ')': case ']': case '}':
         return true;
@@ -175,7 +175,7 @@ static void arrange_token(Arranger *a, Token t, int next, bool same_line) {
             t.kind = IF_STATEMENT;
         break;
     case '{':
-        t.kind = same_line && (ends_expression(a->previous) || a->previous == ELSE) ? BLOCK_OPEN : RECORD_OPEN;
+        t.kind = same_line && (token_ends_expression(a->previous) || a->previous == ELSE) ? BLOCK_OPEN : RECORD_OPEN;
         break;
     }
     if (opens_bracket(t.kind) && a->brackets.n == PARSER_MAX_DEPTH) {

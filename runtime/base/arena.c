@@ -154,16 +154,29 @@ void *arena_copy(Arena *a, const void *from, size_t size) {
 char *arena_strdup(Arena *a, const char *s) { return arena_copy(a, s, strlen(s) + 1); }
 
 char *arena_printf(Arena *a, const char *format, ...) {
-    va_list args, again;
+    va_list args;
     va_start(args, format);
-    va_copy(again, args);
-    int n = vsnprintf(NULL, 0, format, args);
+    char *text = arena_vprintf(a, format, args);
     va_end(args);
+    return text;
+}
+
+char *arena_vprintf(Arena *a, const char *format, va_list args) {
+    va_list again;
+    va_copy(again, args);
+    int n = vsnprintf(NULL, 0, format, again);
+    va_end(again);
     assert(n >= 0);
     char *text = arena_alloc(a, (size_t)n + 1);
-    vsnprintf(text, (size_t)n + 1, format, again);
-    va_end(again);
+    vsnprintf(text, (size_t)n + 1, format, args);
     return text;
+}
+
+void *arena_list_grow(Arena *a, const void *list, int n, int *capacity, int least, size_t size) {
+    if (n < *capacity) return (void *)list;
+    *capacity = *capacity ? 2 * *capacity : least;
+    void *more = arena_alloc(a, (size_t)*capacity * size);
+    return n ? memcpy(more, list, (size_t)n * size) : more;
 }
 
 void arena_defer(Arena *a, void (*release)(void *), void *object) {

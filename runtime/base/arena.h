@@ -8,6 +8,7 @@
 #ifndef BASE_ARENA_H
 #define BASE_ARENA_H
 
+#include <stdarg.h>
 #include <stddef.h>
 
 typedef struct Arena Arena;
@@ -31,6 +32,7 @@ void *arena_alloc(Arena *a, size_t size);
 void *arena_copy(Arena *a, const void *from, size_t size);
 char *arena_strdup(Arena *a, const char *s);
 char *arena_printf(Arena *a, const char *format, ...) __attribute__((format(printf, 2, 3)));
+char *arena_vprintf(Arena *a, const char *format, va_list args) __attribute__((format(printf, 2, 0)));
 
 /* Run `release(object)` when the arena is reset, rewound past this point or freed. */
 void arena_defer(Arena *a, void (*release)(void *), void *object);
@@ -58,5 +60,11 @@ size_t arena_used(const Arena *a);
 
 #define ARENA_NEW(arena, Type) ((Type *)arena_alloc((arena), sizeof(Type)))
 #define ARENA_ARRAY(arena, Type, n) ((Type *)arena_alloc((arena), sizeof(Type) * (size_t)(n)))
+
+/* Room for one more behind the n elements of a list in the arena: where there is none, `list` becomes a copy with twice the
+ * room, `least` at first, and the int `capacity` says how much. */
+#define ARENA_GROW(arena, list, n, capacity, least)                                                                    \
+    ((list) = arena_list_grow((arena), (list), (n), &(capacity), (least), sizeof *(list)))
+void *arena_list_grow(Arena *a, const void *list, int n, int *capacity, int least, size_t size);
 
 #endif

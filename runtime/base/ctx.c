@@ -68,17 +68,6 @@ const char *ctx_source_name(const Ctx *c, int file) {
 
 /* -- Raising and catching -- */
 
-static char *format_message(Arena *a, const char *format, va_list args) {
-    va_list again;
-    va_copy(again, args);
-    int n = vsnprintf(NULL, 0, format, again);
-    va_end(again);
-    assert(n >= 0);
-    char *text = arena_alloc(a, (size_t)n + 1);
-    vsnprintf(text, (size_t)n + 1, format, args);
-    return text;
-}
-
 _Noreturn void ctx_reraise(Ctx *c, const Error *e) {
     CtxCatch *catch = c->innermost;
     assert(catch && "raised outside ctx_protect");
@@ -119,7 +108,7 @@ static const char *places_text(Ctx *c, ErrorKind kind) {
 _Noreturn void ctx_raise(Ctx *c, ErrorKind kind, Span at, const char *hint, const char *format, ...) {
     va_list args;
     va_start(args, format);
-    Error e = {.kind = kind, .span = at, .message = format_message(c->session, format, args)};
+    Error e = {.kind = kind, .span = at, .message = arena_vprintf(c->session, format, args)};
     va_end(args);
     e.hint = hint ? arena_strdup(c->session, hint) : NULL;
     e.notes = places_text(c, kind);
@@ -129,7 +118,7 @@ _Noreturn void ctx_raise(Ctx *c, ErrorKind kind, Span at, const char *hint, cons
 _Noreturn void ctx_raise_here(Ctx *c, ErrorKind kind, const char *format, ...) {
     va_list args;
     va_start(args, format);
-    Error e = {.kind = kind, .span = c->span, .message = format_message(c->session, format, args)};
+    Error e = {.kind = kind, .span = c->span, .message = arena_vprintf(c->session, format, args)};
     va_end(args);
     e.notes = places_text(c, kind);
     ctx_reraise(c, &e);
@@ -166,7 +155,7 @@ void ctx_warn(Ctx *c, Warning which, Span at, const char *hint, const char *form
     if (!c->on_warning) return;
     va_list args;
     va_start(args, format);
-    char *message = format_message(c->session, format, args);
+    char *message = arena_vprintf(c->session, format, args);
     va_end(args);
     Error e = {.kind = ERROR_PROGRAM, .span = at, .message = message, .hint = hint, .code = warnings[which].code};
     c->on_warning(c->warning_self, &e);

@@ -13,13 +13,7 @@ typedef struct Columns {
 } Columns;
 
 static void add_item(Columns *c, const char *name, const Tensor *value) {
-    if (c->n == c->capacity) {
-        int capacity = c->capacity ? 2 * c->capacity : 64;
-        DataItem *more = ARENA_ARRAY(c->arena, DataItem, capacity);
-        if (c->n) memcpy(more, c->items, sizeof *more * (size_t)c->n);
-        c->items = more;
-        c->capacity = capacity;
-    }
+    ARENA_GROW(c->arena, c->items, c->n, c->capacity, 64);
     c->items[c->n++] = (DataItem){.name = name, .value = value};
 }
 

@@ -257,13 +257,7 @@ typedef struct Names {
 
 static void names_add(Names *names, const char *name) {
     if (name[0] == '_') return; /* private to the library */
-    if (names->n == names->capacity) {
-        int capacity = names->capacity ? 2 * names->capacity : 256;
-        const char **more = ARENA_ARRAY(names->arena, const char *, capacity);
-        if (names->n) memcpy(more, names->list, sizeof *more * (size_t)names->n);
-        names->list = more;
-        names->capacity = capacity;
-    }
+    ARENA_GROW(names->arena, names->list, names->n, names->capacity, 256);
     names->list[names->n++] = name;
 }
 

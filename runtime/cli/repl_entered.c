@@ -19,12 +19,7 @@ static struct EnteredStatement *place_of(Repl *r, const char *name) {
     Entered *e = &r->entered;
     for (int k = 0; k < e->n; k++)
         if (name && e->list[k].name && strcmp(e->list[k].name, name) == 0) return &e->list[k];
-    if (e->n == e->capacity) {
-        e->capacity = e->capacity ? 2 * e->capacity : 64;
-        struct EnteredStatement *more = ARENA_ARRAY(r->session->arena, struct EnteredStatement, e->capacity);
-        if (e->n) memcpy(more, e->list, sizeof *more * (size_t)e->n);
-        e->list = more;
-    }
+    ARENA_GROW(r->session->arena, e->list, e->n, e->capacity, 64);
     return &e->list[e->n++];
 }
 

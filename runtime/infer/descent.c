@@ -87,12 +87,7 @@ void descent_steps(Descent *d, long steps) {
 /* -- Stretches of the vector -- */
 
 DescentRun *descent_add(Descent *d) {
-    if (d->nruns == d->capacity) {
-        d->capacity = d->capacity ? 2 * d->capacity : 4;
-        DescentRun *more = ARENA_ARRAY(d->arena, DescentRun, d->capacity);
-        if (d->nruns) memcpy(more, d->runs, sizeof *more * (size_t)d->nruns);
-        d->runs = more;
-    }
+    ARENA_GROW(d->arena, d->runs, d->nruns, d->capacity, 4);
     return &d->runs[d->nruns++];
 }
 

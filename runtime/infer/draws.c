@@ -18,12 +18,7 @@ const DrawVariable *draws_find(const DrawStore *d, const char *name) {
 static int variable_at(DrawStore *d, const char *name, int rank) {
     for (int k = 0; k < d->n; k++)
         if (strcmp(d->list[k].name, name) == 0) return d->list[k].shape.rank == rank ? k : -1;
-    if (d->n == d->capacity) {
-        d->capacity = d->capacity ? 2 * d->capacity : 8;
-        DrawVariable *more = ARENA_ARRAY(d->arena, DrawVariable, d->capacity);
-        if (d->n) memcpy(more, d->list, sizeof *more * (size_t)d->n);
-        d->list = more;
-    }
+    ARENA_GROW(d->arena, d->list, d->n, d->capacity, 8);
     d->list[d->n] = (DrawVariable){.name = arena_strdup(d->arena, name), .shape = {.rank = rank}};
     return d->n++;
 }

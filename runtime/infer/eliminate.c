@@ -57,12 +57,7 @@ static bool before(const Turn *a, const Turn *b) {
 }
 
 static void queue_push(Work *w, Turn t) {
-    if (w->nqueue == w->queue_room) {
-        w->queue_room = w->queue_room ? 2 * w->queue_room : 64;
-        Turn *more = ARENA_ARRAY(w->in->arena, Turn, w->queue_room);
-        if (w->nqueue) memcpy(more, w->queue, sizeof *more * (size_t)w->nqueue);
-        w->queue = more;
-    }
+    ARENA_GROW(w->in->arena, w->queue, w->nqueue, w->queue_room, 64);
     int i = w->nqueue++;
     for (; i > 0 && before(&t, &w->queue[(i - 1) / 2]); i = (i - 1) / 2) w->queue[i] = w->queue[(i - 1) / 2];
     w->queue[i] = t;
@@ -87,22 +82,12 @@ static Turn queue_pop(Work *w) {
 
 static void link_factor(Work *w, int var, int factor) {
     Variable *v = &w->vars[var];
-    if (v->n == v->capacity) {
-        v->capacity = v->capacity ? 2 * v->capacity : 4;
-        int *more = ARENA_ARRAY(w->in->arena, int, v->capacity);
-        if (v->n) memcpy(more, v->factors, sizeof *more * (size_t)v->n);
-        v->factors = more;
-    }
+    ARENA_GROW(w->in->arena, v->factors, v->n, v->capacity, 4);
     v->factors[v->n++] = factor;
 }
 
 static void add_rest(Work *w, Value v) {
-    if (w->out.nrest == w->rest_room) {
-        w->rest_room = w->rest_room ? 2 * w->rest_room : 16;
-        Value *more = ARENA_ARRAY(w->in->arena, Value, w->rest_room);
-        if (w->out.nrest) memcpy(more, w->out.rest, sizeof *more * (size_t)w->out.nrest);
-        w->out.rest = more;
-    }
+    ARENA_GROW(w->in->arena, w->out.rest, w->out.nrest, w->rest_room, 16);
     w->out.rest[w->out.nrest++] = v;
 }
 
@@ -115,12 +100,7 @@ static int add_factor(Work *w, Value value) {
         add_rest(w, value);
         return -1;
     }
-    if (w->nfactors == w->factor_room) {
-        w->factor_room = w->factor_room ? 2 * w->factor_room : 64;
-        Factor *more = ARENA_ARRAY(w->in->arena, Factor, w->factor_room);
-        if (w->nfactors) memcpy(more, w->factors, sizeof *more * (size_t)w->nfactors);
-        w->factors = more;
-    }
+    ARENA_GROW(w->in->arena, w->factors, w->nfactors, w->factor_room, 64);
     w->factors[w->nfactors] = f;
     for (int k = 0; k < f.nvars; k++) link_factor(w, f.vars[k], w->nfactors);
     return w->nfactors++;

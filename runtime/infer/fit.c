@@ -62,12 +62,7 @@ void fit_note(Fit *f, const char *format, ...) {
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    if (f->report.nnotes == f->notes_capacity) {
-        f->notes_capacity = f->notes_capacity ? 2 * f->notes_capacity : 4;
-        char **more = ARENA_ARRAY(f->arena, char *, f->notes_capacity);
-        if (f->report.nnotes) memcpy(more, f->notes, sizeof *more * (size_t)f->report.nnotes);
-        f->notes = more;
-    }
+    ARENA_GROW(f->arena, f->notes, f->report.nnotes, f->notes_capacity, 4);
     f->notes[f->report.nnotes++] = arena_strdup(f->arena, text);
     f->report.notes = (const char **)f->notes;
 }

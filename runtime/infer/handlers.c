@@ -48,13 +48,7 @@ static void table_rebuild(Trace *t) {
 }
 
 Entry *trace_add(Trace *t, const Entry *e) {
-    if (t->n == t->capacity) {
-        int capacity = t->capacity ? 2 * t->capacity : 8;
-        Entry *more = ARENA_ARRAY(t->in->arena, Entry, capacity);
-        if (t->n) memcpy(more, t->entries, sizeof *more * (size_t)t->n);
-        t->entries = more;
-        t->capacity = capacity;
-    }
+    ARENA_GROW(t->in->arena, t->entries, t->n, t->capacity, 8);
     t->entries[t->n++] = *e;
     if (2 * t->n > t->ntable)
         table_rebuild(t);
@@ -478,13 +472,7 @@ void terms_add(Terms *t, Interp *in, Value v, const Axis *particles) {
     for (int k = 0; k < a.naxes; k++)
         if (axis_is_subset(a.axes[k]) && a.axes[k] != t->kept) scale *= (double)a.axes[k]->population / (double)a.axes[k]->size;
     if (scale != 1) sum = op2(in->tape, OP_MUL, sum, var_number(in->tape, scale));
-    if (t->n == t->capacity) {
-        int capacity = t->capacity ? 2 * t->capacity : 8;
-        Var *more = ARENA_ARRAY(in->arena, Var, capacity);
-        if (t->n) memcpy(more, t->list, sizeof *more * (size_t)t->n);
-        t->list = more;
-        t->capacity = capacity;
-    }
+    ARENA_GROW(in->arena, t->list, t->n, t->capacity, 8);
     t->list[t->n++] = sum;
 }
 

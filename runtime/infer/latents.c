@@ -240,12 +240,7 @@ void latents_discover(Latents *l, Trace *t, Interp *in, Site *s, Entry *e) {
     for (int i = 0; i < s->nindex; i++) site.local |= s->index[i].axis && axis_is_subset(s->index[i].axis);
     site.size = site.local ? 0 : shape_size(site.free);
     site.free_event = constraint_free_shape(in->ctx, &c, site.event);
-    if (l->n == l->capacity) {
-        l->capacity = l->capacity ? 2 * l->capacity : 8;
-        LatentSite *more = ARENA_ARRAY(l->arena, LatentSite, l->capacity);
-        if (l->n) memcpy(more, l->list, sizeof *more * (size_t)l->n);
-        l->list = more;
-    }
+    ARENA_GROW(l->arena, l->list, l->n, l->capacity, 8);
     l->list[l->n++] = site;
     place_last(l);
     for (int i = 0; i < s->nindex; i++)

@@ -212,12 +212,7 @@ void params_measure(Interp *in, ParamInfo *p) {
 void params_append(ParamStore *s, ParamInfo p, const real *values) {
     p.name = arena_strdup(s->arena, p.name);
     p.offset = s->size;
-    if (s->n == s->capacity) {
-        s->capacity = s->capacity ? 2 * s->capacity : 8;
-        ParamInfo *more = ARENA_ARRAY(s->arena, ParamInfo, s->capacity);
-        if (s->n) memcpy(more, s->list, sizeof *more * (size_t)s->n);
-        s->list = more;
-    }
+    ARENA_GROW(s->arena, s->list, s->n, s->capacity, 8);
     if (s->size + p.size > s->reserved) {
         s->reserved = 2 * (s->size + p.size) + 16;
         real *more = ARENA_ARRAY(s->arena, real, s->reserved);
@@ -321,12 +316,7 @@ static Var without_axes(Interp *in, Value v, Span at) {
 }
 
 static void add_follow(ParamReader *r, Interp *in, int k, const ParamSite *site, Value value) {
-    if (r->nfollows == r->follows_capacity) {
-        r->follows_capacity = 2 * r->follows_capacity + 4;
-        Follow *more = ARENA_ARRAY(in->arena, Follow, r->follows_capacity);
-        if (r->nfollows) memcpy(more, r->follows, sizeof *more * (size_t)r->nfollows);
-        r->follows = more;
-    }
+    ARENA_GROW(in->arena, r->follows, r->nfollows, r->follows_capacity, 4);
     Var way = without_axes(in, array_binary(in, BINARY_SUB, site->now, value, site->span), site->span);
     r->follows[r->nfollows++] = (Follow){k, op_stop_gradient(in->tape, way)};
 }

@@ -132,13 +132,7 @@ void recorder_end(Recorder *r) {
 }
 
 void recorder_output(Recorder *r, Var var, real *place) {
-    if (r->noutputs == r->capacity) {
-        int capacity = r->capacity ? 2 * r->capacity : 16;
-        struct Output *more = ARENA_ARRAY(r->in->arena, struct Output, capacity);
-        if (r->noutputs) memcpy(more, r->outputs, sizeof *more * (size_t)r->noutputs);
-        r->outputs = more;
-        r->capacity = capacity;
-    }
+    ARENA_GROW(r->in->arena, r->outputs, r->noutputs, r->capacity, 16);
     r->outputs[r->noutputs++] = (struct Output){var, place};
 }
 

@@ -40,23 +40,13 @@ Value refine_gradient(Interp *in, Value v, Span at) {
 /* -- The statement -- */
 
 static void add_refined(Refinement *r, Interp *in, Refined one) {
-    if (r->n == r->capacity) {
-        r->capacity = r->capacity ? 2 * r->capacity : 4;
-        Refined *more = ARENA_ARRAY(in->arena, Refined, r->capacity);
-        if (r->n) memcpy(more, r->list, sizeof *more * (size_t)r->n);
-        r->list = more;
-    }
+    ARENA_GROW(in->arena, r->list, r->n, r->capacity, 4);
     one.nshares = r->nshares, one.nelbos = r->nelbos;
     r->list[r->n++] = one;
 }
 
 static void add_elbo(Refinement *r, Interp *in, Var v) {
-    if (r->nelbos == r->elbos_capacity) {
-        r->elbos_capacity = r->elbos_capacity ? 2 * r->elbos_capacity : 8;
-        Var *more = ARENA_ARRAY(in->arena, Var, r->elbos_capacity);
-        if (r->nelbos) memcpy(more, r->elbos, sizeof *more * (size_t)r->nelbos);
-        r->elbos = more;
-    }
+    ARENA_GROW(in->arena, r->elbos, r->nelbos, r->elbos_capacity, 8);
     r->elbos[r->nelbos++] = v;
 }
 

@@ -9,12 +9,7 @@
 #include "infer/pair.h"
 
 void refine_share(Refinement *r, Interp *in, Share one) {
-    if (r->nshares == r->shares_capacity) {
-        r->shares_capacity = r->shares_capacity ? 2 * r->shares_capacity : 16;
-        Share *more = ARENA_ARRAY(in->arena, Share, r->shares_capacity);
-        if (r->nshares) memcpy(more, r->shares, sizeof *more * (size_t)r->nshares);
-        r->shares = more;
-    }
+    ARENA_GROW(in->arena, r->shares, r->nshares, r->shares_capacity, 16);
     r->shares[r->nshares++] = one;
 }
 

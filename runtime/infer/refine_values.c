@@ -1,16 +1,9 @@
 /* What is refined: numbers in records and tuples, taken apart and put together. */
-#include <string.h>
-
 #include "infer/refine.h"
 #include "interp/array.h"
 
 static void add_leaf(Interp *in, Leaves *l, Array a) {
-    if (l->n == l->capacity) {
-        l->capacity = l->capacity ? 2 * l->capacity : 8;
-        Array *more = ARENA_ARRAY(in->arena, Array, l->capacity);
-        if (l->n) memcpy(more, l->list, sizeof *more * (size_t)l->n);
-        l->list = more;
-    }
+    ARENA_GROW(in->arena, l->list, l->n, l->capacity, 8);
     l->list[l->n++] = a;
 }
 

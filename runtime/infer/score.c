@@ -243,12 +243,7 @@ static bool reserve(ScoreStore *s, int64_t wanted) {
 }
 
 static int new_block(ScoreStore *s, uint64_t key, int64_t size) {
-    if (s->n == s->capacity) {
-        s->capacity = s->capacity ? 2 * s->capacity : 8;
-        ScoreBlock *more = ARENA_ARRAY(s->arena, ScoreBlock, s->capacity);
-        if (s->n) memcpy(more, s->blocks, sizeof *more * (size_t)s->n);
-        s->blocks = more;
-    }
+    ARENA_GROW(s->arena, s->blocks, s->n, s->capacity, 8);
     s->blocks[s->n] = (ScoreBlock){.key = key, .offset = s->used, .size = size};
     s->input[s->used] = 1;
     s->used += 1 + size;

@@ -175,12 +175,7 @@ bool summing_answer(Summing *s, Interp *in, Site *site, Entry *e, int entry) {
         return false;
     }
     if (site->partly) site_check_data(in, site);
-    if (s->n == s->capacity) {
-        s->capacity = s->capacity ? 2 * s->capacity : 16;
-        SummedSite *more = ARENA_ARRAY(in->arena, SummedSite, s->capacity);
-        if (s->n) memcpy(more, s->list, sizeof *more * (size_t)s->n);
-        s->list = more;
-    }
+    ARENA_GROW(in->arena, s->list, s->n, s->capacity, 16);
     SummedSite *one = &s->list[s->n];
     const Axis *axis = new_axis(s, in, site->name, site->nindex, site->index, (int64_t)low, (int64_t)(high - low) + 1, site->span.line);
     *one = (SummedSite){.entry = entry, .axis = axis};

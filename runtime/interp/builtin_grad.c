@@ -21,12 +21,7 @@ static void collect(Interp *in, Value v, Leaves *l, Span at) {
         for (int k = 0; k < v.u.record->n; k++) collect(in, v.u.record->values[k], l, at);
         return;
     }
-    if (l->n == l->capacity) {
-        l->capacity = l->capacity ? 2 * l->capacity : 8;
-        Array *more = ARENA_ARRAY(in->arena, Array, l->capacity);
-        if (l->n) memcpy(more, l->arrays, sizeof *more * (size_t)l->n);
-        l->arrays = more;
-    }
+    ARENA_GROW(in->arena, l->arrays, l->n, l->capacity, 8);
     l->arrays[l->n] = value_array(in, v, at, "what is differentiated by");
     l->arrays[l->n].boolean = false;
     l->arrays[l->n++].index_of = NULL;

@@ -123,12 +123,7 @@ static void lifted_param(Handler *h, Interp *in, ParamSite *p) {
             p->value = g->drawn[k].value;
             return;
         }
-    if (g->n == g->capacity) {
-        g->capacity = 2 * g->capacity + 8;
-        Drawn *more = ARENA_ARRAY(in->arena, Drawn, g->capacity);
-        if (g->n) memcpy(more, g->drawn, sizeof *more * (size_t)g->n);
-        g->drawn = more;
-    }
+    ARENA_GROW(in->arena, g->drawn, g->n, g->capacity, 8);
     p->value = draw_param(g, in, p);
     g->drawn[g->n++] = (Drawn){p->name, p->shape, p->value};
 }

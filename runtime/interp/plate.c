@@ -26,12 +26,7 @@ static const Axis *intern(Interp *in, const Axis *wanted) {
     AxisTable *t = in->axes;
     for (int k = 0; k < t->n; k++)
         if (same_axis(t->list[k], wanted)) return t->list[k];
-    if (t->n == t->capacity) {
-        int capacity = t->capacity ? 2 * t->capacity : 16;
-        const Axis **list = ARENA_ARRAY(in->keep, const Axis *, capacity);
-        if (t->n) memcpy(list, t->list, sizeof *list * (size_t)t->n);
-        t->list = list, t->capacity = capacity;
-    }
+    ARENA_GROW(in->keep, t->list, t->n, t->capacity, 16);
     Axis *a = arena_copy(in->keep, wanted, sizeof *wanted);
     a->name = arena_strdup(in->keep, wanted->name);
     return t->list[t->n++] = a;

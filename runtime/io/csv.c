@@ -81,11 +81,7 @@ static bool take_record(Csv *v) {
         v->record = v->line;
         v->n = 0;
         for (;;) {
-            if (v->n == v->capacity) {
-                Field *more = ARENA_ARRAY(v->r->scratch, Field, v->capacity = v->capacity ? 2 * v->capacity : 16);
-                if (v->n) memcpy(more, v->fields, (size_t)v->n * sizeof *more);
-                v->fields = more;
-            }
+            ARENA_GROW(v->r->scratch, v->fields, v->n, v->capacity, 16);
             v->fields[v->n++] = take_field(v);
             if (at_line_end(v)) break;
             v->p++;

@@ -1,6 +1,4 @@
 /* Numbers of operations: at once, or, on a lazy tape, when they are read. */
-#include <string.h>
-
 #include "tape/kernels.h"
 
 static Tensor *compute_elementwise(const Operands *o, Shape shape) {
@@ -47,7 +45,7 @@ const Tensor *op_compute(const Tape *t, const Operands *o, Shape shape) {
 /* -- Lazily -- */
 
 const Tensor *op_layout(const Operands *o, Shape shape) {
-    static real nowhere;
+    real nowhere = 0;
     tensor_check_size(o->ctx, o->arena, shape);
     bool view = op_class(o->op) == CLASS_VIEW && (o->op != OP_RESHAPE || tensor_can_reshape(o->in[0], shape));
     if (!view) return tensor_borrow(o->arena, shape, NULL);
@@ -79,11 +77,7 @@ typedef struct Stack {
 } Stack;
 
 static void push(Stack *s, Arena *a, NodeId id) {
-    if (s->n == s->room) {
-        NodeId *more = ARENA_ARRAY(a, NodeId, s->room = 2 * s->room + 64);
-        if (s->n) memcpy(more, s->nodes, (size_t)s->n * sizeof *more);
-        s->nodes = more;
-    }
+    ARENA_GROW(a, s->nodes, s->n, s->room, 64);
     s->nodes[s->n++] = id;
 }
 

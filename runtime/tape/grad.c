@@ -1,7 +1,6 @@
 /* Reverse-mode differentiation as a transformation of the tape: the derivative is further operations on it. */
 #include <assert.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "tape/kernels.h"
 #include "tape/rules.h"
@@ -96,13 +95,7 @@ static bool is_needed(const Sweep *s, NodeId id) { return id >= s->low && s->nee
 
 /* What arrives at a node is added up when its turn has come: what a loop shares gets many shares. */
 static void sweep_add(Sweep *s, NodeId id, Var share, Factor factor) {
-    if (s->nshares == s->share_room) {
-        int room = s->share_room ? 2 * s->share_room : 64;
-        struct Share *more = ARENA_ARRAY(s->t->arena, struct Share, room);
-        if (s->nshares) memcpy(more, s->share, sizeof *more * (size_t)s->nshares);
-        s->share = more;
-        s->share_room = room;
-    }
+    ARENA_GROW(s->t->arena, s->share, s->nshares, s->share_room, 64);
     s->share[s->nshares] = (struct Share){s->shares[id - s->low], share, factor};
     s->shares[id - s->low] = ++s->nshares;
 }

@@ -22,13 +22,7 @@ Tensor *constant_keep(Ctx *c, Arena *a, const Tensor *t) {
 
 NodeId graph_append(Graph *g, Op op, Span span, int n, const NodeId *inputs, const OpAttr *attr, const Tensor *value) {
     Tape *t = &g->tape;
-    if (t->nnodes == t->capacity) {
-        int capacity = t->capacity ? 2 * t->capacity : 256;
-        Node *more = ARENA_ARRAY(t->arena, Node, capacity);
-        if (t->nnodes) memcpy(more, t->nodes, sizeof *more * (size_t)t->nnodes);
-        t->nodes = more;
-        t->capacity = capacity;
-    }
+    ARENA_GROW(t->arena, t->nodes, t->nnodes, t->capacity, 256);
     t->nodes[t->nnodes] = (Node){.op = op,
                                  .span = span,
                                  .backward = g->backward,

@@ -186,13 +186,7 @@ static void unmark(Order *o, int n, const NodeId *members, int low, int high) {
 }
 
 static void add_group(Roll *r, int n, const NodeId *members) {
-    if (r->ngroups == r->group_room) {
-        int room = r->group_room ? 2 * r->group_room : 32;
-        Group *more = ARENA_ARRAY(r->work, Group, room);
-        if (r->ngroups) memcpy(more, r->groups, sizeof *more * (size_t)r->ngroups);
-        r->groups = more;
-        r->group_room = room;
-    }
+    ARENA_GROW(r->work, r->groups, r->ngroups, r->group_room, 32);
     for (int m = 0; m < n; m++) {
         r->group[members[m]] = r->ngroups;
         r->position[members[m]] = m;

@@ -45,17 +45,8 @@ static void find_live(Survey *s, int n, const Var *outputs) {
 
 /* -- Values and steps -- */
 
-static void *grown(Plan *p, void *block, int *room, int used, size_t size) {
-    if (used < *room) return block;
-    int more = *room ? 2 * *room : 64;
-    void *fresh = arena_alloc(p->arena, (size_t)more * size);
-    if (used) memcpy(fresh, block, (size_t)used * size);
-    *room = more;
-    return fresh;
-}
-
 static int value_add(Plan *p, Tensor *tensor, Home home) {
-    p->values = grown(p, p->values, &p->value_room, p->nvalues, sizeof *p->values);
+    ARENA_GROW(p->arena, p->values, p->nvalues, p->value_room, 64);
     int v = p->nvalues++;
     p->values[v] = (Value){.tensor = tensor, .base = v, .step = -1, .last = -1, .whole = -1, .home = home};
     return v;
@@ -68,7 +59,7 @@ static int value_view(Plan *p, int of, Tensor *tensor) {
 }
 
 static Step *step_add(Plan *p, Op op, Span span, int n) {
-    p->steps = grown(p, p->steps, &p->step_room, p->nsteps, sizeof *p->steps);
+    ARENA_GROW(p->arena, p->steps, p->nsteps, p->step_room, 64);
     Step *s = &p->steps[p->nsteps++];
     *s = (Step){.op = op, .span = span, .rank = p->nsteps, .n = n, .in = ARENA_ARRAY(p->arena, int, n), .out = -1};
     return s;

@@ -47,13 +47,7 @@ void profile_add(Profile *p, const char *what, Span span, bool backward, double 
     int at = 0;
     while (at < p->n && !is_row(&p->rows[at], what, span, backward)) at++;
     if (at == p->n) {
-        if (p->n == p->room) {
-            int room = p->room ? 2 * p->room : 64;
-            ProfileRow *more = ARENA_ARRAY(p->arena, ProfileRow, room);
-            if (p->n) memcpy(more, p->rows, sizeof *more * (size_t)p->n);
-            p->rows = more;
-            p->room = room;
-        }
+        ARENA_GROW(p->arena, p->rows, p->n, p->room, 64);
         p->rows[p->n++] = (ProfileRow){arena_strdup(p->arena, what), span, backward, 0, 0};
     }
     p->rows[at].calls += calls;

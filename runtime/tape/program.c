@@ -96,13 +96,7 @@ struct Program {
 /* -- Addresses -- */
 
 static void add_patch(Program *p, const real **where, int slot, int64_t offset) {
-    if (p->npatches == p->patch_room) {
-        int room = p->patch_room ? 2 * p->patch_room : 16;
-        Patch *more = ARENA_ARRAY(p->arena, Patch, room);
-        if (p->npatches) memcpy(more, p->patches, (size_t)p->npatches * sizeof *more);
-        p->patches = more;
-        p->patch_room = room;
-    }
+    ARENA_GROW(p->arena, p->patches, p->npatches, p->patch_room, 16);
     p->patches[p->npatches++] = (Patch){where, slot, offset};
     if (p->nslots <= slot) p->nslots = slot + 1;
 }
