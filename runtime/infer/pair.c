@@ -1,6 +1,7 @@
 #include "infer/pair.h"
 
 #include <math.h>
+#include <stddef.h>
 #include <string.h>
 
 #include "infer/batch.h"
@@ -287,6 +288,27 @@ static void model_rolled_back(Trace *t) {
     if (p->checking && p->pair->latents) latents_forget(p->pair->latents, t->n);
 }
 
+/* Marks are numbers: of pairs that are kept in `marks`. */
+static Pass *pass_of(Handler *h) { return (Pass *)((char *)h - offsetof(Pass, added)); }
+
+static int added_mark(Handler *h) {
+    Pass *p = pass_of(h);
+    if (p->nmarks == p->marks_capacity) {
+        p->marks_capacity = 2 * p->marks_capacity + 8;
+        struct AddedMark *more = ARENA_ARRAY(p->pair->in->arena, struct AddedMark, p->marks_capacity);
+        if (p->nmarks) memcpy(more, p->marks, sizeof *more * (size_t)p->nmarks);
+        p->marks = more;
+    }
+    p->marks[p->nmarks] = (struct AddedMark){p->guide.n, p->logq.n};
+    return p->nmarks++;
+}
+
+static void added_rollback(Handler *h, int mark) {
+    Pass *p = pass_of(h);
+    p->guide.handler.rollback(&p->guide.handler, p->marks[mark].guide);
+    p->logq.n = p->marks[mark].logq;
+}
+
 static void add_terms(Pass *p, Interp *in) {
     guide_sums_finish(p, in);
     if (p->mode == PASS_CLOSED) closed_divergences(p, in);
@@ -339,9 +361,12 @@ static void run_once(Pass *p, Pair *pair, Interp *in) {
     p->reader.constant = p->nested;
     p->model.again = model_latent_again;
     p->model.rolled_back = model_rolled_back;
+    p->added = (Handler){.mark = added_mark, .rollback = added_rollback};
+    effects_push(in, &p->added);
     trace_push(&p->model);
     interp_run_call(in, pair->model, pair->span);
     trace_pop(&p->model);
+    effects_pop(in, &p->added);
     in->at_once = false;
     in->overlay = NULL;
     if (automatic) point_run_finish(&p->point, in);

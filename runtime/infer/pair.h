@@ -51,6 +51,9 @@ typedef enum PassMode { PASS_DRAW, PASS_TERMS, PASS_MARKED, PASS_APART, PASS_SUM
 typedef struct Pass {
     Pair *pair;
     Trace guide, model;
+    Handler added;           /* while the model runs: what that adds to the guide's trace and to log q starts over with it */
+    struct AddedMark { int guide, logq; } *marks;
+    int nmarks, marks_capacity;
     ParamReader reader;
     PointRun point;
     Summing summing;         /* in the model */

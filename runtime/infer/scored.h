@@ -2,7 +2,7 @@
  * out, and those that infer(..., discrete = {k: "score"}) names.
  *
  * Each element has probabilities of its own, parameters that begin alike and learn by the score function (score.h); given
- * them all are independent. Of variables that meet in a sum which is not affordable, the one with most of them there
+ * them all are independent, but for what the prior cannot draw after what was drawn. Of variables that meet in a sum which is not affordable, the one with most of them there
  * gives way, and the rest is summed out.
  */
 #ifndef INFER_SCORED_H

@@ -50,6 +50,34 @@ write("out.json", {{elbo: fit.elbo, logits: fit.params.automatic.k.logits}})
                      0.02 if not options else 0.06)
 
 
+def impossible_values():
+    """What the prior gives probability 0, always or after the step before, is not drawn: the bound is finite, and below the
+    evidence; where elements are independent, it is the evidence."""
+    x, prior, step = [0.3, 2.0, 2.9, 1.2], [0.5, 0, 0.5], [[0.5, 0.5, 0], [0, 0.5, 0.5], [0.5, 0, 0.5]]
+    text = f'''data x = {x}
+T = {step}
+model m {{ plate i in 1..4 {{ k[i] ~ Categorical({prior})
+        x[i] ~ Normal(k[i], 1) }} }}
+fit = infer(m, discrete = {{k: "score"}}, {SCHEDULE}, draws = 2000)
+model chain {{ k[1] ~ Categorical({prior})
+    x[1] ~ Normal(k[1], 1)
+    for i in 2..4 {{ k[i] ~ Categorical(T[k[i - 1]])
+        x[i] ~ Normal(k[i], 1) }} }}
+steps = infer(chain, discrete = {{k: "score"}}, {SCHEDULE}, draws = 2000)
+write("out.json", {{elbo: fit.elbo, k: sum(fit.k == 2), chain: steps.elbo, draws: steps.k}})
+'''
+    got = answer('impossible values', text)
+    if not got:
+        return
+    near('impossible values: the ELBO', got['elbo'], sum(log_sum([math.log(0.5) + normal(v, k, 1) for k in (1, 3)]) for v in x), 0.003)
+    check('impossible values: none is drawn', got['k'] == 0, got['k'])
+    ways = [(p, prior[p[0]] * math.prod(step[a][b] for a, b in zip(p, p[1:]))) for p in itertools.product(range(3), repeat=4)]
+    evidence = log_sum([math.log(w) + sum(normal(v, k + 1, 1) for v, k in zip(x, p)) for p, w in ways if w > 0])
+    check('impossible steps: the bound', evidence - 1 < got['chain'] < evidence + 0.01, (got['chain'], evidence))
+    possible = {p for p, w in ways if w > 0}
+    check('impossible steps: none is drawn', {tuple(int(k) - 1 for k in d) for d in got['draws']} <= possible)
+
+
 def with_the_rest():
     """A continuous latent beside it has its automatic guide; no bound exceeds the evidence."""
     x, grid = [-1.9, 2.3, 1.8], [k / 100 for k in range(-600, 601)]
@@ -168,6 +196,6 @@ model m {
     check('refused: no finite support', code == 1 and 'no guide draws it' in err, err)
 
 
-for part in (independent_elements, with_the_rest, crossing, clique, bits, still_refused):
+for part in (independent_elements, impossible_values, with_the_rest, crossing, clique, bits, still_refused):
     part()
 finish()
