@@ -7,18 +7,28 @@
 static void dump_block(const Block *b, int indent, Buf *out);
 static void dump_expr(const Expr *e, int indent, Buf *out);
 
+/* Behind a word, or another expression. */
+static void dump_next(const Expr *e, int indent, Buf *out) {
+    buf_add_char(out, ' ');
+    dump_expr(e, indent, out);
+}
+
 static void dump_exprs(Expr *const *list, int n, int indent, Buf *out) {
-    for (int i = 0; i < n; i++) {
-        buf_add_char(out, ' ');
-        dump_expr(list[i], indent, out);
-    }
+    for (int i = 0; i < n; i++)
+        dump_next(list[i], indent, out);
+}
+
+static void dump_pair(const char *word, const Expr *a, const Expr *b, int indent, Buf *out) {
+    buf_printf(out, "(%s", word);
+    dump_next(a, indent, out);
+    dump_next(b, indent, out);
 }
 
 static void dump_type(const Type *t, int indent, Buf *out) {
     buf_printf(out, "(: %s", lang_type_name(t->kind));
     if (t->low) {
-        buf_add(out, " (bounds");
-        dump_exprs((Expr *const[]){t->low, t->high}, 2, indent, out);
+        buf_add_char(out, ' ');
+        dump_pair("bounds", t->low, t->high, indent, out);
         buf_add_char(out, ')');
     }
     dump_exprs(t->sizes, t->nsizes, indent, out);
@@ -35,7 +45,7 @@ static void dump_params(const Param *params, int n, int indent, Buf *out) {
             dump_type(p->type, indent, out);
         }
         if (p->default_value)
-            dump_exprs(&p->default_value, 1, indent, out);
+            dump_next(p->default_value, indent, out);
         if (p->type || p->default_value)
             buf_add_char(out, ')');
     }
@@ -49,11 +59,11 @@ static void dump_function(const Function *f, int indent, Buf *out) {
         buf_printf(out, " (for %s)", f->model_name);
     if (f->with) {
         buf_add(out, " (with");
-        dump_exprs(&f->with, 1, indent, out);
+        dump_next(f->with, indent, out);
         buf_add_char(out, ')');
     }
     if (f->expr)
-        dump_exprs((Expr *const *)&f->expr, 1, indent, out);
+        dump_next(f->expr, indent, out);
     if (f->body)
         dump_block(f->body, indent, out);
 }
@@ -74,9 +84,17 @@ static void dump_call(const Expr *e, int indent, Buf *out) {
         const Argument *a = &e->u.call.arguments[i];
         if (a->name)
             buf_printf(out, " %s =", a->name);
-        dump_exprs((Expr *const *)&a->value, 1, indent, out);
+        dump_next(a->value, indent, out);
     }
     buf_add_char(out, ')');
+}
+
+static void dump_if(const Expr *condition, const Block *then, const Block *otherwise, int indent, Buf *out) {
+    buf_add(out, "(if");
+    dump_next(condition, indent, out);
+    dump_block(then, indent, out);
+    if (otherwise)
+        dump_block(otherwise, indent, out);
 }
 
 static void dump_expr(const Expr *e, int indent, Buf *out) {
@@ -105,24 +123,22 @@ static void dump_expr(const Expr *e, int indent, Buf *out) {
         return;
     case EXPR_UNARY:
         buf_add(out, e->u.unary.op == UNARY_NEG ? "(neg" : "(not");
-        dump_exprs(&e->u.unary.operand, 1, indent, out);
+        dump_next(e->u.unary.operand, indent, out);
         break;
     case EXPR_BINARY:
-        buf_printf(out, "(%s", lang_binary_text(e->u.binary.op));
-        dump_exprs((Expr *const[]){e->u.binary.left, e->u.binary.right}, 2, indent, out);
+        dump_pair(lang_binary_text(e->u.binary.op), e->u.binary.left, e->u.binary.right, indent, out);
         break;
     case EXPR_RANGE:
-        buf_add(out, "(..");
-        dump_exprs((Expr *const[]){e->u.range.first, e->u.range.last}, 2, indent, out);
+        dump_pair("..", e->u.range.first, e->u.range.last, indent, out);
         break;
     case EXPR_INDEX:
         buf_add(out, "(index");
-        dump_exprs(&e->u.index.base, 1, indent, out);
+        dump_next(e->u.index.base, indent, out);
         dump_exprs(e->u.index.indices, e->u.index.n, indent, out);
         break;
     case EXPR_FIELD:
         buf_add(out, "(field");
-        dump_exprs(&e->u.field.base, 1, indent, out);
+        dump_next(e->u.field.base, indent, out);
         buf_printf(out, " %s", e->u.field.name);
         break;
     case EXPR_ARRAY: case EXPR_TUPLE:
@@ -140,7 +156,7 @@ static void dump_expr(const Expr *e, int indent, Buf *out) {
         buf_add(out, "(record");
         for (int i = 0; i < e->u.record.n; i++) {
             buf_printf(out, " (%s", e->u.record.names[i]);
-            dump_exprs(&e->u.record.values[i], 1, indent, out);
+            dump_next(e->u.record.values[i], indent, out);
             buf_add_char(out, ')');
         }
         break;
@@ -149,10 +165,7 @@ static void dump_expr(const Expr *e, int indent, Buf *out) {
         dump_function(e->u.lambda, indent, out);
         break;
     case EXPR_IF:
-        buf_add(out, "(if");
-        dump_exprs(&e->u.if_.condition, 1, indent, out);
-        dump_block(e->u.if_.then, indent, out);
-        dump_block(e->u.if_.otherwise, indent, out);
+        dump_if(e->u.if_.condition, e->u.if_.then, e->u.if_.otherwise, indent, out);
         break;
     }
     buf_add_char(out, ')');
@@ -195,7 +208,33 @@ static void dump_typed(const char *word, const char *name, const Type *t, Expr *
         dump_type(t, indent, out);
     }
     if (value)
-        dump_exprs(&value, 1, indent, out);
+        dump_next(value, indent, out);
+}
+
+static void dump_plate(const Stmt *s, int indent, Buf *out) {
+    buf_add(out, "(plate");
+    for (int i = 0; i < s->u.plate.n; i++) {
+        buf_printf(out, " (%s", s->u.plate.ranges[i].name);
+        dump_next(s->u.plate.ranges[i].range, indent, out);
+        buf_add_char(out, ')');
+    }
+    dump_block(s->u.plate.body, indent, out);
+}
+
+static void dump_refine(const Stmt *s, int indent, Buf *out) {
+    buf_add(out, "(refine ");
+    dump_targets(s->u.refine.targets, s->u.refine.ntargets, indent, out);
+    buf_printf(out, " (%s", s->u.refine.name);
+    dump_next(s->u.refine.over, indent, out);
+    buf_add_char(out, ')');
+    dump_block(s->u.refine.body, indent, out);
+}
+
+/* The target and what comes to it. */
+static void dump_bound(const char *word, const Target *t, const Expr *e, int indent, Buf *out) {
+    buf_printf(out, "(%s ", word);
+    dump_target(t, indent, out);
+    dump_next(e, indent, out);
 }
 
 static void dump_stmt(const Stmt *s, int indent, Buf *out) {
@@ -211,17 +250,15 @@ static void dump_stmt(const Stmt *s, int indent, Buf *out) {
     case STMT_FACTOR: case STMT_RETURN:
         buf_add(out, s->kind == STMT_FACTOR ? "(factor" : "(return");
         if (s->u.expr)
-            dump_exprs((Expr *const *)&s->u.expr, 1, indent, out);
+            dump_next(s->u.expr, indent, out);
         break;
     case STMT_ASSIGN: case STMT_RECORD:
-        buf_add(out, s->kind == STMT_ASSIGN ? "(= " : "(:= ");
-        dump_target(&s->u.assign.target, indent, out);
-        dump_exprs((Expr *const *)&s->u.assign.value, 1, indent, out);
+        dump_bound(s->kind == STMT_ASSIGN ? "=" : ":=", &s->u.assign.target, s->u.assign.value, indent, out);
         break;
     case STMT_UNPACK:
         buf_add(out, "(= ");
         dump_targets(s->u.unpack.targets, s->u.unpack.n, indent, out);
-        dump_exprs((Expr *const *)&s->u.unpack.value, 1, indent, out);
+        dump_next(s->u.unpack.value, indent, out);
         break;
     case STMT_DATA:
         dump_typed("data", s->u.data.name, s->u.data.type, s->u.data.default_value, indent, out);
@@ -234,47 +271,29 @@ static void dump_stmt(const Stmt *s, int indent, Buf *out) {
         dump_function(s->u.function.function, indent, out);
         break;
     case STMT_SAMPLE:
-        buf_add(out, s->u.sample.role == ROLE_LATENT ? "(~ latent " : "(~ observed ");
-        dump_target(&s->u.sample.target, indent, out);
-        dump_exprs((Expr *const *)&s->u.sample.dist, 1, indent, out);
+        dump_bound(s->u.sample.role == ROLE_LATENT ? "~ latent" : "~ observed", &s->u.sample.target, s->u.sample.dist, indent, out);
         break;
     case STMT_OBSERVE:
-        buf_add(out, "(observe");
-        dump_exprs((Expr *const[]){s->u.observe.value, s->u.observe.dist}, 2, indent, out);
+        dump_pair("observe", s->u.observe.value, s->u.observe.dist, indent, out);
         break;
     case STMT_PLATE:
-        buf_add(out, "(plate");
-        for (int i = 0; i < s->u.plate.n; i++) {
-            buf_printf(out, " (%s", s->u.plate.ranges[i].name);
-            dump_exprs((Expr *const *)&s->u.plate.ranges[i].range, 1, indent, out);
-            buf_add_char(out, ')');
-        }
-        dump_block(s->u.plate.body, indent, out);
+        dump_plate(s, indent, out);
         break;
     case STMT_FOR:
         buf_printf(out, "(for %s", s->u.for_.name);
-        dump_exprs((Expr *const *)&s->u.for_.over, 1, indent, out);
+        dump_next(s->u.for_.over, indent, out);
         dump_block(s->u.for_.body, indent, out);
         break;
     case STMT_WHILE:
         buf_add(out, "(while");
-        dump_exprs((Expr *const *)&s->u.while_.condition, 1, indent, out);
+        dump_next(s->u.while_.condition, indent, out);
         dump_block(s->u.while_.body, indent, out);
         break;
     case STMT_IF:
-        buf_add(out, "(if");
-        dump_exprs((Expr *const *)&s->u.if_.condition, 1, indent, out);
-        dump_block(s->u.if_.then, indent, out);
-        if (s->u.if_.otherwise)
-            dump_block(s->u.if_.otherwise, indent, out);
+        dump_if(s->u.if_.condition, s->u.if_.then, s->u.if_.otherwise, indent, out);
         break;
     case STMT_REFINE:
-        buf_add(out, "(refine ");
-        dump_targets(s->u.refine.targets, s->u.refine.ntargets, indent, out);
-        buf_printf(out, " (%s", s->u.refine.name);
-        dump_exprs((Expr *const *)&s->u.refine.over, 1, indent, out);
-        buf_add_char(out, ')');
-        dump_block(s->u.refine.body, indent, out);
+        dump_refine(s, indent, out);
         break;
     case STMT_IMPORT:
         buf_add(out, "(import ");
