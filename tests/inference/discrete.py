@@ -27,6 +27,11 @@ def answer(name, text):
     return out or {}
 
 
+def normal(x, loc, scale):
+    """The density."""
+    return math.exp(-0.5 * ((x - loc) / scale) ** 2) / scale / math.sqrt(2 * math.pi)
+
+
 # -- Against full enumeration --
 
 def at(nested, index):
@@ -425,9 +430,6 @@ h = infer(both)
 write("out.json", {{evidence: fit.log_evidence, p: fit.z[:, 2], z: best.z, k: best.k, again: g.log_evidence,
                    drawn: sum(is_nan(g.k) != (g.z == 0)), shape: shape(g.k), ks: fit.k, predicted: sum(is_nan(p.k) != (p.z == 0)),
                    whole: sum(h.k, dim = 2), twos: h.k[:, 2]}})""")
-
-    def normal(x, loc, scale):
-        return math.exp(-0.5 * ((x - loc) / scale) ** 2) / scale / math.sqrt(2 * math.pi)
     one = [0.5 * (0.2 * normal(x, 2, 0.5) + 0.8 * normal(x, 3, 0.5)) for x in y]
     none = [0.5 * normal(x, 0, 1) for x in y]
     same("branches: evidence", out.get("evidence"), sum(math.log(a + b) for a, b in zip(one, none)), 1e-12)
@@ -493,8 +495,6 @@ def arrangements():
         loops["chain"] += [(f"plate j in 1..2 {{ {first} ~ {start};  for i in 2..3 {{ {steps} }} }}", flip),
                            (f"plate j in 1..2 {{ {first} ~ {start} }};  for i in 2..3 {{ plate j in 1..2 {{ {steps} }} }}", flip)]
 
-    def one(x, z):
-        return math.exp(-0.5 * (x - z) ** 2) / math.sqrt(2 * math.pi)
     for kind, models in loops.items():
         total, want = 0.0, []
         for row in y:
@@ -502,7 +502,7 @@ def arrangements():
             for z in itertools.product((0, 1), repeat=3):
                 ps = [0.4] + [0.4 if kind == "independent" else 0.2 + 0.5 * b for b in z]
                 weights[z] = math.prod((p if k else 1 - p) for p, k in zip(ps, z)) * \
-                    math.prod(one(x, k) for t, (x, k) in enumerate(zip(row, z)) if t or kind == "independent")
+                    math.prod(normal(x, k, 1) for t, (x, k) in enumerate(zip(row, z)) if t or kind == "independent")
             total += math.log(sum(weights.values()))
             want.append([sum(w for z, w in weights.items() if z[t]) / sum(weights.values()) for t in range(3)])
         for text, flip in models:
@@ -640,9 +640,6 @@ def importance_probabilities():
     """Summed out inside importance sampling with a guide: probabilities over the weighted draws of the mean, the answer by
     quadrature; the fit is decoded and predicted from like any other."""
     y = [0.1, 1.2, 0.9, -0.5]
-
-    def normal(x, loc, scale):
-        return math.exp(-0.5 * ((x - loc) / scale) ** 2) / scale / math.sqrt(2 * math.pi)
     total, ones = 0.0, [0.0] * len(y)
     for k in range(-4000, 6000):
         mu = k / 1000

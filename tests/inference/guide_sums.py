@@ -4,22 +4,10 @@ that can be exact against the evidence, minibatches, impossible values, bits."""
 import itertools
 import math
 
+from answers import log_sum, normal, softmax
 from programs import answer, check, finish, near, run
 
 SCHEDULE = 'steps = 3000, optimizer = adam(0.02, schedule = cosine(0.01))'
-
-
-def normal(x, m, s):
-    return -0.5 * ((x - m) / s) ** 2 - math.log(s) - 0.5 * math.log(2 * math.pi)
-
-
-def softmax(v):
-    e = [math.exp(a - max(v)) for a in v]
-    return [a / sum(e) for a in e]
-
-
-def log_sum(v):
-    return max(v) + math.log(sum(math.exp(a - max(v)) for a in v))
 
 
 MIXTURE = '''data x = [0.3, 2.0, 5.1]

@@ -7,17 +7,10 @@ errors.
 """
 import itertools, math
 
+from answers import bern, derivative, normal
 from programs import answer, check, finish, near, run
 
 N = 600
-
-
-def normal(x, m, s=1):
-    return -0.5 * ((x - m) / s) ** 2 - math.log(s) - 0.5 * math.log(2 * math.pi)
-
-
-def bern(z, logit):
-    return -math.log1p(math.exp(-logit if z else logit))
 
 
 def bound(logs, order):
@@ -42,16 +35,6 @@ def expected(log_ratio, order, draws, each=1, width=0.4):
         ratios = [(log_ratio(e, u), w) for e, w in grid]
         return sum(math.prod(w for _, w in p) * bound([r for r, _ in p], order) for p in itertools.product(ratios, repeat=draws))
     return value
-
-
-def derivative(f, at):
-    out = []
-    for k in range(len(at)):
-        up, down = list(at), list(at)
-        up[k] += 1e-4
-        down[k] -= 1e-4
-        out.append((f(up) - f(down)) / 2e-4)
-    return out
 
 
 # Parameters: w of the model, then u of the guide.
@@ -168,7 +151,7 @@ write("out.json", {{g: g, f: f}})
 ''')
         if not out:
             continue
-        want = derivative(exact, start) + [exact(start)]
+        want = derivative(exact, start, 1e-4) + [exact(start)]
         for k, truth in enumerate(want):
             values = out['f'] if k == len(start) else [row[k] - start[k] for row in out['g']]
             mean = sum(values) / n

@@ -8,6 +8,7 @@ The moving average is seen in several tiny steps, a minibatch in a whole epoch o
 """
 import itertools, json, math, subprocess, sys, tempfile
 
+from answers import bern, derivative, normal
 from programs import PPL, check, finish
 
 N, TINY = 1500, 1e-6
@@ -41,25 +42,7 @@ write("OUT", {{g: g}})
     return (None, why) if got is None else ([x if isinstance(x, list) else [x] for x in got['g']], '')
 
 
-def derivative(f, at):
-    out = []
-    for k in range(len(at)):
-        up, down = list(at), list(at)
-        up[k] += 1e-5
-        down[k] -= 1e-5
-        out.append((f(up) - f(down)) / 2e-5)
-    return out
-
-
 # -- Exact ELBOs --
-
-def normal(x, m, s=1):
-    return -0.5 * ((x - m) / s) ** 2 - math.log(s) - 0.5 * math.log(2 * math.pi)
-
-
-def bern(z, logit):
-    return -math.log1p(math.exp(-logit if z else logit))
-
 
 def odds(p):
     return math.log(p / (1 - p))
@@ -243,7 +226,7 @@ model m {
 
 def unbiased(name, case):
     start = case['start']
-    exact, spread = derivative(case['exact'], start), {}
+    exact, spread = derivative(case['exact'], start, 1e-5), {}
     case['start'] = start[0] if len(start) == 1 else str(start)
     for baseline, particles in (('loo', 4), ('none', 4), ('average', 1)):
         n = N if baseline != 'average' else N // 5

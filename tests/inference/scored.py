@@ -4,17 +4,10 @@ rest is still summed out. Against exact sums, the best independent probabilities
 import itertools
 import math
 
+from answers import log_sum, normal
 from programs import answer, check, finish, near, run
 
 SCHEDULE = 'steps = 4000, optimizer = adam(0.05, schedule = cosine(0.01))'
-
-
-def normal(x, m, s):
-    return -0.5 * ((x - m) / s) ** 2 - math.log(s) - 0.5 * math.log(2 * math.pi)
-
-
-def log_sum(v):
-    return max(v) + math.log(sum(math.exp(a - max(v)) for a in v))
 
 
 def notes_of(text, *args):
