@@ -31,23 +31,27 @@ typedef struct Layout {
     Arena *scratch;
     Pieces ps;
     Buf code;
+    Grown *room; /* for: */
     Line *lines;
-    int nlines;
+    int nlines, capacity;
     Open open[PARSER_MAX_DEPTH + 1]; /* [0]: the top level */
     int nopen;
+    int behind;  /* the next piece that is no comment */
     int divided; /* the `=` or `~` of the statement at work ended the last line (1), or one before (2) */
 } Layout;
 
 /* -- Where a line begins -- */
 
-/* The piece that the comments at k belong to. */
-static const Piece *behind_comments(const Layout *l, int k) {
-    while (k < l->ps.n && l->ps.list[k].kind == COMMENT)
-        k++;
-    return k < l->ps.n ? &l->ps.list[k] : NULL;
+/* The piece that the comments at k, where the line at work begins, belong to. */
+static const Piece *behind_comments(Layout *l, int k) {
+    if (l->behind < k)
+        l->behind = k;
+    while (l->behind < l->ps.n && l->ps.list[l->behind].kind == COMMENT)
+        l->behind++;
+    return l->behind < l->ps.n ? &l->ps.list[l->behind] : NULL;
 }
 
-static int indentation(const Layout *l, int k) {
+static int indentation(Layout *l, int k) {
     const Piece *q = &l->ps.list[k];
     const Open *in = &l->open[l->nopen - 1];
     if (q->match >= 0 && q->match < k)
@@ -171,9 +175,18 @@ static void add_blanks(Buf *b, int n) {
         buf_add_char(b, ' ');
 }
 
-static void write_line(Layout *l, int first, int end, int indent, const int *columns) {
+static Line *add_line(Layout *l, bool empty_before) {
+    if (l->nlines == l->capacity) {
+        l->capacity = l->capacity ? 2 * l->capacity : 64;
+        l->lines = grown_resize(l->room, sizeof(Line) * (size_t)l->capacity);
+    }
     Line *line = &l->lines[l->nlines++];
-    *line = (Line){.start = l->code.length, .empty_before = l->ps.list[first].breaks > 1};
+    *line = (Line){.start = l->code.length, .empty_before = empty_before};
+    return line;
+}
+
+static void write_line(Layout *l, int first, int end, int indent, const int *columns) {
+    Line *line = add_line(l, l->ps.list[first].breaks > 1);
     if (l->divided == 1)
         l->divided = 2;
     for (int k = first; k < end; k++) {
@@ -280,7 +293,7 @@ static void format_parsed(const Parser *p, Buf *out) {
     Layout *l = ARENA_NEW(p->scratch, Layout);
     l->scratch = p->scratch;
     l->ps = pieces_of(p);
-    l->lines = ARENA_ARRAY(p->scratch, Line, l->ps.n + 1);
+    l->room = arena_grown(p->scratch);
     lay_out(l);
     write_lines(l, out);
     buf_free(&l->code);
@@ -288,18 +301,19 @@ static void format_parsed(const Parser *p, Buf *out) {
 
 /* Parse a text; its tree as text goes to `tree`, its layout to `out`, which may be NULL. */
 static bool parse_and_format(Ctx *c, const char *text, size_t length, int file, Diagnostics *found, Buf *tree, Buf *out) {
-    ArenaMark mark = arena_mark(c->session);
-    Parser p = parser_begin(c, names_new(c->session), text, length, file, found);
+    Arena *own = arena_child(c->session); /* of the tree; where there is none, of the hints */
+    Parser p = parser_begin(c, names_new(own), text, length, file, found);
+    p.arena = own;
     p.library = true;
     Block *body = parser_run(&p);
     if (body) {
         lang_dump(&(Module){.file = file, .body = body}, tree);
+        arena_free(own);
+        memory_trim(); /* pieces are one large block that has no use for small ones */
         if (out)
             format_parsed(&p, out);
     }
     parser_end(&p);
-    if (body)
-        arena_rewind(c->session, mark); /* else the diagnostics live there */
     return body != NULL;
 }
 
