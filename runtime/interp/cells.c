@@ -86,7 +86,7 @@ static Value *cells_place(Interp *in, Cells *c, const char *name, Index index, S
                   name, (long)n, n == 1 ? "" : "s", (long)index.at);
     if (plate) last = index.high - c->skip;
     if (last > c->capacity) {
-        int capacity = c->capacity ? c->capacity : 8;
+        int capacity = c->capacity ? c->capacity : 4;
         while (capacity < last) capacity *= 2;
         Value *items = ARENA_ARRAY(in->arena, Value, capacity);
         if (c->n) memcpy(items, c->items, sizeof(Value) * (size_t)c->n);
@@ -273,6 +273,31 @@ static void fill_empty(Interp *in, int n, Value *items, Span at) {
     }
 }
 
+/* The numbers of lists within lists, row by row; false: they are something else, or differ in length. */
+static bool copy_numbers(const Cells *c, const Shape *shape, int level, real **to, bool *boolean) {
+    bool last = level + 1 == shape->rank;
+    if (c->n != shape->dim[level] || c->axis || c->loop || c->rows > 0 || c->base.kind != VALUE_NONE) return false;
+    for (int k = 0; k < c->n; k++) {
+        Value v = c->items[k];
+        if (v.kind != (last ? VALUE_NUMBER : VALUE_CELLS)) return false;
+        if (last) *(*to)++ = (real)v.u.number, *boolean &= v.boolean;
+        else if (!copy_numbers(v.u.cells, shape, level + 1, to, boolean)) return false;
+    }
+    return true;
+}
+
+/* Of several dimensions, all plain numbers: in one go, where rows would be arrays of their own first. VALUE_NONE: not so. */
+static Value numbers_whole(Interp *in, const Cells *c) {
+    Shape shape = {0};
+    for (const Cells *row = c; row && row->n > 0 && shape.rank < MAX_RANK; row = row->items[0].kind == VALUE_CELLS ? row->items[0].u.cells : NULL)
+        shape.dim[shape.rank++] = row->n;
+    if (shape.rank < 2) return value_none();
+    Tensor *t = tensor_new(in->ctx, in->arena, shape);
+    Array a = {.var = var_constant(t), .boolean = true};
+    real *to = t->data;
+    return copy_numbers(c, &shape, 0, &to, &a.boolean) ? array_value(in, a) : value_none();
+}
+
 /* Nothing is to be read from elsewhere, assembled or missing. */
 static bool are_plain(const Cells *c) {
     for (int k = 0; k < c->n; k++)
@@ -314,6 +339,8 @@ Value cells_whole(Interp *in, Cells *c, Span at) {
     split_reader(in, c, at);
     if (c->whole.kind != VALUE_NONE) return c->whole;
     if (c->rows > 0) return c->whole = columns_whole(in, c, at);
+    c->whole = numbers_whole(in, c);
+    if (c->whole.kind != VALUE_NONE) return c->whole;
     int n = c->n;
     Value *items = are_plain(c) ? c->items : whole_items(in, c, &n, at);
     axes_check_read(in, n, items, at);

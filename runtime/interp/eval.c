@@ -219,8 +219,23 @@ static Value eval_if(Interp *in, Frame *f, const Expr *e) {
     return last;
 }
 
+/* [[1, 2], [3, 4]]: the rows need not become arrays of their own. VALUE_NONE: they are something else, or differ in length. */
+static Value eval_rows(Interp *in, const Expr *e) {
+    int n = e->u.list.n;
+    Expr *const *rows = e->u.list.items;
+    for (int k = 0; k < n; k++)
+        if (rows[k]->kind != EXPR_NUMBERS || rows[k]->u.numbers.n != rows[0]->u.numbers.n) return value_none();
+    if (n == 0) return value_none();
+    int64_t m = rows[0]->u.numbers.n;
+    Tensor *t = tensor_new(in->ctx, in->arena, shape2(n, m));
+    for (int k = 0; k < n; k++) reals_from_doubles(t->data + k * m, rows[k]->u.numbers.values, m);
+    return value_tensor(in, t);
+}
+
 static Value eval_list(Interp *in, Frame *f, const Expr *e) {
     int n = e->u.list.n;
+    Value rows = e->kind == EXPR_ARRAY ? eval_rows(in, e) : value_none();
+    if (rows.kind != VALUE_NONE) return rows;
     Value *items = ARENA_ARRAY(in->arena, Value, n > 0 ? n : 1);
     for (int k = 0; k < n; k++) items[k] = eval(in, f, e->u.list.items[k]);
     return e->kind == EXPR_TUPLE ? value_list(in, VALUE_TUPLE, n, items) : array_from_items(in, n, items, e->span);
@@ -228,7 +243,7 @@ static Value eval_list(Interp *in, Frame *f, const Expr *e) {
 
 static Value eval_numbers(Interp *in, const Expr *e) {
     Tensor *t = tensor_new(in->ctx, in->arena, shape1(e->u.numbers.n));
-    for (int k = 0; k < e->u.numbers.n; k++) t->data[k] = (real)e->u.numbers.values[k];
+    reals_from_doubles(t->data, e->u.numbers.values, e->u.numbers.n);
     return value_tensor(in, t);
 }
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Data that stay in their file: the peak of the process is far below the size of the data, whatever the format. Memory is
-constant over epochs, and over the steps of loops; fits that nothing refers to any more are given back."""
+constant over epochs, and over the steps of loops; a program's text takes little; fits that nothing refers to any more are given back."""
 import array, gzip, json, os, random, resource, struct, subprocess, tempfile
 
 from programs import PPL, check, finish
@@ -138,6 +138,32 @@ def constant_in_loops():
         check('what the steps of a loop leave behind goes', peak < 160, peak)
 
 
+NUMBERS = '''fn f(x, n) {
+    s = 0
+    for i in 1..n { s = s + x[1 + i % 9]; k = (1..n)[i] }
+    s + k
+}
+for i in 1..300000 { x[i] = i;  y[i, 1] = x[i] / 2 }
+total = f([1, 2, 3, 4, 5, 6, 7, 8, 9], 2000000)
+print(sum(x), sum(y), total)
+'''
+
+
+def text_takes_little():
+    """Bytes for each line, each number of a list, each step of a loop whose names hold numbers: beyond the 25 MB of `x = 1`."""
+    def per(what, n, text, expected, most):
+        code, prints, err, peak = run(folder, text)
+        each = (peak - 25) * 2 ** 20 / n
+        check(what, code == 0 and prints == [expected] and each < most, (prints[:1], err[:200], f'{each:.0f} B'))
+
+    with tempfile.TemporaryDirectory() as folder:
+        n = 200000
+        per('lines', n, 'x0 = 1\n' + ''.join(f'x{k} = x{k - 1} + 1\n' for k in range(1, n)) + f'print(x{n - 1})', str(n), 550)
+        n = 1000000
+        per('a list of numbers', n, 'print(sum([' + '1,-2,' * (n // 2) + ']))', str(-n // 2), 60)
+        per('loops over numbers', n, NUMBERS, '45000150000 22500075000 11999995', 110)
+
+
 FITS = '''data y = [1.2, 0.3, 2.2]
 net f(x) { param w: real
     w * x }
@@ -180,5 +206,5 @@ def fits_go():
         check('fits that nothing refers to go', peak < 90, peak)
 
 
-streams(), constant_memory(), constant_in_loops(), fits_go()
+streams(), constant_memory(), constant_in_loops(), text_takes_little(), fits_go()
 finish()
