@@ -272,6 +272,20 @@ static void invert_site(const LatentSite *site, Interp *in, const Dist *d, Value
     tensor_copy_out(tape_value(in->tape, v), to);
 }
 
+/* The site was found element by element: so it runs now. */
+static void split_elements(const Latents *l, Interp *in, const Site *s) {
+    Index index[MAX_INDEX];
+    memcpy(index, s->index, sizeof *index * (size_t)s->nindex);
+    for (int i = s->nindex - 1; i >= 0; i--) {
+        if (!index[i].axis) continue;
+        const Axis *axis = index[i].axis;
+        index[i] = (Index){.at = axis->first};
+        if (latents_find(l, s->name, index, s->nindex) < 0) continue;
+        in->split = axis;
+        ctx_raise(in->ctx, ERROR_ELEMENTWISE, s->span, NULL, "the elements of `%s` are latents of their own", axis->name);
+    }
+}
+
 bool latents_invert(const Latents *l, Interp *in, const Site *s, Value x, real *point) {
     int k = latents_find(l, s->name, s->index, s->nindex), place;
     int64_t step, steps, inner = 1;
@@ -280,7 +294,10 @@ bool latents_invert(const Latents *l, Interp *in, const Site *s, Value x, real *
         return true;
     }
     k = latents_find_step(l, s->name, s->index, s->nindex, &step, &place);
-    if (k < 0) return false;
+    if (k < 0) {
+        split_elements(l, in, s);
+        return false;
+    }
     LatentSite one = latents_step(&l->list[k], place, s->index);
     real *to = ARENA_ARRAY(in->arena, real, one.size + 1);
     invert_site(&one, in, s->dist, x, to);
@@ -355,20 +372,6 @@ static bool answer_step(PointRun *p, Interp *in, Site *s, Entry *e) {
     shape.rank--;
     place_site(p->l, &one, in, s, e, op_reshape(in->tape, u, shape), naxes, axes);
     return true;
-}
-
-/* The site was found element by element: so it runs now. */
-static void split_elements(const Latents *l, Interp *in, const Site *s) {
-    Index index[MAX_INDEX];
-    memcpy(index, s->index, sizeof *index * (size_t)s->nindex);
-    for (int i = s->nindex - 1; i >= 0; i--) {
-        if (!index[i].axis) continue;
-        const Axis *axis = index[i].axis;
-        index[i] = (Index){.at = axis->first};
-        if (latents_find(l, s->name, index, s->nindex) < 0) continue;
-        in->split = axis;
-        ctx_raise(in->ctx, ERROR_ELEMENTWISE, s->span, NULL, "the elements of `%s` are latents of their own", axis->name);
-    }
 }
 
 void latents_answer(PointRun *p, Interp *in, Site *s, Entry *e) {

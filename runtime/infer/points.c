@@ -6,10 +6,21 @@
 #include "infer/density.h"
 #include "infer/fit.h"
 
+/* Of a plate without elements: records do without them. */
+static bool is_empty(const Site *s) {
+    bool empty = false;
+    for (int k = 0; k < s->nindex; k++) empty |= s->index[k].axis && s->index[k].axis->size == 0;
+    return empty;
+}
+
 /* -- logpdf(m, record) -- */
 
 static void given_latent(Trace *t, Interp *in, Site *s, Entry *e) {
     Value whole = record_read(*(Value *)t->self, s->name);
+    if (whole.kind == VALUE_NONE && is_empty(s)) {
+        trace_draw_forward(t, in, s, e);
+        return;
+    }
     if (whole.kind == VALUE_NONE)
         ctx_raise(in->ctx, ERROR_PROGRAM, in->ctx->span, "logpdf(m, {name: value, ...}) needs all latents of the model",
                   "the record has no value for the latent `%s`", s->name);
@@ -97,7 +108,7 @@ static void invert_latent(Trace *t, Interp *in, Site *s, Entry *e) {
     real *to = self[2];
     Value whole = record_read(record, s->name);
     bool summed = s->dist->family->discrete; /* has no place in the point; a value that is given counts for what depends on it */
-    if (whole.kind == VALUE_NONE && summed) {
+    if (whole.kind == VALUE_NONE && (summed || is_empty(s))) {
         trace_draw_forward(t, in, s, e);
         return;
     }

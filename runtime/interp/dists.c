@@ -493,15 +493,20 @@ static void check_shape(Interp *in, const Site *s, Value x) {
               s->dist->family->decl->name, shape_words(in, draws));
 }
 
+/* Of a subset of the elements: the next one may have some where this one has none, or none. */
+static void guard_missing(Interp *in, Value mask) {
+    if (mask.kind != VALUE_ARRAY || !var_is_taped(mask.u.array->var)) return;
+    Var v = mask.u.array->var;
+    tape_guard(in->tape, op_reduce(in->tape, OP_REDUCE_MIN, v, (1u << v.value->shape.rank) - 1));
+}
+
 bool fill_missing(Interp *in, Value data, Value *filled, Value *mask, Span at) {
     const Tensor *t = tape_value(in->tape, data.u.array->var);
     int64_t n = shape_size(t->shape), i = 0;
     while (i < n && isnan(tensor_item(t, i))) i++;
     *mask = array_apply(in, OP_ISNAN, 1, &data, at);
-    if (i == n) { /* of a subset: the next one may have some */
-        if (mask->kind == VALUE_ARRAY && var_is_taped(mask->u.array->var)) tape_guard(in->tape, mask->u.array->var);
-        return false;
-    }
+    guard_missing(in, *mask);
+    if (i == n) return false;
     Value args[3] = {*mask, value_number(tensor_item(t, i)), data};
     *filled = array_apply(in, OP_WHERE, 3, args, at);
     return true;

@@ -129,7 +129,7 @@ Value site_log_density(Interp *in, Site *s);
 /* Observed plain data that are impossible whatever is enumerated, or of the wrong shape, raise. */
 void site_check_data(Interp *in, const Site *s);
 /* Something finite in the place of what is missing in data (some of them), so that no NaN reaches a derivative; `mask`: where.
- * False: all are missing, `filled` is not set; a program recorded so is run again only where that holds. */
+ * False: all are missing, and `filled` is not set (which of both it is leaves a guard). */
 bool fill_missing(Interp *in, Value data, Value *filled, Value *mask, Span at);
 Value dist_member(Interp *in, const Dist *d, const char *member, int n, const Value *args, Span at); /* mean, cdf, ...; raises
                           when the family has none */
