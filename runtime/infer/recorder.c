@@ -176,7 +176,6 @@ static void *walk_tree(Recorder *r, uint32_t step, uint32_t particle, bool lazy,
     void *data = r->record(r, r->self);
     scope_leave(in, &saved);
     memcpy(r->inputs.slots, t->inputs, sizeof t->inputs); /* some begin or move in a walk */
-    r->nrecorded++;
     return data;
 }
 
@@ -188,15 +187,16 @@ static bool take_outputs(const Recorder *r) {
     return true;
 }
 
-static void *record_anew(Recorder *r, uint32_t step, uint32_t particle, uint64_t shape) {
+/* A program costs several walks: where none that there is has held for long (branches on many draws), most runs walk. */
+static bool pays(const Recorder *r) { return r->misses <= 2 * MAX_RECORDINGS || r->misses % (2 * MAX_RECORDINGS) == 0; }
+
+static void *record_anew(Recorder *r, uint32_t step, uint32_t particle, uint64_t shape, bool keep) {
     Tape *tape;
-    void *data = walk_tree(r, step, particle, !r->walk, &tape);
+    void *data = walk_tree(r, step, particle, keep, &tape);
     bool taken = take_outputs(r);
-    /* A walked tape becomes a program too, unrun: it can say what was not finite. */
-    if (r->walk) {
-        recorder_forget(r);
-        return data;
-    }
+    r->walked = !keep;
+    if (r->walk) recorder_forget(r);
+    if (!keep) return data;
     Recording *one = keep_recording(r, make_program(r, tape), data, shape);
     if (!taken && program_run(one->program, &r->inputs) != RUN_DONE) { /* the walk says what is wrong */
         data = walk_tree(r, step, particle, false, &tape);
@@ -227,8 +227,11 @@ static Recording *run_recorded(Recorder *r, uint64_t shape) {
         Recording *one = r->list[k];
         if (one->shape != shape || program_run(one->program, &r->inputs) != RUN_DONE) continue;
         memmove(r->list + 1, r->list, sizeof *r->list * (size_t)k);
+        r->misses = 0;
+        r->walked = false;
         return r->list[0] = one;
     }
+    r->misses++;
     return NULL;
 }
 
@@ -239,14 +242,15 @@ bool recorder_replay(Recorder *r, uint32_t step, uint32_t particle) {
 void *recorder_run(Recorder *r, uint32_t step, uint32_t particle) {
     uint64_t shape = prepare_inputs(r, step, particle);
     const Recording *one = run_recorded(r, shape);
-    return one ? one->data : record_anew(r, step, particle, shape);
+    return one ? one->data : record_anew(r, step, particle, shape, !r->walk && pays(r));
 }
 
 const char *recorder_first_nonfinite(Recorder *r, Arena *a, Span *at) {
     Span found = *at;
     bool walk = r->walk;
     r->walk = false;
-    if (r->n == 0) record_anew(r, r->inputs.step, r->inputs.particle, r->batches ? batch_prepare(r->batches, r->inputs.step) : 0);
+    if (r->n == 0 || r->walked)
+        record_anew(r, r->inputs.step, r->inputs.particle, r->batches ? batch_prepare(r->batches, r->inputs.step) : 0, true);
     r->walk = walk;
     const char *what = NULL;
     if (program_run(r->list[0]->program, &r->inputs) == RUN_DONE)

@@ -65,7 +65,8 @@ struct Recorder {
         real *place;
     } * outputs;
     int noutputs, capacity;
-    long nrecorded; /* walks of the tree */
+    long misses; /* runs since a program held */
+    bool walked; /* the last run left no program */
 };
 
 void recorder_init(Recorder *r, Interp *in, Arena *keep, uint64_t seed, void *(*record)(Recorder *, void *),
