@@ -272,15 +272,20 @@ static void invert_site(const LatentSite *site, Interp *in, const Dist *d, Value
     tensor_copy_out(tape_value(in->tape, v), to);
 }
 
-/* The site was found element by element: so it runs now. */
+/* The site was found element by element, of some of the plates around it: so it runs now. */
 static void split_elements(const Latents *l, Interp *in, const Site *s) {
-    Index index[MAX_INDEX];
-    memcpy(index, s->index, sizeof *index * (size_t)s->nindex);
-    for (int i = s->nindex - 1; i >= 0; i--) {
-        if (!index[i].axis) continue;
-        const Axis *axis = index[i].axis;
-        index[i] = (Index){.at = axis->first};
-        if (latents_find(l, s->name, index, s->nindex) < 0) continue;
+    for (unsigned some = 1; some < 1u << s->nindex; some++) {
+        Index index[MAX_INDEX];
+        const Axis *axis = NULL;
+        bool plates = true;
+        memcpy(index, s->index, sizeof *index * (size_t)s->nindex);
+        for (int i = 0; i < s->nindex; i++) {
+            if (!(some >> i & 1)) continue;
+            axis = index[i].axis;
+            plates = plates && axis;
+            if (axis) index[i] = (Index){.at = axis->first};
+        }
+        if (!plates || latents_find(l, s->name, index, s->nindex) < 0) continue;
         in->split = axis;
         ctx_raise(in->ctx, ERROR_ELEMENTWISE, s->span, NULL, "the elements of `%s` are latents of their own", axis->name);
     }
