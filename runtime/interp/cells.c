@@ -416,3 +416,12 @@ void cells_drop_axis(Value *slot, const Axis *axis) {
     if (c->loop == axis) c->loop = NULL, c->steps = value_none(), c->whole = value_none();
     else cells_drop_axis(&c->steps, axis);
 }
+
+void cells_forget_nodes(Value *slot, NodeId from) {
+    if (slot->kind != VALUE_CELLS) return;
+    Cells *c = slot->u.cells;
+    if (c->whole.kind == VALUE_ARRAY && c->whole.u.array->var.node >= from) c->whole = value_none();
+    for (int k = 0; k < c->n; k++) cells_forget_nodes(&c->items[k], from);
+    cells_forget_nodes(&c->steps, from);
+    cells_forget_nodes(&c->before, from);
+}

@@ -22,5 +22,7 @@ Value cells_from_steps(Interp *in, int n, const Value *head, Value steps, const 
 /* The plate ends: its axis becomes a dimension / its element-wise attempt failed: forget what it set. */
 void cells_leave_axis(Interp *in, Value *slot, const Axis *axis, Span at);
 void cells_drop_axis(Value *slot, const Axis *axis);
+/* The tape was cut at node `from`: what was put together from later nodes is no more. */
+void cells_forget_nodes(Value *slot, NodeId from);
 
 #endif

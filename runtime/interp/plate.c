@@ -73,6 +73,16 @@ BodyMark body_mark(Interp *in, Frame *f) {
     return m;
 }
 
+/* Of all that the body could see. */
+static void forget_nodes(Interp *in, Frame *f, NodeId from) {
+    for (; f; f = f->outer)
+        for (int k = 0; k < f->nslots; k++) cells_forget_nodes(&f->slots[k], from);
+    for (int k = 0; k < in->nglobals; k++) {
+        cells_forget_nodes(&in->globals[k], from);
+        if (in->overlay) cells_forget_nodes(&in->overlay[k], from);
+    }
+}
+
 void body_undo(Interp *in, Frame *f, const BodyMark *m, const Axis *axis) {
     in->nplates = m->nplates, in->depth = m->depth, in->dist_level = m->dist_level;
     in->handler = m->handler, in->address = m->address, in->draw = m->draw, in->draw_count = m->draw_count, in->given = m->given;
@@ -87,6 +97,7 @@ void body_undo(Interp *in, Frame *f, const BodyMark *m, const Axis *axis) {
     for (int i = 0; i < n; i++) cells_drop_axis(&slots[i], axis);
     if (in->overlay)
         for (int i = 0; i < in->nglobals; i++) cells_drop_axis(&in->overlay[i], axis);
+    forget_nodes(in, f, m->nodes);
 }
 
 /* -- The body of one range, inside those of the ranges before it -- */
