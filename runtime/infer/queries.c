@@ -236,7 +236,8 @@ static void query_body(void *self) {
     uint64_t seed = key_fold(in->ctx->seed, 0xE1B0 + infer_state(in)->calls++);
     Weight *w = ARENA_NEW(q->arena, Weight);
     *w = (Weight){.in = in, .pair = query_pair(q, fit_of(in, a->values[0], a->spans[0]), 4, seed)};
-    long samples = argument_count(in, a, 3, q->evidence ? 5000 : 1, 1, "the number of samples");
+    bool wanted = a->values[5].kind != VALUE_NONE && value_to_bool(in, a->values[5], a->spans[5], "`error`");
+    long samples = argument_count(in, a, 3, q->evidence ? 5000 : wanted ? 100 : 1, 1, "the number of samples"); /* one has no error */
     recorder_init(&w->recorder, in, q->arena, seed, record_weight, w);
     w->recorder.params = &w->pair->params->values;
     w->recorder.batches = w->pair->batches;
@@ -249,7 +250,6 @@ static void query_body(void *self) {
         error->data[i] = (real)estimate_error(&e[i], q->evidence, (double)samples);
     }
     Value both[2] = {value_tensor(in, t), value_tensor(in, error)};
-    bool wanted = a->values[5].kind != VALUE_NONE && value_to_bool(in, a->values[5], a->spans[5], "`error`");
     q->result = wanted ? value_list(in, VALUE_TUPLE, 2, both) : both[0];
 }
 
@@ -275,7 +275,7 @@ static Value call_summary(Interp *in, const Args *a) {
 const Builtin builtins_queries[] = {
     {"elbo", "(fit, m = , q = , samples = , refine = , error = )", call_elbo,
      "the ELBO on given data, one per element of the outermost plate where possible. m, q: model and guide on these "
-     "data, those of the fit by default; samples: draws, 1; error = true: (ELBO, its standard error); refine: steps of "
+     "data, those of the fit by default; samples: draws, 1; error = true: (ELBO, its standard error), from 100 draws unless said otherwise; refine: steps of "
      "`refine`, as trained",
      0},
     {"log_evidence", "(fit, m = , q = , samples = , refine = , error = )", call_log_evidence,

@@ -313,8 +313,11 @@ for k in 1..300 {
     a[k] = v
     b[k] = e
 }
-write("out.json", {f: f, g: g, a: a, b: b})
+(one, many) = (elbo(fit, m(x), q(x), error = true), elbo(fit, m(x), q(x), samples = 100, error = true))
+write("out.json", {f: f, g: g, a: a, b: b, one: one[2], many: many[2]})
 ''')
+    for one, many in zip(out['one'], out['many']) if out else []:
+        check('error without a number of samples', 0.2 < one / many < 5, (one, many))
     for what, values, errors in [('evidence', 'f', 'g'), ('ELBO', 'a', 'b')] if out else []:
         for i in range(3):
             v = [row[i] for row in out[values]]
