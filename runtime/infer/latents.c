@@ -211,6 +211,11 @@ static Value without_summed(Interp *in, Value v, Span at) {
     return v;
 }
 
+void latents_draw(Trace *t, Interp *in, Site *s, Entry *e) {
+    s->value = without_summed(in, dist_draw_site(in, s->dist, s, false), s->span);
+    if (t->score) e->log_density = dist_logpdf(in, s->dist, s->value, false, s->span);
+}
+
 void latents_discover(Latents *l, Trace *t, Interp *in, Site *s, Entry *e) {
     Support p = dist_support(in, s->dist, s->span);
     const char *text = address_text(in, s->name, s->index, s->nindex);
@@ -218,8 +223,7 @@ void latents_discover(Latents *l, Trace *t, Interp *in, Site *s, Entry *e) {
         ctx_raise(in->ctx, ERROR_PROGRAM, s->span, "write a guide that draws it, or use importance(n)",
                   "`%s` is discrete (%s) and has too many values to be summed out; it cannot be covered by %s either",
                   text, s->dist->family->decl->name, l->method);
-    s->value = without_summed(in, dist_draw_site(in, s->dist, s, false), s->span);
-    if (t->score) e->log_density = dist_logpdf(in, s->dist, s->value, false, s->span);
+    latents_draw(t, in, s, e);
     Array x = value_array(in, s->value, s->span, "a draw");
     LatentSite site = {.name = arena_strdup(l->arena, s->name),
                        .nindex = s->nindex,

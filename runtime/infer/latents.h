@@ -59,6 +59,9 @@ void latents_init(Latents *l, Arena *arena, bool noncentre, bool jacobian, const
 /* Finding the layout: a policy's part for one site. Draws it forward and appends it. */
 void latents_discover(Latents *l, Trace *t, Interp *in, Site *s, Entry *e);
 
+/* The same without the layout: drawn forward, given the first value of what is summed out. */
+void latents_draw(Trace *t, Interp *in, Site *s, Entry *e);
+
 /* Entries of the trace from n on are no more: what they found is forgotten. */
 void latents_forget(Latents *l, int n);
 

@@ -190,6 +190,8 @@ static void model_latent(Trace *t, Interp *in, Site *s, Entry *e) {
         if (!pair->prior) refuse_discrete(pair, in, s);
         if (pair->automatic.kind != VALUE_NONE && p->checking)
             latents_discover(pair->latents, t, in, s, e);
+        else if (pair->automatic.kind != VALUE_NONE && p->scouting)
+            latents_draw(t, in, s, e);
         else if (pair->automatic.kind != VALUE_NONE)
             answer_automatic(p, in, s, e);
         else if (pair->prior)
@@ -210,7 +212,7 @@ static bool model_peek(Trace *t, Interp *in, Peek *peek) {
     if (pair->discrete.n > 0) return false;
     if (pair->guide) peek->value = trace_value(&p->guide, peek->name, peek->index, peek->nindex, in->ctx->span);
     if (peek->value.kind != VALUE_NONE || summing_peek(&p->summing, in, peek, t->n)) return true;
-    return pair->automatic.kind != VALUE_NONE && !p->checking && latents_peek(&p->point, in, peek);
+    return pair->automatic.kind != VALUE_NONE && !p->checking && !p->scouting && latents_peek(&p->point, in, peek);
 }
 
 /* In the first run: the latents of a loop that has run step by step. */
@@ -347,7 +349,7 @@ static void run_once(Pass *p, Pair *pair, Interp *in) {
         in->overlay = NULL;
     }
     Array point = {0};
-    bool automatic = pair->automatic.kind != VALUE_NONE && !p->checking && pair->latents->n > 0;
+    bool automatic = pair->automatic.kind != VALUE_NONE && !p->checking && !p->scouting && pair->latents->n > 0;
     bool drawn = automatic && !p->at_point && pair->latents->size > 0;
     if (drawn) point = draw_point(p, in);
     if (automatic) point_run_init(&p->point, pair->latents, in, drawn ? &point : NULL, p->particles);
@@ -426,6 +428,7 @@ void pass_run_nested(Pass *p, Pass *outer, Interp *in, const Refined *given, int
                 .mode = PASS_TERMS,
                 .refinement = {.nested = true, .given = given, .ngiven = ngiven},
                 .nested = true,
+                .scouting = outer->checking || outer->scouting,
                 .sticking = outer->sticking,
                 .shared = same_tape ? &outer->reader : NULL};
     in->nplates = 0;

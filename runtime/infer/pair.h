@@ -62,6 +62,7 @@ typedef struct Pass {
     Terms logq, score;       /* score: of an automatic guide that no gradient flows through */
     const Axis *particles;   /* NULL: one */
     bool checking;           /* the first run: guide and model are compared */
+    bool scouting;           /* nested in that: what the automatic part draws is not known, and comes of the prior */
     PassMode mode;
     Refinement refinement;
     bool nested;             /* in a `refine`: the model's parameters are constants */

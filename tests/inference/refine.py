@@ -306,6 +306,32 @@ def parameter_gradients():
         near(f'{option}: w, the model', still[4], difference('', eps=1, w=None), 2e-3)
 
 
+def beside_automatic():
+    """A guide that refines one variable and leaves the rest to an automatic one can have the posterior: its ELBO is the evidence."""
+    y, x = 1.3, [0.4, -1.1, 2.2, 0.7]
+    evidence = sum(-0.25 * v * v - 0.5 * math.log(4 * math.pi) for v in [y, *x])
+    for option in ('', ', batch = {i: 2}', ', refine = refine(through = true)', ', batch = {i: 2}, refine = refine(through = true)'):
+        out = ran(f'beside automatic{option}', f'''
+model m(x) {{
+    mu ~ Normal(0, 1)
+    observe {y} ~ Normal(mu, 1)
+    plate i in 1..len(x) {{ z[i] ~ Normal(0, 1); x[i] ~ Normal(z[i], 1) }}
+}}
+guide q(x) for m with auto_normal() {{
+    param l: real = -1
+    param s: positive = 1
+    v = l
+    refine v for t in 1..2 {{ v = v + 0.02 * gradient(v) }}
+    mu ~ Normal(v, s)
+}}
+fit = infer(m({x}), q({x}), steps = 1500, optimizer = adam(0.05, schedule = cosine(0.01)) {option})
+print(fit.elbo, mean(fit.mu))
+''')
+        if out:
+            near(f'beside automatic{option}: ELBO', out[0][0], evidence, 0.01)
+            near(f'beside automatic{option}: mean', out[0][1], y / 2, 0.05)
+
+
 def mean_of_steps():
     """d ELBO_t / d a[t] / 3 over many elements against its expectation: loc_t = loc_{t-1} + a[t] (x - 2 loc_{t-1} + noise),
     whose noise, -2 s eps, is part of what a[t] scales."""
@@ -629,6 +655,6 @@ def mistakes():
 
 if __name__ == '__main__':
     for test in [closed_forms, gradients, ascent, learned_from_gradients, reaches_and_stays, error_encoder_is_encoder,
-                 parameter_gradients, mean_of_steps, gaps, library, several, elementwise, costs, tape_is_tree, mistakes]:
+                 parameter_gradients, beside_automatic, mean_of_steps, gaps, library, several, elementwise, costs, tape_is_tree, mistakes]:
         test()
     finish()
