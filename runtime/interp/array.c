@@ -171,7 +171,7 @@ static Var expand(Interp *in, Var v, Shape shape) {
     return shape_equal(v.value->shape, shape) ? v : op_expand(in->tape, v, shape);
 }
 
-static void check_rank(Interp *in, int rank) {
+void array_check_rank(Interp *in, int rank) {
     if (rank > MAX_RANK)
         ctx_raise(in->ctx, ERROR_PROGRAM, in->ctx->span, "make one plate, or one dimension, of several",
                   "%d dimensions (plates among them) are needed here; %d are possible", rank, MAX_RANK);
@@ -179,7 +179,7 @@ static void check_rank(Interp *in, int rank) {
 
 /* [dimensions of the axes of a..., event...] */
 static Shape with_axes(Interp *in, const Array *a, Shape event) {
-    check_rank(in, a->naxes + event.rank);
+    array_check_rank(in, a->naxes + event.rank);
     Shape s = {.rank = a->naxes + event.rank};
     memcpy(s.dim, a->var.value->shape.dim, sizeof s.dim[0] * (size_t)a->naxes);
     memcpy(s.dim + a->naxes, event.dim, sizeof s.dim[0] * (size_t)event.rank);
@@ -265,7 +265,7 @@ int array_align(Interp *in, int n, const Array *arrays, bool full, Var *out, con
     int naxes = union_of_all(in, n, arrays, axes);
     for (int k = 0; k < n; k++) {
         const Array *a = &arrays[k];
-        check_rank(in, naxes + array_rank(a));
+        array_check_rank(in, naxes + array_rank(a));
         out[k] = align_one(in, a, naxes, axes, array_rank(a), false);
         if (!full) continue;
         Shape s = out[k].value->shape;
@@ -284,7 +284,7 @@ Value array_expand_axes(Interp *in, Value v, int naxes, const Axis *const *axes)
     }
     out.naxes = axes_union(in, a.naxes, a.axes, naxes, sorted, out.axes);
     if (out.naxes == a.naxes) return v;
-    check_rank(in, out.naxes + array_rank(&a));
+    array_check_rank(in, out.naxes + array_rank(&a));
     out.var = align_one(in, &a, out.naxes, out.axes, array_rank(&a), false);
     Shape s = out.var.value->shape;
     for (int d = 0; d < out.naxes; d++) s.dim[d] = out.axes[d]->size;
@@ -394,7 +394,7 @@ Value array_apply(Interp *in, Op op, int n, const Value *args, Span at) {
     }
     out.missing &= !boolean;
     out.naxes = union_of_all(in, n, a, out.axes);
-    check_rank(in, out.naxes + event.rank);
+    array_check_rank(in, out.naxes + event.rank);
     Var v[MOST];
     for (int k = 0; k < n; k++)
         v[k] = a[k].naxes ? align_one(in, &a[k], out.naxes, out.axes, event.rank, true) : a[k].var;
@@ -478,7 +478,7 @@ Value array_reduce_axis(Interp *in, Op op, Value v, const Axis *axis, Span at) {
 
 static Value stack_constants(Interp *in, int n, const Array *items, Shape event) {
     Shape s = {.rank = event.rank + 1};
-    check_rank(in, s.rank);
+    array_check_rank(in, s.rank);
     s.dim[0] = n;
     memcpy(s.dim + 1, event.dim, sizeof s.dim[0] * (size_t)event.rank);
     Tensor *t = tensor_new(in->ctx, in->arena, s);
@@ -493,7 +493,7 @@ static Value stack_aligned(Interp *in, int n, const Array *items) {
     out.naxes = array_align(in, n, items, true, parts, out.axes);
     for (int k = 0; k < n; k++) {
         Shape s = parts[k].value->shape;
-        check_rank(in, s.rank + 1);
+        array_check_rank(in, s.rank + 1);
         memmove(s.dim + out.naxes + 1, s.dim + out.naxes, sizeof s.dim[0] * (size_t)(s.rank - out.naxes));
         s.dim[out.naxes] = 1;
         s.rank++;

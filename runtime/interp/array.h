@@ -32,6 +32,7 @@ bool value_is_boolean(Value v);    /* made of true and false */
 Value array_value(Interp *in, Array a);
 /* v with the axes of `like`, missing where `like` is; not boolean. */
 Value array_like(Interp *in, const Array *like, Var v);
+void array_check_rank(Interp *in, int rank); /* raises where it passes MAX_RANK */
 Var array_permute(Interp *in, Var v, const int *perm);            /* nothing to do: v itself */
 Var array_reshape_event(Interp *in, const Array *a, Shape event); /* the caller has checked the sizes */
 /* Event dimensions broadcast to `event` (which they do), axes as they are. */

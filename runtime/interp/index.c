@@ -185,21 +185,31 @@ static Array flatten_indices(Interp *in, int n, const Array *index, const int64_
     return value_array(in, flat, at, "an index");
 }
 
+static Shape shape_after_ones(Interp *in, int n, Shape s) {
+    array_check_rank(in, n + s.rank);
+    Shape out = {.rank = n + s.rank};
+    for (int k = 0; k < n; k++) out.dim[k] = 1;
+    for (int k = 0; k < s.rank; k++) out.dim[n + k] = s.dim[k];
+    return out;
+}
+
 /* base[..., index, ...] on the event dimensions places[0..n): they are gathered together, and what comes stands at
- * event dimension `stand`. base [shared axes, K, base's own axes, other dims] , index [shared, index's own, M]  ->
- * [shared, index's own, M, base's, others]
+ * event dimension `stand`. base [first axes of its own, shared axes, K, base's further own, other dims], index
+ * [1..., shared, index's own, M]  ->  [first, shared, index's own, M, base's further, others]
  */
 static Array gather(Interp *in, const Array *base, Array index, int n, const int *places, int stand) {
     const Shape *sb = &base->var.value->shape, *si = &index.var.value->shape;
     int nb = base->naxes, ni = index.naxes, event = sb->rank - nb, m = si->rank - ni;
-    int perm[MAX_RANK], index_perm[MAX_RANK], nshared = 0, rank = 0;
+    int perm[MAX_RANK], index_perm[MAX_RANK], nshared = 0, nfirst = 0, rank = 0;
     int64_t k_dims = 1;
     uint32_t picked = 0;
     for (int k = 0; k < n; k++) picked |= 1u << places[k];
-    for (int k = 0; k < nb; k++)
+    while (nfirst < nb && axes_find(ni, index.axes, base->axes[nfirst]) < 0) perm[rank++] = nfirst++;
+    for (int k = nfirst; k < nb; k++)
         if (axes_find(ni, index.axes, base->axes[k]) >= 0) perm[rank++] = k, nshared++;
+    int batch = nfirst + nshared;
     for (int k = 0; k < n; k++) k_dims *= sb->dim[perm[rank++] = nb + places[k]];
-    for (int k = 0; k < nb; k++)
+    for (int k = nfirst; k < nb; k++)
         if (axes_find(ni, index.axes, base->axes[k]) < 0) perm[rank++] = k;
     for (int k = 0; k < event; k++)
         if (!(picked >> k & 1)) perm[rank++] = nb + k;
@@ -207,7 +217,7 @@ static Array gather(Interp *in, const Array *base, Array index, int n, const int
     if (n > 1) {
         Shape s = whole.value->shape, joined = {.rank = s.rank - n + 1};
         for (int k = 0; k < joined.rank; k++)
-            joined.dim[k] = k < nshared ? s.dim[k] : k == nshared ? k_dims : s.dim[k + n - 1];
+            joined.dim[k] = k < batch ? s.dim[k] : k == batch ? k_dims : s.dim[k + n - 1];
         whole = op_reshape(in->tape, whole, joined);
     }
     rank = 0;
@@ -216,27 +226,27 @@ static Array gather(Interp *in, const Array *base, Array index, int n, const int
             if ((axes_find(nb, base->axes, index.axes[k]) >= 0) == (pass == 0)) index_perm[rank++] = k;
     for (int k = ni; k < si->rank; k++) index_perm[rank++] = k;
     Var at = array_permute(in, index.var, index_perm);
-    Var out = op_gather(in->tape, whole, at, nshared);
+    Var out = op_gather(in->tape, whole, op_reshape(in->tape, at, shape_after_ones(in, nfirst, at.value->shape)), batch);
 
     /* Back into order: where each dimension of the result stands in `out`. */
     Array result = {.boolean = base->boolean, .missing = base->missing};
     result.naxes = axes_union(in, nb, base->axes, ni, index.axes, result.axes);
-    int first_base = nshared + (ni - nshared) + m, to = 0, final[MAX_RANK];
+    int further = nfirst + ni + m, to = 0, final[MAX_RANK];
     for (int k = 0; k < result.naxes; k++) {
         int place = axes_find(ni, index.axes, result.axes[k]), before = 0;
         if (place >= 0) {
             for (int j = 0; j < ni; j++)
-                if (index_perm[j] == place) final[to++] = j;
+                if (index_perm[j] == place) final[to++] = nfirst + j;
             continue;
         }
         place = axes_find(nb, base->axes, result.axes[k]);
-        for (int j = 0; j < place; j++) before += axes_find(ni, index.axes, base->axes[j]) < 0;
-        final[to++] = first_base + before;
+        for (int j = nfirst; j < place; j++) before += axes_find(ni, index.axes, base->axes[j]) < 0;
+        final[to++] = place < nfirst ? place : further + before;
     }
-    int other = first_base + (nb - nshared);
+    int other = further + (nb - batch);
     for (int k = 0; k < event; k++) {
         if (k == stand)
-            for (int j = 0; j < m; j++) final[to++] = ni + j;
+            for (int j = 0; j < m; j++) final[to++] = nfirst + ni + j;
         if (!(picked >> k & 1)) final[to++] = other++;
     }
     result.var = array_permute(in, out, final);

@@ -4,7 +4,7 @@
 
 #include "tape/tape.h"
 
-/* Of GATHER and SCATTER_ADD, which see their operands as [B, K, E] and [B, M, E]. */
+/* Of GATHER and SCATTER_ADD, which see their operands as [A, B, K, E] and [A, B, M, E]; the same for each of the A. */
 typedef struct Indexed {
     int64_t B, K, M;
     const int32_t *at;     /* [B * M]: which of the B * K */
@@ -27,8 +27,8 @@ void indexed_order(Indexed *x, Arena *a); /* for indexed_add */
 void indexed_gather(int64_t n, real *restrict out, const real *restrict from, const int32_t *restrict at);
 /* out[at[m]] += from[m], for each target in the order of m. */
 void indexed_add(const Indexed *x, real *restrict out, const real *restrict from);
-/* The same for rows of E numbers. */
-void indexed_gather_rows(const Indexed *x, int64_t E, real *restrict out, const real *restrict from);
-void indexed_add_rows(const Indexed *x, int64_t E, real *restrict out, const real *restrict from);
+/* All of the A, for rows of E numbers, shared out where they are large. */
+void indexed_gather_all(const Indexed *x, int64_t A, int64_t E, real *out, const real *from, struct Team *team);
+void indexed_add_all(const Indexed *x, int64_t A, int64_t E, real *out, const real *from, struct Team *team);
 
 #endif

@@ -8,6 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/team.h"
+#include "tape/kernels.h"
+
 enum { LANES = 8, TILE = 4096 };
 
 bool indexed_make(Indexed *x, Arena *a, const Tensor *index, int64_t K, int batch) {
@@ -30,12 +33,12 @@ void indexed_gather(int64_t n, real *restrict out, const real *restrict from, co
     for (int64_t m = 0; m < n; m++) out[m] = from[at[m]];
 }
 
-void indexed_gather_rows(const Indexed *x, int64_t E, real *restrict out, const real *restrict from) {
+static void gather_rows(const Indexed *x, int64_t E, real *restrict out, const real *restrict from) {
     for (int64_t m = 0, n = x->B * x->M; m < n; m++, out += E)
         memcpy(out, from + x->at[m] * E, (size_t)E * sizeof(real));
 }
 
-void indexed_add_rows(const Indexed *x, int64_t E, real *restrict out, const real *restrict from) {
+static void add_rows(const Indexed *x, int64_t E, real *restrict out, const real *restrict from) {
     for (int64_t m = 0, n = x->B * x->M; m < n; m++, from += E) {
         real *to = out + x->at[m] * E;
         for (int64_t e = 0; e < E; e++) to[e] += from[e];
@@ -143,4 +146,47 @@ void indexed_add(const Indexed *x, real *restrict out, const real *restrict from
         const int32_t *s = x->tiles[k];
         for (int32_t groups = *s++; groups > 0; groups--) s = add_group(s, out, from);
     }
+}
+
+/* -- All that have the same indices -- */
+
+typedef struct All {
+    const Indexed *x;
+    int64_t E, to_step, from_step;
+    real *to;
+    const real *from;
+} All;
+
+static void gather_part(void *arg, int k) {
+    const All *a = arg;
+    real *to = a->to + k * a->to_step;
+    const real *from = a->from + k * a->from_step;
+    if (a->E == 1)
+        indexed_gather(a->x->B * a->x->M, to, from, a->x->at);
+    else
+        gather_rows(a->x, a->E, to, from);
+}
+
+static void add_part(void *arg, int k) {
+    const All *a = arg;
+    real *to = a->to + k * a->to_step;
+    const real *from = a->from + k * a->from_step;
+    if (a->E == 1 && a->x->tiles)
+        indexed_add(a->x, to, from);
+    else
+        add_rows(a->x, a->E, to, from);
+}
+
+static struct Team *team_for(struct Team *team, const All *a, int64_t n) {
+    return n * a->x->B * a->x->M * a->E >= SHARED_ELEMENTS ? team : NULL;
+}
+
+void indexed_gather_all(const Indexed *x, int64_t A, int64_t E, real *out, const real *from, struct Team *team) {
+    All a = {x, E, x->B * x->M * E, x->B * x->K * E, out, from};
+    team_run(team_for(team, &a, A), (int)A, gather_part, &a);
+}
+
+void indexed_add_all(const Indexed *x, int64_t A, int64_t E, real *out, const real *from, struct Team *team) {
+    All a = {x, E, x->B * x->K * E, x->B * x->M * E, out, from};
+    team_run(team_for(team, &a, A), (int)A, add_part, &a);
 }

@@ -60,14 +60,15 @@ bool kernel_concat(const KernelCall *call) {
     return true;
 }
 
-/* GATHER and SCATTER_ADD see their operands as [B, K, E] and [B, M, E]. */
+/* GATHER and SCATTER_ADD see their operands as [A, B, K, E] and [A, B, M, E], the index as [B, M]. */
 typedef struct Blocks {
-    int64_t B, K, M, E;
+    int64_t A, B, K, M, E;
 } Blocks;
 
 static Blocks blocks_of(const Tensor *whole, const Tensor *index, int batch) {
-    Blocks b = {1, whole->shape.dim[batch], 1, 1};
-    for (int d = 0; d < batch; d++) b.B *= whole->shape.dim[d];
+    Blocks b = {1, 1, whole->shape.dim[batch], 1, 1};
+    for (int d = 0; d < batch; d++) b.A *= whole->shape.dim[d], b.B *= index->shape.dim[d];
+    b.A = b.B ? b.A / b.B : 0;
     for (int d = batch; d < index->shape.rank; d++) b.M *= index->shape.dim[d];
     for (int d = batch + 1; d < whole->shape.rank; d++) b.E *= whole->shape.dim[d];
     return b;
@@ -106,17 +107,15 @@ static void gather_stretch(void *self, int64_t start, int64_t end) {
 
 bool kernel_gather(const KernelCall *call) {
     Blocks n = blocks_of(call->in[0], call->in[1], call->attr->dim);
-    if (call->indexed && n.E == 1) {
-        indexed_gather(n.B * n.M, call->out->data, call->in[0]->data, call->indexed->at);
-        return true;
-    }
     if (call->indexed) {
-        indexed_gather_rows(call->indexed, n.E, call->out->data, call->in[0]->data);
+        indexed_gather_all(call->indexed, n.A, n.E, call->out->data, call->in[0]->data, call->env->team);
         return true;
     }
-    Gather g = {call->in[0]->data, call->in[1]->data, call->out->data, n.K, n.E, false};
+    const real *index = call->in[1]->data;
+    Gather g = {call->in[0]->data, index, call->out->data, n.K, n.E, false};
     bool large = n.M * n.E >= SHARED_ELEMENTS;
-    for (int64_t b = 0; b < n.B; b++, g.from += n.K * n.E, g.index += n.M, g.to += n.M * n.E) {
+    for (int64_t b = 0; b < n.A * n.B; b++, g.from += n.K * n.E, g.to += n.M * n.E) {
+        g.index = index + b % n.B * n.M;
         if (large) team_run_stretches(call->env->team, n.M, 1 + SHARED_ELEMENTS / 4 / n.E, gather_stretch, &g);
         int64_t end = large && !g.bad ? n.M : gather_rows(&g, 0, n.M);
         if (end < n.M) return bad_index(call, g.index[end], n.K);
@@ -126,17 +125,18 @@ bool kernel_gather(const KernelCall *call) {
 
 bool kernel_scatter_add(const KernelCall *call) {
     Blocks n = blocks_of(call->out, call->in[1], call->attr->dim);
-    const real *from = call->in[0]->data, *index = call->in[1]->data;
+    const real *from = call->in[0]->data;
     real *to = call->out->data;
     fill_zero(call->out);
-    if (call->indexed && n.E == 1)
-        indexed_add(call->indexed, to, from);
-    else if (call->indexed)
-        indexed_add_rows(call->indexed, n.E, to, from);
-    for (int64_t b = 0; b < n.B && !call->indexed; b++, to += n.K * n.E)
-        for (int64_t m = 0; m < n.M; m++, from += n.E, index++) {
-            int64_t i = checked_index(*index, n.K);
-            if (i < 0) return bad_index(call, *index, n.K);
+    if (call->indexed) {
+        indexed_add_all(call->indexed, n.A, n.E, to, from, call->env->team);
+        return true;
+    }
+    for (int64_t b = 0; b < n.A * n.B; b++, to += n.K * n.E)
+        for (int64_t m = 0; m < n.M; m++, from += n.E) {
+            real index = call->in[1]->data[b % n.B * n.M + m];
+            int64_t i = checked_index(index, n.K);
+            if (i < 0) return bad_index(call, index, n.K);
             real *t = to + i * n.E;
             for (int64_t e = 0; e < n.E; e++) t[e] += from[e];
         }

@@ -165,7 +165,8 @@ static const Indexed *known_index(Plan *p, const Step *s) {
         i->inside = indexed_make(&i->known, p->arena, p->values[v].tensor, K, batch);
         p->indices = i;
     }
-    bool numbers = shape_size(p->values[s->out].tensor->shape) == i->known.B * K; /* not rows of them */
+    Shape out = p->values[s->out].tensor->shape;
+    bool numbers = out.rank == batch + 1; /* not rows of them */
     if (i->inside && s->op == OP_SCATTER_ADD && numbers && !i->known.tiles) indexed_order(&i->known, p->arena);
     return i->inside ? &i->known : NULL;
 }

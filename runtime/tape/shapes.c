@@ -163,15 +163,22 @@ static void check_batch(const Operands *o, Shape whole, Shape index, int batch) 
     if (!agree) raise_pair(o);
 }
 
+/* The index with the size of `of` in the batch dimensions in which it is the same for all. */
+static Shape index_for_all(const Operands *o, Shape index, Shape of) {
+    int d = 0;
+    for (; d < o->attr->dim && d < index.rank && d < of.rank && index.dim[d] == 1; d++) index.dim[d] = of.dim[d];
+    return index;
+}
+
 static Shape shape_gather(const Operands *o) {
-    Shape whole = o->in[0]->shape, index = o->in[1]->shape, s = index;
+    Shape whole = o->in[0]->shape, index = index_for_all(o, o->in[1]->shape, whole), s = index;
     check_batch(o, whole, index, o->attr->dim);
     for (int d = o->attr->dim + 1; d < whole.rank; d++) s = appended(o, s, whole.dim[d]);
     return s;
 }
 
 static Shape shape_scatter_add(const Operands *o) {
-    Shape src = o->in[0]->shape, index = o->in[1]->shape, s = {.rank = o->attr->dim};
+    Shape src = o->in[0]->shape, index = index_for_all(o, o->in[1]->shape, src), s = {.rank = o->attr->dim};
     bool agree = src.rank >= index.rank && s.rank <= index.rank;
     for (int d = 0; agree && d < index.rank; d++) agree = src.dim[d] == index.dim[d];
     if (!agree) raise_pair(o);

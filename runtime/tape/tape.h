@@ -140,7 +140,8 @@ Var op_slice(Tape *t, Var a, int dim, int64_t start, int64_t count, int64_t step
 Var op_pad(Tape *t, Var a, int dim, int64_t start, int64_t count, int64_t step);   /* SLICE's adjoint: zeros around */
 Var op_concat(Tape *t, int n, const Var *parts, int dim);
 Var op_stack(Tape *t, int n, const Var *parts); /* equal shapes, a new first dimension */
-/* a: [B..., K, E...], index: [B..., M...] with values 1..K, batch = number of B dims -> [B..., M..., E...]. */
+/* a: [B..., K, E...], index: [B..., M...] with values 1..K, batch = number of B dims -> [B..., M..., E...]. The index may be the
+ * same along the first of the B dims: it has 1 there. */
 Var op_gather(Tape *t, Var a, Var index, int batch);
 /* Its adjoint: src [B..., M..., E...] added up at the indices -> [B..., K, E...]. */
 Var op_scatter_add(Tape *t, Var src, Var index, int batch, int64_t K);

@@ -238,7 +238,8 @@ static Var build_concat(Tape *t, const Case *c, const Var *in) {
 static Var build_gather(Tape *t, const Case *c, const Var *in) {
     if (c->arg == 0)
         return op_gather(t, op1(t, OP_SQUARE, in[0]), index_constant(t, shape2(2, 2), (real[]){2, 1, 2, 2}), 0);
-    return op_gather(t, op1(t, OP_SQUARE, in[0]), index_constant(t, shape2(2, 4), (real[]){3, 1, 1, 2, 2, 3, 1, 1}), 1);
+    Shape shape = c->arg == 1 ? shape2(2, 4) : shape2(1, 4);
+    return op_gather(t, op1(t, OP_SQUARE, in[0]), index_constant(t, shape, (real[]){3, 1, 1, 2, 2, 3, 1, 1}), 1);
 }
 static Var build_scatter_add(Tape *t, const Case *c, const Var *in) {
     (void)c;
@@ -343,6 +344,7 @@ static const Case cases[] = {
     {build_concat, OP_CONCAT, 2, {S2(2, 3), S2(2, 1)}, {0}, {"REAL", "REAL"}, 1},
     {build_gather, OP_GATHER, 1, {S2(2, 3)}, {0}, {"REAL"}, 0},
     {build_gather, OP_GATHER, 1, {S3(2, 3, 2)}, {0}, {"REAL"}, 1},
+    {build_gather, OP_GATHER, 1, {S3(2, 3, 2)}, {0}, {"REAL"}, 2},
     {build_scatter_add, OP_SCATTER_ADD, 1, {S3(2, 3, 2)}, {0}, {"UNIT"}, 0},
     {build_diagonal, OP_DIAGONAL, 1, {S3(2, 3, 3)}, {0}, {"REAL"}, 0},
     {build_diag_embed, OP_DIAG_EMBED, 1, {S2(2, 3)}, {0}, {"REAL"}, 0},

@@ -407,6 +407,10 @@ START_TEST(test_known_indices_keep_their_bits) {
     Var each = op_gather(c->t, op_reshape(c->t, vector(c, 0, 2 * (K / 2 + 1)), shape2(2, K / 2 + 1)),
                          op_reshape(c->t, known_index(c, 0, 2 * M, K / 2 + 1), shape2(2, M)), 1);
     give(c, op_scatter_add(c->t, each, two, 1, K));
+    give(c, op_scatter_add(c->t, each, op_reshape(c->t, index, shape2(1, M)), 1, K)); /* the same for both */
+    Var shared = op_reshape(c->t, known_index(c, 0, M, K / 3 + 1), shape2(1, M));
+    Var of_all = op_gather(c->t, op_reshape(c->t, rows_of_three, shape2(3, K / 3 + 1)), shared, 1);
+    give(c, op_sum_all(c->t, op1(c->t, OP_SQUARE, of_all)));
     compare(c, x);
     case_free(c);
 }

@@ -304,6 +304,9 @@ START_TEST(test_layout) {
     assert_numbers(op_gather(t, m, each, 1), shape1(2), (real[]){3, 4});
     assert_numbers(op_scatter_add(t, op_gather(t, m, index, 0), index, 0, 2), shape2(2, 3),
                    (real[]){1, 2, 3, 8, 10, 12});
+    Var all = array(t, shape2(1, 4), (real[]){3, 1, 1, 2}), of_all = op_gather(t, m, all, 1);
+    assert_numbers(of_all, shape2(2, 4), (real[]){3, 1, 1, 2, 6, 4, 4, 5});
+    assert_numbers(op_scatter_add(t, of_all, all, 1, 3), shape2(2, 3), (real[]){2, 2, 3, 8, 5, 6});
     assert_numbers(op_pad(t, m, 1, 4, 5, -2), shape2(2, 5), (real[]){3, 0, 2, 0, 1, 6, 0, 5, 0, 4});
     assert_numbers(op_concat(t, 2, (Var[]){m, op_slice(t, m, 1, 1, 1, 1)}, 1), shape2(2, 4),
                    (real[]){1, 2, 3, 2, 4, 5, 6, 5});
