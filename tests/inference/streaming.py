@@ -204,6 +204,9 @@ def fits_go():
         code, prints, err, peak = run(folder, FITS)
         check('what is kept of fits is theirs', prints == ['true true true true 40 true true', 'true true true'], (prints, err))
         check('fits that nothing refers to go', peak < 90, peak)
+        head = 'model m { plate k in 1..80 { b[k] ~ Normal(0, 1) }\n observe 1 ~ Normal(b[1], 1) }\n'
+        code, _, err, peak = run(folder, head + 'fit = infer(m, steps = 2)\n' * 30 + 'print(len(fit.b))\n')
+        check('so do those of a name that is bound anew', code == 0 and peak < 50, (peak, err))
 
 
 streams(), constant_memory(), constant_in_loops(), text_takes_little(), fits_go()
