@@ -83,6 +83,11 @@ static int add_entry(Globals *g, GlobalEntry e) {
 int globals_bind(Globals *g, const char *name, GlobalKind kind, Span span) {
     int slot = globals_find(name);
     Global global = {.name = name, .kind = kind, .span = span};
+    if (slot >= 0 && slot < g->nkept) {
+        Replaced *r = ARENA_NEW(g->ctx->session, Replaced);
+        *r = (Replaced){g->replaced, slot, g->list[slot]};
+        g->replaced = r;
+    }
     if (slot >= 0) {
         g->list[slot].global = global;
         return slot;
@@ -96,18 +101,16 @@ int globals_add_hidden(Globals *g, const char *name, Span span) {
     return add_entry(g, (GlobalEntry){.global = {.name = name, .kind = GLOBAL_VALUE, .span = span}, .hidden = true});
 }
 
-GlobalsState globals_keep(const Globals *g) {
-    return (GlobalsState){g->n > 0 ? arena_copy(g->ctx->session, g->list, sizeof(GlobalEntry) * (size_t)g->n) : NULL,
-                          g->n};
+void globals_keep(Globals *g) {
+    g->nkept = g->n;
+    g->replaced = NULL;
 }
 
-void globals_restore(Globals *g, GlobalsState state) {
-    for (int i = 0; i < g->n; i++)
-        name_info(g->list[i].global.name)->global = -1;
-    for (int i = 0; i < state.n; i++) {
-        g->list[i] = state.list[i];
-        if (!state.list[i].hidden)
-            name_info(state.list[i].global.name)->global = i;
-    }
-    g->n = state.n;
+void globals_restore(Globals *g) {
+    for (; g->replaced; g->replaced = g->replaced->before)
+        g->list[g->replaced->slot] = g->replaced->entry;
+    for (int i = g->nkept; i < g->n; i++)
+        if (!g->list[i].hidden)
+            name_info(g->list[i].global.name)->global = -1;
+    g->n = g->nkept;
 }

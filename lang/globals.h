@@ -22,6 +22,13 @@ typedef struct GlobalEntry {
     bool hidden; /* a name that belongs to a plate's body at the top level */
 } GlobalEntry;
 
+/* What an entry was before a module bound its name anew. */
+typedef struct Replaced {
+    struct Replaced *before;
+    int slot;
+    GlobalEntry entry;
+} Replaced;
+
 /* A definition of the library that has been named. */
 typedef struct Definition {
     Global global;
@@ -46,6 +53,8 @@ struct Globals {
     Grown *room; /* for: */
     GlobalEntry *list;
     int n, capacity;
+    int nkept; /* entries at globals_keep, of which these have been replaced since */
+    Replaced *replaced;
     Library library;
 };
 
@@ -68,13 +77,9 @@ void library_resolve(Globals *g);
 /* What a reference to a global or to the library means; NULL: something else. */
 const Global *library_global(Globals *g, Ref ref);
 
-/* Back to a state that was kept, when a module turned out to be wrong. */
-typedef struct GlobalsState {
-    GlobalEntry *list;
-    int n;
-} GlobalsState;
-GlobalsState globals_keep(const Globals *g);
-void globals_restore(Globals *g, GlobalsState state);
+/* Back to what there was at globals_keep, when a module turned out to be wrong. */
+void globals_keep(Globals *g);
+void globals_restore(Globals *g);
 
 /* What the parameters of a function or a distribution let through. */
 Signature signature_of_params(Arena *a, const Param *params, int nparams);

@@ -111,10 +111,10 @@ static Module *load_file(Loader *l, int file) {
 Module *lang_load(Ctx *c, Globals *g, int file, const LoadOptions *options, Diagnostics *out) {
     static const LoadOptions DEFAULTS;
     Loader l = {.ctx = c, .g = g, .options = options ? options : &DEFAULTS, .out = out};
-    GlobalsState before = globals_keep(g);
+    globals_keep(g);
     Module *m = load_file(&l, file);
     if (!m)
-        globals_restore(g, before);
+        globals_restore(g);
     library_resolve(g);
     return m;
 }

@@ -426,8 +426,8 @@ static const struct { const char *text; int line; const char *words; } STATIC_ER
     {"dist D(p: unit) on int(0, inf) { logpdf(k) = k }\nmodel m { k ~ D(0.5) }\nguide q for m { }", 3, "q k m"},
     {"guide q for m {\n c ~ Normal(0, 1) }\nmodel m { a ~ Normal(0, 1) }", 1, "q a m"},
     {"model m { a ~ Normal(0, 1) }\nguide q for m with auto_normal() { c ~ Normal(0, 1) }", 2, "c q m"},
-    {"model m(x) { a ~ Normal(0, 1) }\nguide q(x) for m { a ~ Normal(0, 1)\n x ~ Normal(0, 1) }", 3, "observes x argument q"},
-    {"data y\nmodel m { a ~ Normal(0, 1) }\nguide q for m { a ~ Normal(0, 1)\n y ~ Normal(0, 1) }", 4, "observes y data"},
+    {"model m(x) { a ~ Normal(0, 1) }\nguide q(x) for m { a ~ Normal(0, 1)\n x ~ Normal(0, 1) }", 3, "x drawn guide q no latent m"},
+    {"data y\nmodel m { a ~ Normal(0, 1) }\nguide q for m { a ~ Normal(0, 1)\n y ~ Normal(0, 1) }", 4, "y drawn guide q no latent m"},
     {"model m { }\nguide q for m { observe 1 ~ Normal(0, 1) }", 2, "observe guide q"},
     {"model m { }\nguide q for m { factor 1 }", 2, "factor guide q"},
     {"fn m() = 1\nguide q for m { }", 2, "q m not a model"},
@@ -720,6 +720,12 @@ START_TEST(a_wrong_module_leaves_no_names) {
     ck_assert(session_line(&s, "fn a() = 1")); /* interactive: in any role */
     ck_assert_int_eq(lang_global(s.globals, lang_global_find(s.globals, "a"))->kind, GLOBAL_FUNCTION);
     ck_assert(session_line(&s, "print(a())"));
+    ck_assert(session_line(&s, "c = 1\nd = 2"));
+    ck_assert(!session_line(&s, "fn c() = 1\nfn d() = 2\nc = 3\nplate k in 1..2 { a2[k] = k }\nfn d() = e"));
+    ck_assert(session_line(&s, "print(a() + c + d)"));
+    ck_assert_int_eq(lang_global(s.globals, lang_global_find(s.globals, "c"))->kind, GLOBAL_VALUE);
+    ck_assert_int_eq(lang_global(s.globals, lang_global_find(s.globals, "d"))->kind, GLOBAL_VALUE);
+    ck_assert_int_eq(lang_global_find(s.globals, "a2"), -1);
     session_free(&s);
 }
 END_TEST
