@@ -200,7 +200,6 @@ static void append_drawn(Latents *l, Interp *in, int k, const Dist *d, Value x) 
     invert_site(&l->list[k], in, d, x, l->drawn + l->list[k].offset);
 }
 
-/* A draw given the first value of each summed variable. */
 static Value without_summed(Interp *in, Value v, Span at) {
     while (has_summed_axis(v)) {
         int k = 0;
@@ -211,8 +210,13 @@ static Value without_summed(Interp *in, Value v, Span at) {
     return v;
 }
 
+/* Given the first value of each summed variable. */
 void latents_draw(Trace *t, Interp *in, Site *s, Entry *e) {
-    s->value = without_summed(in, dist_draw_site(in, s->dist, s, false), s->span);
+    Dist *first = arena_copy(in->arena, s->dist, sizeof *first);
+    int n = first->family->decl->nparams;
+    first->params = ARENA_ARRAY(in->arena, Value, n + 1);
+    for (int k = 0; k < n; k++) first->params[k] = without_summed(in, s->dist->params[k], s->span);
+    s->value = without_summed(in, dist_draw_site(in, first, s, false), s->span);
     if (t->score) e->log_density = dist_logpdf(in, s->dist, s->value, false, s->span);
 }
 
