@@ -5,6 +5,8 @@
 #include "infer/builtins.h"
 #include "infer/density.h"
 #include "infer/fit.h"
+#include "infer/summing.h"
+#include "interp/array.h"
 
 /* Of a plate without elements: records do without them. */
 static bool is_empty(const Site *s) {
@@ -101,21 +103,38 @@ static void density_body(void *self) {
     q->result = q->wanted == 0 ? value_number(f) : value_tensor(in, tensor_keep(in->ctx, in->arena, gradient));
 }
 
+/* What is summed out has no place in a point. It takes the same value everywhere, whatever is given: elements whose branches
+ * differ would run one by one, other than the latents were found. */
+static void take_lowest(Interp *in, Site *s) {
+    double low, high;
+    s->value = dist_draw_site(in, s->dist, s, false);
+    if (!summing_support(in, s->dist, &low, &high, s->span)) return;
+    if (value_event_shape(in, s->value, s->span).rank == 0) {
+        s->value = value_number(low);
+        return;
+    }
+    s->value = array_binary(in, BINARY_MUL, s->value, value_number(0), s->span);
+    s->value = array_binary(in, BINARY_ADD, s->value, value_number(low), s->span);
+}
+
 static void invert_latent(Trace *t, Interp *in, Site *s, Entry *e) {
     void **self = t->self;
     Value record = *(Value *)self[0];
     Latents *l = self[1];
     real *to = self[2];
     Value whole = record_read(record, s->name);
-    bool summed = s->dist->family->discrete; /* has no place in the point; a value that is given counts for what depends on it */
-    if (whole.kind == VALUE_NONE && (summed || is_empty(s))) {
+    if (s->dist->family->discrete) {
+        take_lowest(in, s);
+        return;
+    }
+    if (whole.kind == VALUE_NONE && is_empty(s)) {
         trace_draw_forward(t, in, s, e);
         return;
     }
     if (whole.kind == VALUE_NONE)
         ctx_raise(in->ctx, ERROR_PROGRAM, in->ctx->span, NULL, "the record has no value for the latent `%s`", s->name);
     s->value = address_read(in, whole, s->index, s->nindex, s->span);
-    if (!latents_invert(l, in, s, s->value, to) && !summed)
+    if (!latents_invert(l, in, s, s->value, to))
         ctx_raise(in->ctx, ERROR_PROGRAM, s->span, "logpdf(m, record) works for models whose structure is random",
                   "`%s` is not drawn in every run: unconstrain needs a fixed structure", s->name);
 }
