@@ -248,7 +248,7 @@ static bool find_role(Resolver *r, Stmt *s) {
             report_bound(r, t, binding_text(r, wrong, own.binding->span));
             return false;
         }
-        if (scope_binds_below(whole, t->name, BOUND_ASSIGNED)) {
+        if (table_get(&whole->in_plates, t->name)) {
             report_bound(r, t, "bound by `=` inside a plate");
             return false;
         }

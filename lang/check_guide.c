@@ -17,6 +17,7 @@ typedef struct Sites {
     Resolver *r;
     Site *list;
     int n, capacity;
+    Table first;    /* of each name */
     int conditions; /* how many ifs and loops stand around */
     bool may_have_returned;
 } Sites;
@@ -98,15 +99,13 @@ static bool visit_expr(void *self, Expr *e) {
 static Sites sites_of(Resolver *r, const Function *f) {
     Sites q = {.r = r};
     walk_block(&(Walk){&q, visit_expr, visit_stmt}, f->body);
+    for (int i = q.n - 1; i >= 0; i--)
+        if (q.list[i].name)
+            table_set(&q.first, r->arena, q.list[i].name, &q.list[i]);
     return q;
 }
 
-static const Site *site_find(const Sites *q, const char *name) {
-    for (int i = 0; i < q->n; i++)
-        if (q->list[i].name == name)
-            return &q->list[i];
-    return NULL;
-}
+static const Site *site_find(const Sites *q, const char *name) { return table_get(&q->first, name); }
 
 static const char *hint_for_invented(Resolver *r, const Function *model, const Sites *sites, const char *name) {
     const char **names = ARENA_ARRAY(r->arena, const char *, sites->n);

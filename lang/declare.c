@@ -110,10 +110,10 @@ static Scope *outside_plates(Scope *s, int count) {
 static void bind_element(Declarer *d, const Target *t) {
     if (!t->name)
         return;
-    for (const Scope *s = d->scope; s; s = s->outer) {
-        Binding *own = scope_own(s, t->name);
+    for (Scope *s = d->scope; s; s = s->outer) {
+        const Binding *own = scope_own(s, t->name);
         if (own && s->frame == d->scope->frame)
-            own->how |= BOUND_ASSIGNED;
+            scope_bind(d->r, s, t->name, BOUND_ASSIGNED, t->span);
         if (own)
             return;
     }

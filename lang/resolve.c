@@ -45,11 +45,9 @@ static const char *hint_for_unknown(Resolver *r, const char *name) {
 }
 
 static void report_unknown(Resolver *r, const char *name, Span at, const char *hint) {
-    for (int i = 0; i < r->nreported; i++)
-        if (r->reported[i] == name)
-            return;
-    ARENA_GROW(r->arena, r->reported, r->nreported, r->reported_capacity, 8);
-    r->reported[r->nreported++] = name;
+    if (table_get(&r->reported, name))
+        return;
+    table_set(&r->reported, r->arena, name, (void *)name);
     if (!hint && !diagnostics_full(r->out))
         hint = hint_for_unknown(r, name);
     resolve_error(r, at, hint, "%s is not known here", name);

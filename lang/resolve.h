@@ -52,7 +52,8 @@ typedef struct Scope {
     Binding *bindings;
     int nbindings;
     Table table; /* of the bindings by name, where they are many */
-    struct Scope *children, *sibling; /* of the plates in it */
+    Table plates;    /* scopes of the plates in it, by statement */
+    Table in_plates; /* of a function: what is assigned in its plates, at any depth, by name */
 } Scope;
 
 typedef struct Loop {
@@ -74,8 +75,7 @@ typedef struct Resolver {
     const Stmt *refine;
     int nesting;       /* of blocks at the top level; 1: its own */
     int nplaces;       /* of the top level */
-    const char **reported; /* unknown names, each once */
-    int nreported, reported_capacity;
+    Table reported;    /* unknown names, each once */
 } Resolver;
 
 __attribute__((format(printf, 4, 5))) void resolve_error(Resolver *r, Span at, const char *hint, const char *format,
@@ -114,7 +114,6 @@ const Global *scope_global(Resolver *r, const char *name);
 Found scope_lookup_function(Resolver *r, const char *name);
 /* In the scopes of the function at work only. */
 Found scope_lookup_in_function(Resolver *r, const char *name);
-bool scope_binds_below(const Scope *s, const char *name, unsigned how); /* in the plates of s, at any depth */
 /* The global that a function may not bind again; NULL: none, or one of an earlier line. */
 const Global *scope_protected_global(Resolver *r, const char *name);
 const char *scope_nearest(Resolver *r, const char *name);

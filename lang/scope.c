@@ -10,12 +10,11 @@ Scope *scope_new(Resolver *r, Scope *outer, Frame *frame, const Stmt *plate) {
 }
 
 Scope *scope_of_plate(Resolver *r, Scope *outer, const Stmt *plate) {
-    for (Scope *s = outer->children; s; s = s->sibling)
-        if (s->plate == plate)
-            return s;
-    Scope *s = scope_new(r, outer, outer->frame, plate);
-    s->sibling = outer->children;
-    outer->children = s;
+    Scope *s = table_get(&outer->plates, plate);
+    if (s)
+        return s;
+    s = scope_new(r, outer, outer->frame, plate);
+    table_set(&outer->plates, r->arena, plate, s);
     return s;
 }
 
@@ -58,6 +57,12 @@ int scope_add_call(Resolver *r, const char *name) {
     return ++c->n;
 }
 
+Scope *scope_of_function(Scope *s) {
+    while (s->plate)
+        s = s->outer;
+    return s;
+}
+
 Binding *scope_bind(Resolver *r, Scope *s, const char *name, How how, Span span) {
     Binding *b = scope_own(s, name);
     if (!b) {
@@ -71,13 +76,9 @@ Binding *scope_bind(Resolver *r, Scope *s, const char *name, How how, Span span)
             table_set(&s->table, r->arena, k->name, k);
     }
     b->how |= how;
+    if (s->plate && how & BOUND_ASSIGNED)
+        table_set(&scope_of_function(s)->in_plates, r->arena, name, b);
     return b;
-}
-
-Scope *scope_of_function(Scope *s) {
-    while (s->plate)
-        s = s->outer;
-    return s;
 }
 
 Ref scope_ref(const Scope *s, const char *name) {
@@ -156,15 +157,6 @@ const Global *scope_protected_global(Resolver *r, const char *name) {
     const Global *g = slot >= 0 ? lang_global(r->g, slot) : NULL;
     bool earlier_line = g && r->options->interactive && g->span.file != r->file;
     return earlier_line ? NULL : g;
-}
-
-bool scope_binds_below(const Scope *s, const char *name, unsigned how) {
-    for (const Scope *c = s->children; c; c = c->sibling) {
-        const Binding *b = scope_own(c, name);
-        if ((b && b->how & how) || scope_binds_below(c, name, how))
-            return true;
-    }
-    return false;
 }
 
 const char *scope_nearest(Resolver *r, const char *name) {

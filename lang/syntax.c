@@ -191,11 +191,11 @@ void syntax_report(Parser *p, const char **expected, int n) {
     const Token *t = &p->tokens[k];
     if (p->error_token < 0)
         p->error_token = k;
-    const Misfit *misfit = misfit_at(p, t);
-    if (misfit)
-        parser_error(p, p->span, misfit->hint, "%s", misfit->message);
-    else if (diagnostics_full(p->out))
+    const Misfit *misfit = diagnostics_full(p->out) ? NULL : misfit_at(p, t);
+    if (diagnostics_full(p->out))
         p->out->nerrors++, p->failed = true; /* nobody reads what it would say */
+    else if (misfit)
+        parser_error(p, p->span, misfit->hint, "%s", misfit->message);
     else
         parser_error(p, p->span, hint_for(p, k), "expected %s, found %s", describe_expected(p, expected, n),
                      describe_found(p, t));
