@@ -138,23 +138,44 @@ bool product_by_lines(int64_t n, int64_t m, int64_t K) {
             (n == 1 && (m <= SHORT_VECTOR || K <= SHORT_VECTOR)));
 }
 
+/* out[n] = a[n, K] b[K] */
+typedef struct ByLines {
+    int64_t n, K, sr, sc, sb;
+    const real *a, *b;
+    real *out;
+} ByLines;
+
+static void lines_stretch(void *self, int64_t start, int64_t end) {
+    const ByLines *p = self;
+    lines_here()->matrix_vector(end - start, p->K, p->a + start * p->sr, p->sr, p->sc, p->b, p->sb, p->out + start);
+}
+
+/* Rows that are dense are taken four at a time, others in groups, of which a few rows are none. */
+static void vector_by_lines(ByLines p, struct Team *team) {
+    int64_t fewest = p.sc == 1 ? 4 : 256, piece = SHARED_ELEMENTS / p.K / fewest * fewest;
+    bool shared = (double)p.n * (double)p.K >= 4 * SHARED_ELEMENTS && p.n > fewest;
+    team_run_stretches(shared ? team : NULL, p.n, !shared ? p.n : piece < fewest ? fewest : piece, lines_stretch, &p);
+}
+
 bool kernel_matmul(const KernelCall *call) {
     const Tensor *a = call->in[0], *b = call->in[1], *out = call->out;
     int ra = a->shape.rank, rb = b->shape.rank, ro = out->shape.rank;
     int64_t n = out->shape.dim[ro - 2], m = out->shape.dim[ro - 1], K = a->shape.dim[ra - 1], lda, ldb;
     bool ta, tb, small = K == 0 || (double)n * (double)m * (double)K <= SMALL_PRODUCT;
-    const Lines *lines = product_by_lines(n, m, K) ? lines_here() : NULL;
+    bool lines = product_by_lines(n, m, K);
     bool tiny = is_small_product(n, m, K);
     matrix_layout(a, &ta, &lda);
     matrix_layout(b, &tb, &ldb);
     Batch w;
     for (batch_start(&w, call); w.left > 0 && n > 0 && m > 0; batch_next(&w)) {
         if (lines && m == 1) {
-            lines->matrix_vector(n, K, w.in[0], a->stride[ra - 2], a->stride[ra - 1], w.in[1], b->stride[rb - 2], w.to);
+            vector_by_lines((ByLines){n, K, a->stride[ra - 2], a->stride[ra - 1], b->stride[rb - 2], w.in[0], w.in[1], w.to},
+                            call->env->team);
             continue;
         }
         if (lines) {
-            lines->matrix_vector(m, K, w.in[1], b->stride[rb - 1], b->stride[rb - 2], w.in[0], a->stride[ra - 1], w.to);
+            vector_by_lines((ByLines){m, K, b->stride[rb - 1], b->stride[rb - 2], a->stride[ra - 1], w.in[1], w.in[0], w.to},
+                            call->env->team);
             continue;
         }
         if (tiny) {
