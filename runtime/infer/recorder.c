@@ -231,7 +231,6 @@ static Recording *run_recorded(Recorder *r, uint64_t shape) {
         r->walked = false;
         return r->list[0] = one;
     }
-    r->misses++;
     return NULL;
 }
 
@@ -242,7 +241,9 @@ bool recorder_replay(Recorder *r, uint32_t step, uint32_t particle) {
 void *recorder_run(Recorder *r, uint32_t step, uint32_t particle) {
     uint64_t shape = prepare_inputs(r, step, particle);
     const Recording *one = run_recorded(r, shape);
-    return one ? one->data : record_anew(r, step, particle, shape, !r->walk && pays(r));
+    if (one) return one->data;
+    r->misses++;
+    return record_anew(r, step, particle, shape, !r->walk && pays(r));
 }
 
 const char *recorder_first_nonfinite(Recorder *r, Arena *a, Span *at) {
