@@ -49,6 +49,7 @@ struct Session {
     Owned *owned;     /* per global */
     Touched *touched; /* globals that the statement at work has looked up */
     int ntouched, touched_capacity, capacity, statement;
+    size_t asked; /* of in->arena before the statement at work */
 };
 
 /* -- Builtins -- */
@@ -372,6 +373,17 @@ static void run_statement(void *self) {
     keep_bound(in);
 }
 
+/* Much goes back to the system: pieces a little too small for what the next statement makes would pile up. */
+static void reset_arena(Interp *in) {
+    enum { MUCH = 32 << 10 };
+    size_t *before = &in->session->asked, now = arena_asked(in->arena);
+    if (now - *before > MUCH)
+        arena_clear(in->arena);
+    else
+        arena_reset(in->arena);
+    *before = now;
+}
+
 void interp_run_statement(Interp *in, const Stmt *s, Value *result) {
     char here;
     if (!in->stack_limit) in->stack_limit = stack_available(&here);
@@ -381,7 +393,7 @@ void interp_run_statement(Interp *in, const Stmt *s, Value *result) {
         return;
     }
     grow_globals(in);
-    arena_reset(in->arena);
+    reset_arena(in);
     in->renewals++;
     in->plain = in->tape = tape_new(in->ctx, in->arena, false);
     in->handler = NULL, in->nplates = 0, in->round = NULL, in->selecting = NULL, in->address = NULL, in->draw = NULL, in->depth = 0, in->overlay = NULL, in->dist_level = 0;
