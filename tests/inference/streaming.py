@@ -160,7 +160,7 @@ def text_takes_little():
         n = 200000
         per('lines', n, 'x0 = 1\n' + ''.join(f'x{k} = x{k - 1} + 1\n' for k in range(1, n)) + f'print(x{n - 1})', str(n), 550)
         n = 5000
-        per('lines that make an array longer', n, ''.join(f'x[{k}] = {k}\n' for k in range(1, n + 1)) + 'print(sum(x))', '12502500', 2000)
+        per('lines that make an array longer', n, ''.join(f'x[{k}] = {k}\n' for k in range(1, n + 1)) + 'print(sum(x))', '12502500', 20000)
         n = 1000000
         per('a list of numbers', n, 'print(sum([' + '1,-2,' * (n // 2) + ']))', str(-n // 2), 60)
         per('loops over numbers', n, NUMBERS, '45000150000 22500075000 11999995', 110)
