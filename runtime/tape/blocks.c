@@ -1,6 +1,7 @@
 #include "tape/blocks.h"
 
 #include "base/team.h"
+#include "tape/indexed.h"
 #include "tape/plan.h"
 
 /* One part of the work: so many blocks. It has scratch room of its own on the stack, aligned and a little longer than a
@@ -13,9 +14,12 @@ static void run_block(const BlockLoop *loop, real *scratch, int64_t row, int64_t
         for (int k = 0; k < op->n; k++)
             in[k] = op->slot[k] >= 0 ? scratch + op->slot[k] * ROOM
                                      : op->in[k] + row * op->row_stride[k] + start * op->stride[k];
-        if (op->row) {
+        if (!op->sums) {
             real *out = op->out_slot >= 0 ? scratch + op->out_slot * ROOM : op->out + row * loop->columns + start;
-            op->row(n, out, in, op->stride);
+            if (op->at)
+                indexed_gather(n, out, in[0], op->at + row * op->at_stride + start);
+            else
+                op->row(n, out, in, op->stride);
             continue;
         }
         double *sums = op->sums + row * blocks_of_sums(loop->columns) + start / SUM_BLOCK;
@@ -51,5 +55,5 @@ void blocks_run(const BlockLoop *loop, struct Team *team) {
     bool large = loop->rows * loop->columns * loop->nops >= 4 * SHARED_ELEMENTS;
     team_run(large ? team : NULL, (int)parts, run_part, (void *)(uintptr_t)loop);
     for (const BlockOp *op = loop->ops, *end = op + loop->nops; op < end; op++)
-        for (int64_t r = 0; !op->row && r < loop->rows; r++) op->out[r] = (real)sums_total(sums, op->sums + r * sums);
+        for (int64_t r = 0; op->sums && r < loop->rows; r++) op->out[r] = (real)sums_total(sums, op->sums + r * sums);
 }

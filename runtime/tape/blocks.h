@@ -5,7 +5,9 @@
 #include "tape/kernels.h"
 
 typedef struct BlockOp {
-    RowFn *row; /* NULL: a sum of in[0], or of the products of in[0] and in[1] */
+    RowFn *row; /* NULL: a sum of in[0], or of the products of in[0] and in[1]; or, with `at`, what stands there in in[0] */
+    const int32_t *at;
+    int64_t at_stride; /* from row to row */
     int n, slot[EW_MAX], out_slot; /* slots: -1, or which block of scratch room instead of an address */
     const real *in[EW_MAX];
     int64_t row_stride[EW_MAX], stride[EW_MAX]; /* stride: 0 or 1 */

@@ -1,5 +1,5 @@
-/* Fusion: elementwise steps over equally long arrays, and the sums that end them, become one loop over blocks that stay
- * in the first-level cache.
+/* Fusion: elementwise steps over equally long arrays, what they gather by known indices, and the sums that end them, become
+ * one loop over blocks that stay in the first-level cache.
  *
  * Steps are put into another order for that: first what is not elementwise or is short, then as many long elementwise
  * steps of one length as are ready, and again. A step joins a group that computes one of its operands if it reads that
@@ -7,6 +7,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "tape/indexed.h"
 #include "tape/plan.h"
 
 enum { LEAST = 512, LEAST_COLUMNS = 256, MOST_LENGTHS = 32, MOST_STEPS = 96 };
@@ -57,9 +58,18 @@ static Form form_of_sum(const Plan *p, const Step *s) {
     return (Form){size, size / length, true};
 }
 
+/* Numbers by indices that are known, the same for each row. */
+static Form form_of_gather(const Plan *p, const Step *s) {
+    int64_t size = shape_size(tensor_of(p, s->out)->shape);
+    bool numbers = tensor_of(p, s->in[0])->shape.rank == s->attr->dim + 1;
+    if (!s->indexed || s->indexed->B != 1 || !numbers || size < LEAST || s->indexed->M < LEAST_COLUMNS) return (Form){0};
+    return (Form){size, size / s->indexed->M, false};
+}
+
 static Form form_of(const Plan *p, const Step *s) {
     if (s->out < 0 || s->taken) return (Form){0};
     if (s->op == OP_SUM) return form_of_sum(p, s);
+    if (s->op == OP_GATHER) return form_of_gather(p, s);
     const Tensor *out = tensor_of(p, s->out), *in[EW_MAX];
     if (op_class(s->op) != CLASS_EW || shape_size(out->shape) < LEAST) return (Form){0};
     int values[EW_MAX], n = step_operands(p, s, values);
@@ -76,7 +86,7 @@ static Form form_of(const Plan *p, const Step *s) {
 /* Does the step read operand k in the order in which it is computed? */
 static bool reads_in_order(const Plan *p, const Step *s, const Form *f, int k) {
     const Tensor *t = tensor_of(p, s->in[k]), *base = tensor_of(p, p->values[s->in[k]].base);
-    return t->data == base->data && shape_size(t->shape) == f->size && shape_size(base->shape) == f->size &&
+    return s->op != OP_GATHER && t->data == base->data && shape_size(t->shape) == f->size && shape_size(base->shape) == f->size &&
            tensor_is_dense(t);
 }
 

@@ -7,6 +7,7 @@
 #include "base/strings.h"
 #include "tape/blocks.h"
 #include "tape/code.h"
+#include "tape/indexed.h"
 #include "tape/optimise.h"
 #include "tape/plan.h"
 #include "tape/profile.h"
@@ -448,6 +449,15 @@ static void emit_block_row(Program *p, BlockOp *op, const Step *s, const Unit *u
     op->row = choose_row(p, s, BLOCK, op->stride);
 }
 
+static void emit_block_gather(Program *p, BlockOp *op, const Step *s, const Unit *u) {
+    bool whole = s->indexed->M == u->rows * u->columns; /* one row of its own */
+    op->n = 1;
+    op->at = s->indexed->at;
+    op->at_stride = whole ? u->columns : 0;
+    op->row_stride[0] = whole ? 0 : s->indexed->K;
+    place_operand(p, op, 0, s->in[0], operand_at(p, s->in[0]));
+}
+
 static void emit_unit(Program *p, Instr *i, const Unit *u) {
     BlocksWork *w = ARENA_NEW(p->arena, BlocksWork);
     *w = (BlocksWork){.work = {run_blocks}, .env = &p->env};
@@ -462,6 +472,8 @@ static void emit_unit(Program *p, Instr *i, const Unit *u) {
         *op = (BlockOp){.out_slot = out->home == HOME_BLOCK ? (int)out->place : -1, .out = out->tensor->data};
         if (s->op == OP_SUM)
             emit_block_sum(p, op, s, u);
+        else if (s->op == OP_GATHER)
+            emit_block_gather(p, op, s, u);
         else
             emit_block_row(p, op, s, u);
     }

@@ -411,6 +411,8 @@ START_TEST(test_known_indices_keep_their_bits) {
     Var shared = op_reshape(c->t, known_index(c, 0, M, K / 3 + 1), shape2(1, M));
     Var of_all = op_gather(c->t, op_reshape(c->t, rows_of_three, shape2(3, K / 3 + 1)), shared, 1);
     give(c, op_sum_all(c->t, op1(c->t, OP_SQUARE, of_all)));
+    Var flat = op_gather(c->t, vector(c, 0, 400), known_index(c, 0, 2 * M, 400), 0), row = op_reshape(c->t, both, shape2(1, M));
+    give(c, op_sum_all(c->t, op1(c->t, OP_SQUARE, ADD(op_reshape(c->t, flat, shape2(2, M)), row))));
     compare(c, x);
     case_free(c);
 }
