@@ -1,17 +1,18 @@
 """The second table: how cost grows with what a user can make larger. Of a gradient, in process (the first evaluation records
-the tape); then of whole commands, in processor time without the start. A row whose cost per unit is more than 20 per cent
+the tape); then of whole commands, in processor time without the start; the least of some repetitions, which others disturbed least. A row whose cost per unit is more than 20 per cent
 above that of the row before it is marked with !; what no longer fits the caches pays for memory, and is marked, too."""
 import json
+import math
 import os
 import struct
-import subprocess
 import time
 
 import data
-from sides import BUILT, HERE, PPL, Failed, Served
+from sides import BUILT, HERE, PPL, Failed, Served, run_measured
 
 MARKED = 0.2
 LEAST = 0.02 # seconds of a command from which they are compared
+LONG = 2 # seconds of a command that runs once
 
 # work, what grows, its sizes
 ROWS = [
@@ -140,7 +141,7 @@ def make(work, what, size):
 
 
 def measured(folder, work, what, size, seconds):
-    """(seconds of a gradient, of the first one with recording, peak bytes)"""
+    """(seconds of a gradient, the least of some rounds, of the first one with recording, peak bytes)"""
     values, point = make(work, what, size)
     path, at = os.path.join(folder, 'growth.json'), os.path.join(folder, 'growth.point')
     with open(path, 'w') as f:
@@ -152,35 +153,25 @@ def measured(folder, work, what, size, seconds):
         start = time.perf_counter()
         side.check()
         first = time.perf_counter() - start
-        for _ in range(5):
+        for _ in range(9):
             side.round(seconds)
-        return side.median(), first, side.memory
+        return min(side.seconds), first, side.memory
     finally:
         side.close()
 
 
 def run(folder, text, command='run'):
-    """(processor seconds, peak bytes) of a command. Its peak is looked up while it runs: that of wait4() begins with ours."""
-    program, peak = os.path.join(folder, 'growth.ppl'), 0
+    """(processor seconds, peak bytes) of a command: the least of three, of those that take long of one."""
+    program, least, memory = os.path.join(folder, 'growth.ppl'), math.inf, 0
     with open(program, 'w') as f:
         f.write(text)
-    with open(os.path.join(folder, 'growth.out'), 'w+') as out:
-        p = subprocess.Popen([PPL, command, *(['--quiet'] if command == 'run' else []), program], stdout=out, stderr=out)
-        while True:
-            try:
-                with open(f'/proc/{p.pid}/status') as f:
-                    peak = max([peak] + [int(l.split()[1]) * 1024 for l in f if l.startswith('VmHWM')])
-            except OSError:
-                pass
-            pid, status, usage = os.wait4(p.pid, os.WNOHANG)
-            if pid:
-                break
-            time.sleep(0.003)
-        p.returncode = os.waitstatus_to_exitcode(status)
-        if p.returncode:
-            out.seek(0)
-            raise Failed(out.read().strip()[-300:])
-    return usage.ru_utime + usage.ru_stime, peak
+    argv = [PPL, command, *(['--quiet'] if command == 'run' else []), program]
+    for _ in range(3):
+        _, _, used, memory = run_measured(argv, os.path.join(folder, 'growth.measured'))
+        least = min(least, used)
+        if used > LONG:
+            break
+    return least, memory
 
 
 def change(per, before):
@@ -207,7 +198,7 @@ def gradients(folder, seconds, wanted):
 
 
 def commands(folder, wanted):
-    start, least = min(run(folder, 'x = 1\n') for _ in range(10))
+    start, least = min(run(folder, 'x = 1\n') for _ in range(4))
     print(f'\n{"growth of a command":34} {"size":>10} {"processor":>12} {"per unit":>12} {"to before":>12} {"memory":>9} {"per unit":>10}')
     for title, unit, sizes, program, *rest in COMMANDS:
         before = None
