@@ -295,12 +295,7 @@ static Pass *pass_of(Handler *h) { return (Pass *)((char *)h - offsetof(Pass, ad
 
 static int added_mark(Handler *h) {
     Pass *p = pass_of(h);
-    if (p->nmarks == p->marks_capacity) {
-        p->marks_capacity = 2 * p->marks_capacity + 8;
-        struct AddedMark *more = ARENA_ARRAY(p->pair->in->arena, struct AddedMark, p->marks_capacity);
-        if (p->nmarks) memcpy(more, p->marks, sizeof *more * (size_t)p->nmarks);
-        p->marks = more;
-    }
+    ARENA_GROW(p->pair->in->arena, p->marks, p->nmarks, p->marks_capacity, 8);
     p->marks[p->nmarks] = (struct AddedMark){p->guide.n, p->logq.n};
     return p->nmarks++;
 }

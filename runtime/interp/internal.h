@@ -103,7 +103,7 @@ void lift_enter(Lifted *g);
 void lift_leave(Lifted *g);
 
 /* missing.c: a site whose data are missing may be a latent, or partly one (s->partly). */
-void missing_find(Interp *in, const Function *fn, const Target *t, Site *s);
+void missing_find(const Function *fn, const Target *t, Site *s);
 /* Nobody answered for a site that is partly latent: its plate runs element by element, or an error. */
 _Noreturn void missing_refuse(Interp *in, const Target *t, const Site *s);
 

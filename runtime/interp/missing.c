@@ -38,17 +38,17 @@ static bool is_read(const Function *fn, const Target *t) {
     return r.found;
 }
 
-static Missing count_missing(Interp *in, const Array *a) {
+static Missing count_missing(const Array *a) {
     if (var_is_taped(a->var)) return MISSING_SOME;
-    const Tensor *x = tape_value(in->tape, a->var);
+    const Tensor *x = a->var.value;
     int64_t n = shape_size(x->shape), missing = 0;
     for (int64_t i = 0; i < n; i++) missing += isnan(tensor_item(x, i));
     return missing == 0 ? MISSING_NONE : missing < n ? MISSING_SOME : MISSING_ALL;
 }
 
-void missing_find(Interp *in, const Function *fn, const Target *t, Site *s) {
+void missing_find(const Function *fn, const Target *t, Site *s) {
     if (s->data.kind != VALUE_ARRAY || !s->data.u.array->missing) return;
-    s->missing = count_missing(in, s->data.u.array);
+    s->missing = count_missing(s->data.u.array);
     if (s->missing != MISSING_NONE && is_read(fn, t)) missing_draw(s);
 }
 

@@ -163,7 +163,7 @@ void exec_sample(Interp *in, Frame *f, const Stmt *s) {
         site->data = data_at(in, f, t, &site->gaps);
         if (site->data.kind == VALUE_ARRAY && site->data.u.array->missing) loop_refuse(in, s->span, "data are missing");
         warn_unobserved(in, f, t, own);
-        missing_find(in, f->function, t, site);
+        missing_find(f->function, t, site);
     }
     effect_sample(in, in->handler, site);
     if (site->partly) missing_refuse(in, t, site);
